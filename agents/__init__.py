@@ -1,0 +1,1 @@
+"""Minds: executor, optimizer, coordinator, and the command line that starts them."""

@@ -1,0 +1,1 @@
+"""The command line: parses, starts processes, prints; decides nothing."""

@@ -1,0 +1,1 @@
+"""The coordinator: turns proposals into decisions, or into nothing."""

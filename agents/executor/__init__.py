@@ -1,0 +1,1 @@
+"""The executor: makes the market, cycle by cycle."""

@@ -1,0 +1,1 @@
+"""The optimizer: searches the recent past for better parameters, and says how sure it is."""

@@ -1,0 +1,1 @@
+"""Windows: store, REST, dashboard, terminal, metrics, reports. Looks at everything, touches nothing."""

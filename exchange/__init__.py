@@ -1,0 +1,1 @@
+"""Venues: one port; a recording, a simulated Binance, Binance."""

@@ -1,0 +1,1 @@
+"""Readers of other people's recordings, one file a format."""

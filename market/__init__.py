@@ -1,0 +1,1 @@
+"""Numbers: compiled arithmetic of a market and of making one."""

@@ -1,0 +1,1 @@
+"""Judgement: what may be sent, what must stop."""
