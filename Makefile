@@ -1,0 +1,55 @@
+# counterpoint: every target works as the first command on a fresh machine.
+
+VENV   := .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all check bench up down clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "counterpoint needs Python 3.11 or newer, found %d.%d: make PYTHON=python3.11 $(MAKECMDGOALS)" % v[:2])'
+	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing counterpoint (about a minute, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	@echo "installing the tools for development"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.base ## create the environment
+
+run: $(VENV)/.base ## run the whole stack on the bundled recording (ARGS="--hours 8 ...")
+	@$(BIN)/counterpoint run $(ARGS)
+
+test: $(VENV)/.dev ## the fast tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(VENV)/.dev ## every test, the slow ones too
+	@$(BIN)/python -m pytest -m '' $(ARGS)
+
+check: $(VENV)/.dev ## format, lint, types, import floors, fast tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m protocol.schema.generate --check
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev ## every benchmark; each prints a table and one JSON line
+	@for file in bench/[a-z]*.py; do name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
+
+up: ## the stack in containers
+	@docker-compose up --build
+
+down: ## end the containers and their volumes
+	@docker-compose down -v
+
+clean: ## remove the environment and all data of runs
+	rm -rf $(VENV) counterpoint-data
