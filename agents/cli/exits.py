@@ -1,0 +1,45 @@
+"""Exit codes of every command, and how an error becomes one line and one of them."""
+
+import sys
+import traceback
+from pathlib import Path
+
+OK = 0
+ERROR = 1
+USAGE = 2
+NOT_RUNNING = 3
+CONFIGURATION = 4
+TIMEOUT = 5
+
+
+class CommandError(Exception):
+    """A command cannot do what was asked; the text says what to do instead."""
+
+    def __init__(self, line: str, exit_code: int = ERROR) -> None:
+        super().__init__(line)
+        self.exit_code = exit_code
+
+
+def explain(error: BaseException, folder: Path) -> int:
+    """Print one line about `error` on stderr and return the exit code.
+
+    Our own errors carry their code. Anything else is a bug: its traceback goes to a file in
+    `folder`, never to the user.
+    """
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int):
+        print(f"counterpoint: {error}", file=sys.stderr)
+        return code
+    if isinstance(error, KeyboardInterrupt):
+        print("counterpoint: interrupted", file=sys.stderr)
+        return ERROR
+    path = folder / "counterpoint-error.txt"
+    kind = type(error).__name__
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        where = f"details in {path}"
+    except OSError as failure:
+        where = f"and the details could not be written: {failure}"
+    print(f"counterpoint: a bug, please report it: {kind}: {error}; {where}", file=sys.stderr)
+    return ERROR

@@ -1,0 +1,271 @@
+"""`counterpoint`: parses a command and hands it on. Heavy libraries load only where used."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.cli import feed
+from agents.cli.exits import explain
+
+app = typer.Typer(
+    name="counterpoint",
+    help="A self-tuning crypto market maker: executor, optimizer and coordinator on a bus.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(feed.app, name="feed")
+keys_app = typer.Typer(help="Signing keys and the roster.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+Feed = Annotated[Path | None, typer.Option("--feed", help="recording (.npz); default: bundled day")]
+Config = Annotated[Path | None, typer.Option("--config", help="configuration file (TOML)")]
+Data = Annotated[Path | None, typer.Option("--data", help="folder for everything written")]
+Mode = Annotated[str | None, typer.Option("--mode", help="coordination mode")]
+Seed = Annotated[int | None, typer.Option("--seed", help="seed of everything random")]
+Hours = Annotated[float | None, typer.Option("--hours", help="hours of the recording to use")]
+Fee = Annotated[
+    float | None, typer.Option("--maker-fee", help="maker fee in basis points; negative: a rebate")
+]
+Change = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="any setting: --set optimizer.budget=48 (repeatable)"),
+]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+@app.command()
+def run(
+    *,
+    feed_path: Feed = None,
+    mode: Mode = None,
+    hours: Hours = None,
+    maker_fee: Fee = None,
+    seed: Seed = None,
+    optimizers: Annotated[int | None, typer.Option("--optimizers", help="how many")] = None,
+    clock: Annotated[str | None, typer.Option("--clock", help="lockstep or real")] = None,
+    speed: Annotated[float | None, typer.Option("--speed", help="with --clock real")] = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole stack on this machine: bus, coordinator, executor, optimizer."""
+    from agents.cli import run as running
+    from agents.cli.flags import resolve
+
+    loaded = resolve(
+        config,
+        change,
+        {
+            "feed.path": feed_path,
+            "feed.hours": hours,
+            "feed.maker_fee_bps": maker_fee,
+            "coordinator.mode": mode,
+            "seed": seed,
+            "run.optimizers": optimizers,
+            "run.clock": clock,
+            "run.speed": speed,
+            "data": data,
+        },
+    )
+    raise typer.Exit(running.run(loaded, as_json=as_json))
+
+
+@app.command()
+def executor(
+    *,
+    feed_path: Feed = None,
+    hours: Hours = None,
+    maker_fee: Fee = None,
+    seed: Seed = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Run the executor alone on a recording, without a bus."""
+    from agents.cli import alone
+    from agents.cli.flags import resolve
+
+    flags = {
+        "feed.path": feed_path,
+        "feed.hours": hours,
+        "feed.maker_fee_bps": maker_fee,
+        "seed": seed,
+        "data": data,
+    }
+    raise typer.Exit(alone.executor(resolve(config, change, flags), as_json=as_json))
+
+
+@app.command()
+def optimizer(
+    *,
+    feed_path: Feed = None,
+    hours: Hours = None,
+    maker_fee: Fee = None,
+    seed: Seed = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Run the optimizer alone on a recording: searches, reports, publishes nothing."""
+    from agents.cli import alone
+    from agents.cli.flags import resolve
+
+    flags = {
+        "feed.path": feed_path,
+        "feed.hours": hours,
+        "feed.maker_fee_bps": maker_fee,
+        "seed": seed,
+        "data": data,
+    }
+    raise typer.Exit(alone.optimizer(resolve(config, change, flags), as_json=as_json))
+
+
+@app.command()
+def coordinator(
+    *,
+    mode: Mode = None,
+    optimizers: Annotated[int | None, typer.Option("--optimizers", help="how many seats")] = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+) -> None:
+    """Run the coordinator and its two hubs alone; agents join it."""
+    from agents.cli import alone
+    from agents.cli.flags import resolve
+
+    flags = {"coordinator.mode": mode, "run.optimizers": optimizers, "data": data}
+    raise typer.Exit(alone.coordinator(resolve(config, change, flags)))
+
+
+@app.command()
+def status(*, data: Data = None, config: Config = None, as_json: Json = False) -> None:
+    """Tell what is running: mode, members, parameters in force, position."""
+    from agents.cli import control
+    from agents.cli.flags import resolve
+
+    raise typer.Exit(control.status(resolve(config, None, {"data": data}), as_json=as_json))
+
+
+@app.command()
+def stop(
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="kept in the log")] = "operator",
+    flatten: Annotated[bool, typer.Option("--flatten", help="also close the position")] = False,
+    timeout: Annotated[float, typer.Option("--timeout", help="seconds to wait")] = 10.0,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Emergency: cancel everything now and stay stopped until `rearm`."""
+    from agents.cli import control
+    from agents.cli.flags import resolve
+
+    loaded = resolve(config, None, {"data": data})
+    code = control.stop(loaded, reason=reason, flatten=flatten, timeout_s=timeout)
+    raise typer.Exit(code)
+
+
+@app.command()
+def rearm(
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="kept in the log")] = "operator",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Lift every stop that is in force."""
+    from agents.cli import control
+    from agents.cli.flags import resolve
+
+    raise typer.Exit(control.rearm(resolve(config, None, {"data": data}), reason=reason))
+
+
+@app.command()
+def pause(*, data: Data = None, config: Config = None) -> None:
+    """Withdraw the quotes; everything else goes on."""
+    from agents.cli import control
+    from agents.cli.flags import resolve
+
+    raise typer.Exit(control.pause(resolve(config, None, {"data": data}), quoting=False))
+
+
+@app.command()
+def resume(*, data: Data = None, config: Config = None) -> None:
+    """Quote again after `pause`."""
+    from agents.cli import control
+    from agents.cli.flags import resolve
+
+    raise typer.Exit(control.pause(resolve(config, None, {"data": data}), quoting=True))
+
+
+@app.command()
+def down(*, data: Data = None, config: Config = None) -> None:
+    """End the running stack cleanly: quotes cancelled, journals closed."""
+    from agents.cli import control
+    from agents.cli.flags import resolve
+
+    raise typer.Exit(control.down(resolve(config, None, {"data": data})))
+
+
+@app.command()
+def doctor(
+    *,
+    feed_path: Feed = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Check this machine and this configuration before money does."""
+    from agents.cli import doctor as checks
+    from agents.cli.flags import resolve
+
+    loaded = resolve(config, change, {"feed.path": feed_path, "data": data})
+    raise typer.Exit(checks.doctor(loaded, as_json=as_json))
+
+
+@keys_app.command("new")
+def keys_new(*, data: Data = None, config: Config = None) -> None:
+    """Make the roster and every participant's key pairs."""
+    from agents.cli.flags import keys_folder, resolve
+    from protocol.keys import new_keys
+
+    folder = keys_folder(resolve(config, None, {"data": data}).settings)
+    new_keys(folder)
+    print(folder)
+
+
+@config_app.command("show")
+def config_show(*, config: Config = None, change: Change = None, as_json: Json = False) -> None:
+    """Print every setting with its value and where it came from."""
+    from agents.cli import configuration
+    from agents.cli.flags import resolve
+
+    configuration.show(resolve(config, change, {}), as_json=as_json)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the configuration."""
+    from agents.cli import configuration
+
+    configuration.schema()
+
+
+def main() -> None:
+    """Run the command line; every failure is one line and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except Exception as error:  # noqa: BLE001 - the last door: explain() turns it into one line
+        sys.exit(explain(error, Path("counterpoint-data")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Starts the parts of a run as processes, restarts what dies, ends them in order.
+
+Knows nothing about trading. A part is a command line; it has finished when it exits with 0, and it
+has died when it exits otherwise. Deaths are followed by a restart after a back-off that doubles
+from 0.1 s to 5 s and falls back after ten quiet seconds. `processes.json` in the run's folder
+always holds the present process ids.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 5.0
+QUIET_S = 10.0
+END_GRACE_S = 10.0
+DEATHS_IN_A_ROW_MAX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process of the stack: its name and `python -m` arguments."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Life:
+    """What one part's processes did so far; times are seconds on the monotonic clock."""
+
+    part: Part
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    up_s: float = 0.0
+    starts: int = 0
+    deaths: int = 0
+    deaths_in_a_row: int = 0
+    restart_at_s: float = 0.0
+    codes: list[int] = field(default_factory=list)
+    finished: bool = False
+
+
+class PartKeepsDyingError(Exception):
+    """A part died again and again without a quiet moment; its log says why."""
+
+    exit_code = 1
+
+
+class Supervisor:
+    """Keeps a list of parts alive until the `main` one has finished."""
+
+    def __init__(self, parts: list[Part], *, main: str, folder: Path) -> None:
+        self.lives = {part.name: Life(part) for part in parts}
+        self.main = main
+        self.folder = folder
+        self.began_s = time.monotonic()
+        self.asked_to_end = False
+
+    def start(self) -> None:
+        """Start every part once."""
+        for life in self.lives.values():
+            self._start(life)
+
+    def _start(self, life: Life) -> None:
+        errors = (self.folder / f"{life.part.name}.stderr").open("ab")
+        with errors:
+            life.process = subprocess.Popen(
+                [sys.executable, "-m", *life.part.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+        life.started_s = time.monotonic()
+        life.starts += 1
+        self._write_processes()
+
+    def _write_processes(self) -> None:
+        pids = {
+            name: life.process.pid
+            for name, life in self.lives.items()
+            if life.process is not None and life.process.poll() is None
+        }
+        target = self.folder / "processes.json"
+        draft = target.with_suffix(".draft")
+        draft.write_text(json.dumps({"supervisor": os.getpid(), **pids}), encoding="utf-8")
+        draft.replace(target)
+
+    def watch(self, *, every_s: float, on_look: Callable[[], None]) -> bool:
+        """Restart the dead and call `on_look` until the main part finished.
+
+        Returns:
+            True when it finished by itself, False when an end was asked for.
+        """
+        next_look_s = 0.0
+        while not self.asked_to_end:
+            now_s = time.monotonic()
+            for life in self.lives.values():
+                self._tend(life, now_s)
+            if self.lives[self.main].finished:
+                return True
+            if now_s >= next_look_s:
+                on_look()
+                next_look_s = now_s + every_s
+            time.sleep(0.02)
+        return False
+
+    def _tend(self, life: Life, now_s: float) -> None:
+        if life.finished:
+            return
+        if life.process is None:
+            if now_s >= life.restart_at_s:
+                self._start(life)
+            return
+        code = life.process.poll()
+        if code is None:
+            if life.deaths_in_a_row and now_s - life.started_s > QUIET_S:
+                life.deaths_in_a_row = 0
+            return
+        life.up_s += now_s - life.started_s
+        life.process = None
+        life.codes.append(code)
+        if code == 0 and life.part.name == self.main:
+            life.finished = True
+            return
+        life.deaths += 1
+        if code > 0:  # an error of its own; a signal from outside says nothing about the part
+            life.deaths_in_a_row += 1
+        if life.deaths_in_a_row > DEATHS_IN_A_ROW_MAX or (code == 4):  # 4: configuration or data
+            raise PartKeepsDyingError(self._why(life, code))
+        wait_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** max(0, life.deaths_in_a_row - 1))
+        life.restart_at_s = now_s + wait_s
+
+    def _why(self, life: Life, code: int) -> str:
+        path = self.folder / f"{life.part.name}.stderr"
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = lines[-1] if lines else "it said nothing"
+        return f"{life.part.name} ended with code {code} and cannot go on: {last} (see {path})"
+
+    def end(self) -> None:
+        """End the parts: the main one first, then the others; kill what does not listen."""
+        names = [self.main, *(name for name in self.lives if name != self.main)]
+        for name in names:
+            life = self.lives[name]
+            if life.process is None:
+                continue
+            if life.process.poll() is None:
+                life.process.send_signal(signal.SIGTERM)
+                try:
+                    life.process.wait(timeout=END_GRACE_S)
+                except subprocess.TimeoutExpired:
+                    life.process.kill()
+                    life.process.wait()
+            life.codes.append(life.process.returncode)
+            life.up_s += time.monotonic() - life.started_s
+            life.process = None
+        self._write_processes()
+
+    def account(self) -> dict[str, dict[str, float | int | list[int]]]:
+        """Return uptime and restarts of each part, for `run.json`."""
+        whole_s = time.monotonic() - self.began_s
+        return {
+            name: {
+                "starts": life.starts,
+                "deaths": life.deaths,
+                "exit_codes": life.codes,
+                "up_s": round(life.up_s, 3),
+                "uptime": round(min(1.0, life.up_s / whole_s), 4) if whole_s > 0 else 0.0,
+            }
+            for name, life in self.lives.items()
+        }
