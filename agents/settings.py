@@ -1,0 +1,241 @@
+"""Every setting of the agents: names, units, ranges, defaults. How they are read is elsewhere.
+
+`protocol.settings.load_settings(Settings, ...)` builds one of these at the start of a process;
+after that nothing changes it. Times written `_s`, `_ms` are of the venue's clock unless said.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from protocol.elements import Mode, Name, UtcText
+
+FilePath: TypeAlias = Annotated[Path, Field(strict=False)]
+_FEE = "basis points of the notional; cost positive, rebate negative; unset: the recording's own"
+_SUGGESTED = "unset: suggested from the first hour of the recording"
+
+
+class Clock(StrEnum):
+    """What feed time waits for."""
+
+    LOCKSTEP = "lockstep"
+    REAL = "real"
+
+
+class Section(BaseModel):
+    """One table of the configuration file."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Feed(Section):
+    """The recording to trade on."""
+
+    path: FilePath | None = Field(None, description="recording (.npz); unset: the bundled day")
+    start: UtcText | None = Field(None, description="first moment used, UTC; unset: its beginning")
+    hours: float | None = Field(None, gt=0, le=100_000, description="hours used; unset: all")
+    maker_fee_bps: float | None = Field(None, ge=-100, le=1000, description=_FEE)
+    taker_fee_bps: float | None = Field(None, ge=-100, le=1000, description=_FEE)
+
+
+class Account(Section):
+    """What the executor trades with."""
+
+    capital: float = Field(100_000.0, gt=0, le=9e10, description="quote asset")
+    target_base: float | None = Field(
+        None,
+        ge=0,
+        le=9e10,
+        description="base asset held while flat; unset: what the position limit needs, in lots",
+    )
+    executor: Name = Field("executor-1", description="name of the executor on the bus")
+
+
+class Parameters(Section):
+    """The four tuned parameters before the first update."""
+
+    spread_percentage: float | None = Field(
+        None, gt=0, le=10, description=f"full spread, percent of mid; {_SUGGESTED}"
+    )
+    levels: int | None = Field(None, ge=1, le=50, description=f"quotes per side; {_SUGGESTED}")
+    base_quantity: float | None = Field(
+        None, gt=0, le=9e10, description=f"base asset at the innermost level; {_SUGGESTED}"
+    )
+    max_position: float | None = Field(
+        None, gt=0, le=9e10, description=f"base asset, either way; {_SUGGESTED}"
+    )
+
+
+class Executor(Section):
+    """The rhythm and the manners of quoting."""
+
+    guard_interval_ms: int = Field(1000, ge=100, le=60_000, description="step of the guard")
+    cycle_s: int = Field(30, ge=1, le=3600, description="seconds between decisions")
+    order_latency_ms: float = Field(5.0, ge=0, le=60_000, description="sent to at the exchange")
+    response_latency_ms: float = Field(5.0, ge=0, le=60_000, description="exchange to known here")
+    pull_threshold_sigma: float = Field(
+        3.0, gt=0, le=100, description="adverse move of mid that pulls a side, in sigmas of a cycle"
+    )
+    refresh_tolerance_ticks: int = Field(
+        0, ge=0, le=10_000, description="an order this near its wanted price is kept"
+    )
+    level_step: float = Field(
+        0.5, ge=0, le=10, description="distance between levels, in half widths"
+    )
+    risk_aversion: float = Field(0.1, ge=0, le=100, description="of the closed-form plan")
+    probe: float = Field(0.1, gt=0, le=1, description="smallest fraction of base_quantity quoted")
+    warmup_s: int = Field(300, ge=0, le=86_400, description="seconds observed before quoting")
+    autonomy_limit_s: float = Field(
+        60.0, gt=0, le=86_400, description="wall seconds of quoting without a coordinator"
+    )
+
+    @property
+    def guard_interval_ns(self) -> int:
+        """The step of the guard, ns."""
+        return self.guard_interval_ms * 1_000_000
+
+    @property
+    def cycle_ns(self) -> int:
+        """The time between decisions, ns."""
+        return self.cycle_s * 1_000_000_000
+
+
+class Risk(Section):
+    """What may be sent and what must stop. Fractions are of the capital unless said."""
+
+    max_position_size: float = Field(0.01, gt=0, le=1, description="largest position")
+    stop_loss_threshold: float = Field(
+        0.02, gt=0, le=1, description="loss of a position, fraction of its cost, that reduces it"
+    )
+    daily_loss_limit: float = Field(0.05, gt=0, le=1, description="loss that ends the UTC day")
+    peak_drawdown_limit: float = Field(
+        0.10, gt=0, le=1, description="fall from the peak that halts for good"
+    )
+    volatility_cutoff: float = Field(
+        5.0, ge=0, le=1000, description="sigma over its slow average that halts quoting; 0: off"
+    )
+    price_collar: float = Field(
+        0.05, gt=0, le=1, description="largest distance of an order from mid, fraction of mid"
+    )
+    cooldown_s: int = Field(600, ge=0, le=86_400, description="seconds of rest after a stop loss")
+    open_orders_max: int = Field(200, ge=1, le=256, description="orders open at once")
+
+
+class Optimizer(Section):
+    """How better parameters are looked for."""
+
+    name: Name = Field("optimizer-1", description="name on the bus")
+    boundary_s: int = Field(600, ge=1, le=86_400, description="seconds between boundaries")
+    tuning_latency_s: int = Field(
+        120, ge=0, le=86_400, description="seconds from a boundary until its decision may apply"
+    )
+    window_hours: float = Field(4.0, gt=0, le=24 * 366, description="hours of data replayed")
+    horizon_hours: float = Field(
+        1.0, gt=0, le=24 * 366, description="hours for which the verdict is meant"
+    )
+    validity_hours: float = Field(
+        6.0, gt=0, le=24 * 366, description="hours until a decision lapses to the baseline"
+    )
+    budget: int = Field(24, ge=1, le=100_000, description="candidates replayed a boundary")
+    slices: int = Field(12, ge=2, le=1000, description="time slices a candidate is judged on")
+    confidence_min: float = Field(0.6, ge=0, le=1, description="below it nothing is proposed")
+    step_limit: float = Field(
+        0.25, gt=0, le=1, description="largest relative change of a parameter, decision by decision"
+    )
+    threads: int = Field(1, ge=1, le=256, description="threads of the replay; results do not vary")
+
+    @property
+    def boundary_ns(self) -> int:
+        """The time between boundaries, ns."""
+        return self.boundary_s * 1_000_000_000
+
+    @property
+    def tuning_latency_ns(self) -> int:
+        """The time from a boundary until its decision may apply, ns."""
+        return self.tuning_latency_s * 1_000_000_000
+
+    @property
+    def validity_ns(self) -> int:
+        """How long a decision stays in force unrenewed, ns."""
+        return round(self.validity_hours * 3600) * 1_000_000_000
+
+
+class Coordinator(Section):
+    """How a proposal becomes a decision."""
+
+    mode: Annotated[Mode, Field(strict=False)] = Field(
+        Mode.MASTER_SLAVE, description="coordination mode"
+    )
+    confidence_min: float = Field(0.6, ge=0, le=1, description="below it a proposal is refused")
+    drawdown_max: float = Field(0.2, ge=0, le=1, description="above it a proposal is refused")
+    age_max_s: int = Field(900, ge=1, le=86_400, description="older proposals are refused")
+
+
+class Bus(Section):
+    """Where participants meet."""
+
+    folder: FilePath | None = Field(
+        None, description="folder of the ipc sockets, short; unset: a private one made by run"
+    )
+    port: int | None = Field(
+        None, ge=1024, le=65_530, description="first of four loopback tcp ports; unset: ipc"
+    )
+    keys: FilePath | None = Field(None, description="folder of keys and roster; unset: data/keys")
+    metrics_port: int = Field(
+        0, ge=0, le=65_500, description="first Prometheus port on loopback, one a process; 0: off"
+    )
+
+
+class Run(Section):
+    """How the parts are run together."""
+
+    clock: Annotated[Clock, Field(strict=False)] = Field(
+        Clock.LOCKSTEP, description="lockstep: feed time waits for every seat; real: wall clock"
+    )
+    speed: float = Field(60.0, gt=0, le=10_000, description="feed seconds a wall second, if real")
+    optimizers: int = Field(1, ge=0, le=8, description="optimizers started, each a seat")
+
+
+class Settings(Section):
+    """The whole configuration of one process."""
+
+    data: FilePath = Field(Path("counterpoint-data"), description="folder for all that is written")
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="seed of everything random")
+    feed: Feed = Feed()
+    account: Account = Account()
+    parameters: Parameters = Parameters()
+    executor: Executor = Executor()
+    risk: Risk = Risk()
+    optimizer: Optimizer = Optimizer()
+    coordinator: Coordinator = Coordinator()
+    bus: Bus = Bus()
+    run: Run = Run()
+
+    @model_validator(mode="after")
+    def _rhythms_nest(self) -> Self:
+        """A cycle is whole guard steps, a boundary whole cycles."""
+        guard, cycle = self.executor.guard_interval_ms, self.executor.cycle_s
+        boundary = self.optimizer.boundary_s
+        if cycle * 1000 % guard:
+            raise PydanticCustomError(
+                "out_of_range",
+                "executor.cycle_s must be a multiple of executor.guard_interval_ms ({guard} ms), "
+                "found {cycle} s",
+                {"guard": guard, "cycle": cycle},
+            )
+        if boundary % cycle:
+            raise PydanticCustomError(
+                "out_of_range",
+                "optimizer.boundary_s must be a multiple of executor.cycle_s ({cycle} s), "
+                "found {boundary} s",
+                {"cycle": cycle, "boundary": boundary},
+            )
+        return self
+
+    @property
+    def keys_folder(self) -> Path:
+        """The folder of keys and roster."""
+        return self.bus.keys or self.data / "keys"
