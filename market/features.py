@@ -1,0 +1,363 @@
+"""Watches the public market: one guard step in, one row of steps, views and plans out.
+
+Everything is an online function of what the local clock has shown, so cutting a recording at T
+leaves every row before T as it was. Nothing here knows our orders or parameters: one tape of
+features serves all candidates. The fits are in `calibration.py`, the formula in `plan.py`.
+"""
+
+import math
+
+import numpy as np
+
+from market.book import apply
+from market.calibration import (
+    BINS,
+    CELL_ASK,
+    CELL_BID,
+    CELL_EDGE,
+    CELL_ROWS,
+    MEMORY_CURSOR,
+    MEMORY_DRIFT_XX,
+    MEMORY_DRIFT_XY,
+    MEMORY_FILL_SECONDS,
+    MEMORY_FLOW,
+    MEMORY_FLOW_SECONDS,
+    MEMORY_LAST,
+    MEMORY_MID,
+    MEMORY_PLAN,
+    MEMORY_RING,
+    MEMORY_STEPS,
+    MEMORY_VIEW,
+    OBSERVER_AVERSION,
+    OBSERVER_COLUMNS,
+    OBSERVER_CYCLE_STEPS,
+    OBSERVER_DRIFT_RIDGE,
+    OBSERVER_DRIFT_SHARE,
+    OBSERVER_FEE,
+    OBSERVER_INTERVAL_S,
+    OBSERVER_KEEP_DRIFT,
+    OBSERVER_KEEP_FILLS,
+    OBSERVER_KEEP_FLOW,
+    OBSERVER_KEEP_MID,
+    OBSERVER_KEEP_REFERENCE,
+    OBSERVER_KEEP_SIGMA,
+    OBSERVER_ORDERS,
+    OBSERVER_PRIOR_ARRIVALS,
+    OBSERVER_PRIOR_DEPTH,
+    OBSERVER_PRIOR_SECONDS,
+    OBSERVER_SIGMA_MIN,
+    OBSERVER_WARMUP_STEPS,
+    calibrate,
+    depth_bin,
+    update_averages,
+)
+from market.jit import kernel
+from market.layout import (
+    ASK_ROW,
+    BID_ROW,
+    EVENT_EXCH_NS,
+    EVENT_KIND,
+    EVENT_LOCAL_NS,
+    EVENT_LOTS,
+    EVENT_PRICE_TICKS,
+    EVENT_SEEN,
+    EVENT_SIDE,
+    KIND_TRADE,
+    LEDGER_EQUITY,
+    LEDGER_OPENING,
+    NO_ASK,
+    NO_BID,
+    PLAN_COLUMNS,
+    SEEN_LOCAL,
+    SELL,
+    STEP_ASK,
+    STEP_BID,
+    STEP_CURSOR,
+    STEP_LAST,
+    STEP_NOW_NS,
+    TOUCH_ASK,
+    TOUCH_BASE,
+    TOUCH_BID,
+    VIEW_COLUMNS,
+    VIEW_DECAY_BID,
+    VIEW_FLOW,
+    VIEW_IMBALANCE,
+    VIEW_MID,
+    VIEW_MID_AVERAGE,
+    VIEW_READY,
+    VIEW_RETURN,
+    VIEW_SIGMA,
+    VIEW_SIGMA_REFERENCE,
+)
+from market.plan import write_plan
+from market.types import F8, I8
+
+STATE_NUMBERS = 8
+STATE_BOUND = 3.0
+
+
+def observer_settings(
+    *,
+    interval_s: float = 1.0,
+    cycle_s: float = 30.0,
+    maker_fee: float = 0.0,
+    risk_aversion: float = 0.1,
+    orders_per_position: float = 10.0,
+    drift_share: float = 1.0,
+    warmup_s: float = 300.0,
+    mid_memory_s: float = 900.0,
+    sigma_memory_s: float = 900.0,
+    reference_memory_s: float = 14400.0,
+    flow_memory_s: float = 1800.0,
+    drift_memory_s: float = 14400.0,
+    fill_memory_s: float = 3600.0,
+    prior_depth: float = 5e-4,
+    prior_seconds: float = 20.0,
+    prior_arrivals: float = 1.0,
+    drift_ridge: float = 100.0,
+    sigma_min: float = 1e-7,
+) -> F8:
+    """Build f8[OBSERVER_COLUMNS].
+
+    Args:
+        interval_s: seconds between guard steps, > 0; steps are assumed to be that far apart.
+        cycle_s: seconds between decisions, a whole number of steps.
+        maker_fee: fraction of price; cost positive.
+        risk_aversion: g / k of `plan.closed_form`, dimensionless, >= 0.
+        orders_per_position: orders that make up max_position in the plan, > 0.
+        drift_share: how much of the expected move the quotes follow, in [0, 1].
+        warmup_s: seconds before anything is quoted.
+        mid_memory_s: after so long an observation keeps 1/e of its weight; the same below.
+        sigma_memory_s: of the volatility.
+        reference_memory_s: of the volatility's slow average.
+        flow_memory_s: of the traded volume.
+        drift_memory_s: of the regression of the next move on imbalance.
+        fill_memory_s: of the fill depths.
+        prior_depth: mean depth of arrivals before there are data, fraction of mid, > 0.
+        prior_seconds: seconds in which the prior's arrivals came, > 0.
+        prior_arrivals: weight of the prior, arrivals, > 0.
+        drift_ridge: prior sum of squared imbalances, in cycles; larger is nearer to no drift.
+        sigma_min: least volatility, fraction of mid per sqrt(second), > 0.
+    """
+    steps = round(cycle_s / interval_s) if interval_s > 0 else 0
+    if steps < 1 or abs(steps * interval_s - cycle_s) > 1e-9:
+        raise ValueError(
+            f"cycle_s must be a whole number of interval_s, found {cycle_s} and {interval_s}"
+        )
+    row = np.zeros(OBSERVER_COLUMNS)
+    row[OBSERVER_INTERVAL_S] = interval_s
+    row[OBSERVER_CYCLE_STEPS] = steps
+    row[OBSERVER_KEEP_MID] = math.exp(-interval_s / mid_memory_s)
+    row[OBSERVER_KEEP_SIGMA] = math.exp(-interval_s / sigma_memory_s)
+    row[OBSERVER_KEEP_REFERENCE] = math.exp(-interval_s / reference_memory_s)
+    row[OBSERVER_KEEP_FLOW] = math.exp(-interval_s / flow_memory_s)
+    row[OBSERVER_KEEP_DRIFT] = math.exp(-interval_s / drift_memory_s)
+    row[OBSERVER_KEEP_FILLS] = math.exp(-cycle_s / fill_memory_s)
+    row[OBSERVER_WARMUP_STEPS] = math.ceil(warmup_s / interval_s)
+    row[OBSERVER_PRIOR_DEPTH] = prior_depth
+    row[OBSERVER_PRIOR_SECONDS] = prior_seconds
+    row[OBSERVER_PRIOR_ARRIVALS] = prior_arrivals
+    # The regression counts every step, so a cycle counts as many times as it has steps.
+    row[OBSERVER_DRIFT_RIDGE] = drift_ridge * steps
+    row[OBSERVER_SIGMA_MIN] = sigma_min
+    row[OBSERVER_AVERSION] = risk_aversion
+    row[OBSERVER_ORDERS] = orders_per_position
+    row[OBSERVER_FEE] = maker_fee
+    row[OBSERVER_DRIFT_SHARE] = drift_share
+    return row
+
+
+def new_observer(
+    settings: F8, *, edge_min: float = 2.5e-5, edge_max: float = 6.4e-3
+) -> tuple[F8, F8]:
+    """Return (memory, cells) before the first event.
+
+    Args:
+        settings: f8[OBSERVER_COLUMNS].
+        edge_min: lower edge of the second depth bin, fraction of mid.
+        edge_max: lower edge of the last one; the edges between grow geometrically.
+    """
+    memory = np.zeros(MEMORY_RING + 2 * int(settings[OBSERVER_CYCLE_STEPS]))
+    cells = np.zeros((CELL_ROWS, BINS))
+    cells[CELL_EDGE, 1:] = np.geomspace(edge_min, edge_max, BINS - 1)
+    return memory, cells
+
+
+@kernel
+def read_events(events: I8, levels: I8, touch: I8, memory: F8, cells: F8, now_ns: int) -> float:
+    """Advance the local book over the events seen by `now_ns`; return the lots traded.
+
+    Prints of one side with one exchange time are one arrival, which reached as deep as the
+    deepest of them, counted from the mid of the previous step.
+    """
+    cursor = int(memory[MEMORY_CURSOR])
+    mid = memory[MEMORY_MID]
+    traded = 0
+    row = -1  # the arrival being gathered: whose quotes it reached, when, how deep
+    when = 0
+    reach = 0.0
+    while cursor < events.shape[0]:
+        if events[cursor, EVENT_SEEN] & SEEN_LOCAL == 0:
+            cursor += 1
+            continue
+        if events[cursor, EVENT_LOCAL_NS] > now_ns:
+            break
+        kind = events[cursor, EVENT_KIND]
+        side = events[cursor, EVENT_SIDE]
+        price = events[cursor, EVENT_PRICE_TICKS]
+        lots = events[cursor, EVENT_LOTS]
+        if kind != KIND_TRADE:
+            apply(levels, touch, kind, side, price, lots)
+            cursor += 1
+            continue
+        memory[MEMORY_LAST] = price
+        traded += lots
+        if mid > 0.0 and side != 0:
+            hit = CELL_BID if side == SELL else CELL_ASK
+            depth = side * (price - mid) / mid
+            if hit != row or events[cursor, EVENT_EXCH_NS] != when:
+                if row >= 0:
+                    cells[row, depth_bin(reach, cells)] += 1.0
+                row = hit
+                when = events[cursor, EVENT_EXCH_NS]
+                reach = depth
+            else:
+                reach = max(reach, depth)
+        cursor += 1
+    if row >= 0:
+        cells[row, depth_bin(reach, cells)] += 1.0
+    memory[MEMORY_CURSOR] = cursor
+    return float(traded)
+
+
+@kernel
+def observe(
+    events: I8,
+    levels: I8,
+    touch: I8,
+    memory: F8,
+    cells: F8,
+    now_ns: int,
+    settings: F8,
+    step_row: I8,
+    view_row: F8,
+    plan_row: F8,
+) -> None:
+    """Advance the local side by one guard step and write its three rows.
+
+    Args:
+        events: i8[n, EVENT_COLUMNS], the same array each time, or a longer one that starts alike.
+        levels: i8[2, width], the local book, changed.
+        touch: i8[TOUCH_COLUMNS], changed.
+        memory: f8[MEMORY_RING + 2 x cycle steps], changed.
+        cells: f8[CELL_ROWS, BINS], changed.
+        now_ns: i8, a multiple of the guard interval; the next one after the last call's.
+        settings: f8[OBSERVER_COLUMNS].
+        step_row: i8[STEP_COLUMNS], written whole.
+        view_row: f8[VIEW_COLUMNS], written whole.
+        plan_row: f8[PLAN_COLUMNS], written whole; new at cycle edges, else the last one.
+    """
+    interval = settings[OBSERVER_INTERVAL_S]
+    ring = int(settings[OBSERVER_CYCLE_STEPS])
+    keep = settings[OBSERVER_KEEP_FLOW]
+    traded = read_events(events, levels, touch, memory, cells, now_ns)
+    memory[MEMORY_FLOW] = keep * memory[MEMORY_FLOW] + traded
+    memory[MEMORY_FLOW_SECONDS] = keep * memory[MEMORY_FLOW_SECONDS] + interval
+    memory[MEMORY_FILL_SECONDS] += interval
+    steps = int(memory[MEMORY_STEPS])
+    memory[MEMORY_STEPS] = steps + 1
+    bid = touch[TOUCH_BID]
+    ask = touch[TOUCH_ASK]
+    step_row[STEP_NOW_NS] = now_ns
+    step_row[STEP_BID] = bid
+    step_row[STEP_ASK] = ask
+    step_row[STEP_CURSOR] = int(memory[MEMORY_CURSOR])
+    step_row[STEP_LAST] = int(memory[MEMORY_LAST])
+    for column in range(VIEW_COLUMNS):
+        view_row[column] = memory[MEMORY_VIEW + column]
+    for column in range(PLAN_COLUMNS):
+        plan_row[column] = memory[MEMORY_PLAN + column]
+    sound = bid != NO_BID and ask != NO_ASK and bid < ask
+    slot = MEMORY_RING + 2 * (steps % ring)
+    past_mid = memory[slot]  # of one cycle ago, or 0
+    past_imbalance = memory[slot + 1]
+    memory[slot] = 0.0
+    if sound:
+        best_bid = levels[BID_ROW, bid - touch[TOUCH_BASE]]
+        best_ask = levels[ASK_ROW, ask - touch[TOUCH_BASE]]
+        view_row[VIEW_MID] = 0.5 * (bid + ask)
+        view_row[VIEW_IMBALANCE] = (best_bid - best_ask) / max(1, best_bid + best_ask)
+        memory[slot] = view_row[VIEW_MID]
+        memory[slot + 1] = view_row[VIEW_IMBALANCE]
+        move = 0.0
+        if past_mid > 0.0:
+            move = view_row[VIEW_MID] - past_mid
+            keep = settings[OBSERVER_KEEP_DRIFT]
+            memory[MEMORY_DRIFT_XX] = keep * memory[MEMORY_DRIFT_XX] + past_imbalance**2
+            memory[MEMORY_DRIFT_XY] = keep * memory[MEMORY_DRIFT_XY] + past_imbalance * move
+        view_row[VIEW_RETURN] = move
+        seconds = ring * interval
+        if steps < ring and memory[MEMORY_RING] > 0.0:  # the first cycle: since the first step
+            past_mid = memory[MEMORY_RING]
+            seconds = steps * interval
+        update_averages(view_row, past_mid, seconds, memory, settings)
+        memory[MEMORY_MID] = view_row[VIEW_MID]
+    view_row[VIEW_FLOW] = memory[MEMORY_FLOW] / memory[MEMORY_FLOW_SECONDS]
+    warm = steps + 1 > settings[OBSERVER_WARMUP_STEPS]
+    if now_ns % round(ring * interval * 1e9) == 0 and memory[MEMORY_MID] > 0.0:
+        calibrate(view_row, memory, cells, settings)
+        write_plan(
+            view_row,
+            settings[OBSERVER_AVERSION],
+            settings[OBSERVER_ORDERS],
+            settings[OBSERVER_FEE],
+            settings[OBSERVER_DRIFT_SHARE],
+            plan_row,
+        )
+    view_row[VIEW_READY] = 1.0 if sound and warm and view_row[VIEW_DECAY_BID] > 0.0 else 0.0
+    for column in range(VIEW_COLUMNS):
+        memory[MEMORY_VIEW + column] = view_row[column]
+    for column in range(PLAN_COLUMNS):
+        memory[MEMORY_PLAN + column] = plan_row[column]
+
+
+@kernel
+def state_vector(
+    view_row: F8,
+    ledger: I8,
+    position_share: float,
+    age_share: float,
+    reward_score: float,
+    loss_bound_units: int,
+    cycle_s: float,
+    out: F8,
+) -> None:
+    """Write the eight numbers of DESIGN.md 6 (learning.md 4.2), each clipped to [-3, 3].
+
+    Args:
+        view_row: f8[VIEW_COLUMNS].
+        ledger: i8[LEDGER_COLUMNS].
+        position_share: position / max_position.
+        age_share: age of the oldest open lot over the horizon that counts as old; 0 when flat.
+        reward_score: z-score of the decayed mean reward (`policy.reward_score`).
+        loss_bound_units: quote units of the daily loss limit, > 0.
+        cycle_s: seconds between decisions.
+        out: f8[8], written: balance, price against its average, price change, volatility,
+            imbalance, time decay, performance, exposure.
+    """
+    cycle_sigma = max(1e-12, view_row[VIEW_SIGMA] * math.sqrt(cycle_s))
+    out[0] = (ledger[LEDGER_EQUITY] - ledger[LEDGER_OPENING]) / max(1, loss_bound_units)
+    out[1] = 0.0
+    out[3] = 0.0
+    if view_row[VIEW_MID] > 0.0 and view_row[VIEW_MID_AVERAGE] > 0.0:
+        ratio = math.log(view_row[VIEW_MID] / view_row[VIEW_MID_AVERAGE])
+        out[1] = ratio * view_row[VIEW_MID] / cycle_sigma
+    out[2] = view_row[VIEW_RETURN] / cycle_sigma
+    if view_row[VIEW_SIGMA] > 0.0 and view_row[VIEW_SIGMA_REFERENCE] > 0.0:
+        out[3] = math.log(view_row[VIEW_SIGMA] / view_row[VIEW_SIGMA_REFERENCE])
+    out[4] = view_row[VIEW_IMBALANCE]
+    out[5] = age_share
+    out[6] = reward_score
+    out[7] = position_share
+    for index in range(STATE_NUMBERS):
+        out[index] = min(STATE_BOUND, max(-STATE_BOUND, out[index]))

@@ -1,0 +1,300 @@
+"""The guard: once a second, turns the wanted ladder and our resting orders into few actions.
+
+It keeps what may stay (queue position is money), pulls a side that the market runs over, quotes
+again after fills, re-prices after a post-only reject. What is wanted is decided in `policy.py`,
+what may be sent is judged by the gate, and the list of our own orders is `own.py`.
+"""
+
+import math
+
+import numpy as np
+
+from market.jit import kernel
+from market.layout import (
+    ACTION_COLUMNS,
+    ACTION_KIND,
+    ACTION_LOTS,
+    ACTION_PLACE,
+    ACTION_PRICE_TICKS,
+    ACTION_SIDE,
+    ACTION_TAKER,
+    ACTIONS_MAX,
+    BUY,
+    LADDER_COLUMNS,
+    LEVELS_MAX,
+    NO_ASK,
+    NO_BID,
+    OWN_CANCELLING,
+    OWN_ID,
+    OWN_SIDE,
+    OWN_STATE,
+    SCALE_LOT,
+    SCALE_SPOT,
+    SELL,
+    STEP_ASK,
+    STEP_BID,
+    VIEW_READY,
+    VIEW_SIGMA,
+)
+from market.own import (
+    OWN_METER_COUNT,
+    OWN_METER_HIGHEST_BID,
+    OWN_METER_LOWEST_ASK,
+)
+from market.quotes import cost_units, smallest_lots, write_reduction
+from market.refresh import (
+    HELD_COLUMNS,
+    HELD_FRESH,
+    HELD_HALF_TICKS,
+    HELD_KEPT,
+    HELD_LEVELS,
+    HELD_MAX_LOTS,
+    HELD_MISSING,
+    HELD_ORDER_LOTS,
+    HELD_PULLED_ASK,
+    HELD_PULLED_BID,
+    HELD_PULLS,
+    keep_orders,
+    place_missing,
+    write_cancel,
+)
+from market.types import F8, I8
+
+# --- what the guard may be told: f8[GUARD_COLUMNS] ------------------------------------------
+GUARD_PULL_SIGMA = 0  # adverse move that pulls a side, in sigmas of one cycle; 0: never
+GUARD_PULL_TICKS = 1  # and at least this many ticks
+GUARD_TOLERANCE_TICKS = 2  # an order this close to its wanted price stays
+GUARD_CYCLE_SECONDS = 3
+GUARD_FLATTEN_SHARE = 4  # how far through the touch a flattening order may reach, share of price
+GUARD_COLUMNS = 5
+
+RISK_ACTIVE = 0  # the same figures as in `breach.py`; a test holds them together
+RISK_REDUCING = 1
+RISK_HALTED = 2
+
+
+def guard_settings(
+    *,
+    pull_threshold_sigma: float = 3.0,
+    pull_floor_ticks: float = 1.0,
+    refresh_tolerance_ticks: int = 0,
+    cycle_s: float = 30.0,
+    flatten_share: float = 0.005,
+) -> F8:
+    """Build f8[GUARD_COLUMNS].
+
+    Args:
+        pull_threshold_sigma: adverse move of mid since the ladder was made that pulls a side, in
+            standard deviations of one cycle; 0 never pulls.
+        pull_floor_ticks: and at least this many ticks.
+        refresh_tolerance_ticks: an order at most this far from its wanted price stays.
+        cycle_s: seconds between decisions, > 0.
+        flatten_share: how far beyond the touch a flattening order reaches, fraction of price.
+    """
+    if not cycle_s > 0 or not pull_threshold_sigma >= 0 or not refresh_tolerance_ticks >= 0:
+        raise ValueError(
+            "need cycle_s > 0, pull_threshold_sigma >= 0 and refresh_tolerance_ticks >= 0, found "
+            f"{cycle_s}, {pull_threshold_sigma}, {refresh_tolerance_ticks}"
+        )
+    row = np.zeros(GUARD_COLUMNS)
+    row[GUARD_PULL_SIGMA] = pull_threshold_sigma
+    row[GUARD_PULL_TICKS] = pull_floor_ticks
+    row[GUARD_TOLERANCE_TICKS] = refresh_tolerance_ticks
+    row[GUARD_CYCLE_SECONDS] = cycle_s
+    row[GUARD_FLATTEN_SHARE] = flatten_share
+    return row
+
+
+def new_guard() -> tuple[I8, I8, I8]:
+    """Return (guard_state, ladder, actions), all empty."""
+    return (
+        np.zeros(HELD_COLUMNS, dtype=np.int64),
+        np.zeros((2, LEVELS_MAX, LADDER_COLUMNS), dtype=np.int64),
+        np.zeros((ACTIONS_MAX, ACTION_COLUMNS), dtype=np.int64),
+    )
+
+
+@kernel
+def hold_ladder(step_row: I8, max_lots: int, order_lots: int, levels: int, guard_state: I8) -> None:
+    """Note the market in which a ladder was made; called by `policy.decide`.
+
+    Args:
+        step_row: i8[STEP_COLUMNS].
+        max_lots: largest position, lots.
+        order_lots: lots of one order of a reduction.
+        levels: most orders of a reduction.
+        guard_state: i8[HELD_COLUMNS], changed.
+    """
+    guard_state[HELD_FRESH] = 1
+    guard_state[HELD_HALF_TICKS] = 0
+    if step_row[STEP_BID] != NO_BID and step_row[STEP_ASK] != NO_ASK:
+        guard_state[HELD_HALF_TICKS] = step_row[STEP_BID] + step_row[STEP_ASK]
+    guard_state[HELD_MAX_LOTS] = max_lots
+    guard_state[HELD_ORDER_LOTS] = order_lots
+    guard_state[HELD_LEVELS] = levels
+    guard_state[HELD_PULLED_BID] = 0
+    guard_state[HELD_PULLED_ASK] = 0
+
+
+@kernel
+def pull_sides(step_row: I8, view_row: F8, guard_state: I8, settings: F8) -> None:
+    """Pull the side that the market moved against since the ladder was made, until the next one.
+
+    The move counts from GUARD_PULL_SIGMA x sigma x sqrt(cycle), and never below GUARD_PULL_TICKS.
+    """
+    if settings[GUARD_PULL_SIGMA] <= 0.0 or guard_state[HELD_HALF_TICKS] == 0:
+        return
+    bound = view_row[VIEW_SIGMA] * math.sqrt(settings[GUARD_CYCLE_SECONDS])
+    bound = max(settings[GUARD_PULL_TICKS], settings[GUARD_PULL_SIGMA] * bound)
+    moved = 0.5 * (step_row[STEP_BID] + step_row[STEP_ASK] - guard_state[HELD_HALF_TICKS])
+    if moved < -bound and guard_state[HELD_PULLED_BID] == 0:
+        guard_state[HELD_PULLED_BID] = 1
+        guard_state[HELD_PULLS] += 1
+    if moved > bound and guard_state[HELD_PULLED_ASK] == 0:
+        guard_state[HELD_PULLED_ASK] = 1
+        guard_state[HELD_PULLS] += 1
+
+
+@kernel
+def guard(
+    step_row: I8,
+    view_row: F8,
+    ladder: I8,
+    own: I8,
+    own_meter: I8,
+    position_lots: int,
+    free_quote_units: int,
+    free_base_units: int,
+    risk_state: int,
+    scale: I8,
+    settings: F8,
+    guard_state: I8,
+    actions: I8,
+) -> int:
+    """Write what to do now, cancels before places; return the number of actions.
+
+    Nothing is quoted while the book is one-sided, crossed or not ready, and while HALTED. While
+    REDUCING, only the side that shrinks the position is, at the touch, followed every step.
+
+    Args:
+        step_row: i8[STEP_COLUMNS].
+        view_row: f8[VIEW_COLUMNS].
+        ladder: i8[2, LEVELS_MAX, LADDER_COLUMNS]; rewritten while REDUCING.
+        own: i8[ORDERS_MAX, OWN_COLUMNS], unchanged.
+        own_meter: i8[OWN_METER_COLUMNS]; the marks of rejects are lifted by a fresh ladder.
+        position_lots: i8, signed.
+        free_quote_units: i8, quote balance not tied up in our orders (`own.free_quote`).
+        free_base_units: i8, the same for the base asset (`own.free_base`).
+        risk_state: RISK_*.
+        scale: i8[SCALE_COLUMNS].
+        settings: f8[GUARD_COLUMNS].
+        guard_state: i8[HELD_COLUMNS], changed.
+        actions: i8[ACTIONS_MAX, ACTION_COLUMNS]; the first rows are written.
+    """
+    if guard_state[HELD_FRESH] != 0:
+        guard_state[HELD_FRESH] = 0
+        own_meter[OWN_METER_HIGHEST_BID] = NO_ASK
+        own_meter[OWN_METER_LOWEST_ASK] = NO_BID
+    open_count = own_meter[OWN_METER_COUNT]
+    bid = step_row[STEP_BID]
+    ask = step_row[STEP_ASK]
+    sound = bid != NO_BID and ask != NO_ASK and bid < ask and view_row[VIEW_READY] >= 0.5
+    quoting = sound and risk_state != RISK_HALTED
+    reducing = 1 if risk_state == RISK_REDUCING else 0
+    for index in range(open_count):
+        guard_state[HELD_KEPT + index] = 0
+    for slot in range(2 * LEVELS_MAX):
+        guard_state[HELD_MISSING + slot] = 0
+    if quoting and reducing != 0:
+        levels = guard_state[HELD_LEVELS]
+        lots = guard_state[HELD_ORDER_LOTS]
+        write_reduction(position_lots, levels, lots, bid, ask, scale, ladder)
+    elif quoting:
+        pull_sides(step_row, view_row, guard_state, settings)
+    tolerance = int(settings[GUARD_TOLERANCE_TICKS])
+    bids = quoting and (reducing != 0 or guard_state[HELD_PULLED_BID] == 0)
+    asks = quoting and (reducing != 0 or guard_state[HELD_PULLED_ASK] == 0)
+    if bids:
+        keep_orders(BUY, step_row, ladder, own, own_meter, tolerance, guard_state)
+    if asks:
+        keep_orders(SELL, step_row, ladder, own, own_meter, tolerance, guard_state)
+    count = 0
+    for index in range(open_count):
+        if guard_state[HELD_KEPT + index] == 0 and own[index, OWN_STATE] != OWN_CANCELLING:
+            write_cancel(own[index, OWN_ID], own[index, OWN_SIDE], count, actions)
+            count += 1
+    if bids:
+        count = place_missing(
+            BUY,
+            position_lots,
+            free_quote_units,
+            own,
+            own_meter,
+            scale,
+            reducing,
+            guard_state,
+            count,
+            actions,
+        )
+    if asks:
+        count = place_missing(
+            SELL,
+            position_lots,
+            free_base_units,
+            own,
+            own_meter,
+            scale,
+            reducing,
+            guard_state,
+            count,
+            actions,
+        )
+    return count
+
+
+@kernel
+def flatten(
+    step_row: I8,
+    own: I8,
+    own_meter: I8,
+    position_lots: int,
+    free_quote_units: int,
+    free_base_units: int,
+    scale: I8,
+    settings: F8,
+    actions: I8,
+) -> int:
+    """Write what brings the position to zero now; return the number of actions.
+
+    First everything is cancelled; once nothing of ours is open, one taker order closes the
+    position, reaching at most GUARD_FLATTEN_SHARE through the touch. It is called each step until
+    the position is zero or too small to be legal. The arguments are those of `guard`.
+    """
+    count = 0
+    for index in range(own_meter[OWN_METER_COUNT]):
+        if own[index, OWN_STATE] != OWN_CANCELLING:
+            write_cancel(own[index, OWN_ID], own[index, OWN_SIDE], count, actions)
+            count += 1
+    bid = step_row[STEP_BID]
+    ask = step_row[STEP_ASK]
+    if own_meter[OWN_METER_COUNT] > 0 or position_lots == 0 or bid == NO_BID or ask == NO_ASK:
+        return count
+    lots = abs(position_lots)
+    side = SELL if position_lots > 0 else BUY
+    if side == SELL:
+        price = max(1, math.floor(bid * (1.0 - settings[GUARD_FLATTEN_SHARE])))
+        if scale[SCALE_SPOT] != 0:
+            lots = min(lots, free_base_units // scale[SCALE_LOT])
+    else:
+        price = math.ceil(ask * (1.0 + settings[GUARD_FLATTEN_SHARE]))
+        if scale[SCALE_SPOT] != 0:
+            lots = min(lots, free_quote_units // cost_units(price, 1, scale))
+    if lots < smallest_lots(price, scale):
+        return count
+    actions[count, :] = 0
+    actions[count, ACTION_KIND] = ACTION_PLACE
+    actions[count, ACTION_SIDE] = side
+    actions[count, ACTION_PRICE_TICKS] = price
+    actions[count, ACTION_LOTS] = lots
+    actions[count, ACTION_TAKER] = 1
+    return count + 1

@@ -1,0 +1,311 @@
+"""Decides, once a cycle, which sides to quote, how wide, how shifted and how large.
+
+DESIGN.md 6: reservation shift, half width, action, size fraction. Prices and lots are written by
+`quotes.py`; limits are judged in `breach.py`, whose state is the mask that comes last.
+"""
+
+import math
+
+import numpy as np
+
+from market.guard import RISK_HALTED, RISK_REDUCING, hold_ladder
+from market.jit import kernel
+from market.layout import (
+    PARAMETER_BASE_QUANTITY,
+    PARAMETER_LEVELS,
+    PARAMETER_MAX_POSITION,
+    PARAMETER_SPREAD,
+    PLAN_ASK,
+    PLAN_BID,
+    PLAN_SLOPE,
+    SCALE_LOT,
+    STEP_ASK,
+    STEP_BID,
+    UNITS,
+    VIEW_DRIFT,
+    VIEW_FLOW,
+    VIEW_MID,
+    VIEW_READY,
+)
+from market.quotes import clear_ladder, order_lots, write_ladder
+from market.types import F8, I8
+
+# --- what the policy may be told: f8[POLICY_COLUMNS] ----------------------------------------
+POLICY_LEVEL_STEP = 0  # distance between levels, in units of the half width
+POLICY_PROBE = 1  # smallest size_fraction
+POLICY_START = 2  # size_fraction before Kelly has enough observations
+POLICY_KELLY = 3  # share of the full Kelly fraction
+POLICY_KELLY_MIN = 4  # observations before Kelly speaks
+POLICY_KELLY_DECAY = 5  # weight kept by an observation from one cycle to the next
+POLICY_FLOW_SHARE = 6  # most of recent flow on one side; 0: no such cap
+POLICY_FLOW_SECONDS = 7  # what "recent" means
+POLICY_DRIFT_ONE_SIDE = 8  # quote one side only when |drift| exceeds this many half widths; 0: off
+POLICY_LEVEL_CHANGE = 9  # -1, 0 or 1 levels, by action
+POLICY_CAPITAL = 10  # quote asset; the unit of Kelly's returns
+POLICY_COLUMNS = 11
+
+# --- Kelly's memory: f8[KELLY_COLUMNS], zeros at first ---------------------------------------
+KELLY_COUNT = 0  # observations so far
+KELLY_WEIGHT = 1  # decayed sum of weights
+KELLY_SQUARES = 2  # decayed sum of squared weights
+KELLY_SUM = 3  # decayed sum of returns
+KELLY_SUM_SQUARES = 4  # and of their squares
+KELLY_FRACTION = 5  # size_fraction last decided; 0 before the first
+KELLY_COLUMNS = 6
+
+PULL_BOTH = 0
+BID_ONLY = 1
+ASK_ONLY = 2
+BOTH = 3
+REDUCE = 4
+
+
+def policy_settings(
+    *,
+    capital: float,
+    level_step: float = 0.5,
+    probe: float = 0.1,
+    start_fraction: float = 1.0,
+    kelly_share: float = 0.25,
+    kelly_observations_min: int = 100,
+    kelly_memory_cycles: float = 960.0,
+    flow_share: float = 0.05,
+    flow_seconds: float = 3600.0,
+    drift_one_side: float = 1.0,
+    level_change: int = 0,
+) -> F8:
+    """Build f8[POLICY_COLUMNS].
+
+    Args:
+        capital: quote asset, > 0.
+        level_step: distance between levels, in half widths, >= 0.
+        probe: smallest size_fraction, in (0, 1].
+        start_fraction: size_fraction until Kelly has seen enough cycles, in [probe, 1].
+        kelly_share: c of the fractional Kelly, in (0, 1].
+        kelly_observations_min: cycles, >= 2.
+        kelly_memory_cycles: cycles after which an observation keeps 1/e of its weight, >= 1.
+        flow_share: most of the recent flow that one side may show, 0 for no cap.
+        flow_seconds: what recent means, seconds.
+        drift_one_side: half widths of expected move beyond which one side is quoted; 0 for never.
+        level_change: -1, 0 or 1.
+    """
+    if not capital > 0 or not 0 < probe <= start_fraction <= 1 or not kelly_memory_cycles >= 1:
+        raise ValueError(
+            "need capital > 0, 0 < probe <= start_fraction <= 1, kelly_memory_cycles >= 1, found "
+            f"{capital}, {probe}, {start_fraction}, {kelly_memory_cycles}"
+        )
+    row = np.zeros(POLICY_COLUMNS)
+    row[POLICY_LEVEL_STEP] = level_step
+    row[POLICY_PROBE] = probe
+    row[POLICY_START] = start_fraction
+    row[POLICY_KELLY] = kelly_share
+    row[POLICY_KELLY_MIN] = kelly_observations_min
+    row[POLICY_KELLY_DECAY] = math.exp(-1.0 / kelly_memory_cycles)
+    row[POLICY_FLOW_SHARE] = flow_share
+    row[POLICY_FLOW_SECONDS] = flow_seconds
+    row[POLICY_DRIFT_ONE_SIDE] = drift_one_side
+    row[POLICY_LEVEL_CHANGE] = level_change
+    row[POLICY_CAPITAL] = capital
+    return row
+
+
+def new_kelly() -> F8:
+    """Return Kelly's memory before the first cycle, f8[KELLY_COLUMNS]."""
+    return np.zeros(KELLY_COLUMNS)
+
+
+@kernel
+def cap_lots(parameters: F8, scale: I8) -> int:
+    """Return max_position in whole lots, rounded down."""
+    return int(math.floor(parameters[PARAMETER_MAX_POSITION] * UNITS + 0.5) // scale[SCALE_LOT])
+
+
+@kernel
+def kelly_moments(kelly: F8) -> tuple[float, float, float]:
+    """Return (mean, standard error of the mean, variance) of the net return per cycle.
+
+    The weights decay, so the effective count is (sum w)^2 / sum w^2 and the variance is divided
+    by sum w - sum w^2 / sum w. All 0 with fewer than two observations.
+    """
+    weight = kelly[KELLY_WEIGHT]
+    if kelly[KELLY_COUNT] < 2 or weight <= 0.0:
+        return 0.0, 0.0, 0.0
+    mean = kelly[KELLY_SUM] / weight
+    squares = kelly[KELLY_SUM_SQUARES] - weight * mean * mean
+    variance = max(0.0, squares) / (weight - kelly[KELLY_SQUARES] / weight)
+    effective = weight * weight / kelly[KELLY_SQUARES]
+    return mean, math.sqrt(variance / effective), variance
+
+
+@kernel
+def observe_profit(profit: float, tuning: F8, kelly: F8) -> None:
+    """Take in the net profit of the cycle that ends now, before the next size is decided.
+
+    Args:
+        profit: quote asset, net of fees, against holding the target. It is divided by capital
+            and by the size_fraction it was made with: the return at full size.
+        tuning: f8[POLICY_COLUMNS].
+        kelly: f8[KELLY_COLUMNS], changed.
+    """
+    fraction = kelly[KELLY_FRACTION]
+    if fraction <= 0.0:
+        return  # nothing was quoted yet
+    value = profit / (tuning[POLICY_CAPITAL] * fraction)
+    decay = tuning[POLICY_KELLY_DECAY]
+    kelly[KELLY_COUNT] += 1.0
+    kelly[KELLY_WEIGHT] = decay * kelly[KELLY_WEIGHT] + 1.0
+    kelly[KELLY_SQUARES] = decay * decay * kelly[KELLY_SQUARES] + 1.0
+    kelly[KELLY_SUM] = decay * kelly[KELLY_SUM] + value
+    kelly[KELLY_SUM_SQUARES] = decay * kelly[KELLY_SUM_SQUARES] + value * value
+
+
+@kernel
+def size_fraction(tuning: F8, kelly: F8) -> float:
+    """Return c max(0, mean - 1 se) / variance of the net return per cycle, in [probe, 1].
+
+    Before POLICY_KELLY_MIN observations there is no estimate: POLICY_START. Kelly 1956 as a
+    fraction (learning.md 4.4). The returns are those of full size over capital, so 1 means that
+    Kelly would at least let base_quantity stand.
+    """
+    if kelly[KELLY_COUNT] < tuning[POLICY_KELLY_MIN]:
+        return float(tuning[POLICY_START])
+    mean, error, variance = kelly_moments(kelly)
+    edge = mean - error
+    if edge <= 0.0:
+        return float(tuning[POLICY_PROBE])
+    if variance <= 0.0:
+        return 1.0
+    return float(min(1.0, max(tuning[POLICY_PROBE], tuning[POLICY_KELLY] * edge / variance)))
+
+
+@kernel
+def reward_score(kelly: F8) -> float:
+    """Return the z-score of the decayed mean net return (0 when undefined)."""
+    _, error, _ = kelly_moments(kelly)
+    if error <= 0.0:
+        return 0.0
+    return float(kelly[KELLY_SUM] / kelly[KELLY_WEIGHT] / error)
+
+
+@kernel
+def width_and_shift(
+    mid: float, spread_percentage: float, plan_row: F8, x: float
+) -> tuple[float, float]:
+    """Return (w, r) in ticks: the half width and reservation shift of DESIGN.md 6.
+
+    h = spread_percentage / 200 m; r = clip((d_a - d_b)/2, -2h, 2h); w = clip((d_a + d_b)/2,
+    0.5h, 3h), with d_b = PLAN_BID + PLAN_SLOPE x and d_a = PLAN_ASK - PLAN_SLOPE x.
+    """
+    half = spread_percentage / 200.0 * mid
+    bid_depth = plan_row[PLAN_BID] + plan_row[PLAN_SLOPE] * x
+    ask_depth = plan_row[PLAN_ASK] - plan_row[PLAN_SLOPE] * x
+    shift = min(2.0 * half, max(-2.0 * half, 0.5 * (ask_depth - bid_depth)))
+    width = min(3.0 * half, max(0.5 * half, 0.5 * (ask_depth + bid_depth)))
+    return width, shift
+
+
+@kernel
+def choose_action(
+    view_row: F8, position_lots: int, max_lots: int, width: float, tuning: F8, risk_state: int
+) -> int:
+    """Return which sides to quote; the risk manager's mask comes last."""
+    action = BOTH
+    edge = tuning[POLICY_DRIFT_ONE_SIDE] * width
+    if edge > 0.0 and view_row[VIEW_DRIFT] > edge:
+        action = BID_ONLY  # an ask would be sold below where mid is expected
+    elif edge > 0.0 and view_row[VIEW_DRIFT] < -edge:
+        action = ASK_ONLY
+    if position_lots >= max_lots:
+        action = ASK_ONLY
+    elif position_lots <= -max_lots:
+        action = BID_ONLY
+    if risk_state == RISK_REDUCING:
+        action = REDUCE if position_lots != 0 else PULL_BOTH
+    if risk_state == RISK_HALTED or view_row[VIEW_READY] < 0.5:
+        action = PULL_BOTH
+    return action
+
+
+@kernel
+def decide(
+    step_row: I8,
+    view_row: F8,
+    plan_row: F8,
+    position_lots: int,
+    quote_units: int,
+    base_units: int,
+    risk_cap_lots: int,
+    parameters: F8,
+    scale: I8,
+    tuning: F8,
+    kelly: F8,
+    risk_state: int,
+    guard_state: I8,
+    ladder: I8,
+) -> int:
+    """Write the ladder of this cycle and return the action (PULL_BOTH .. REDUCE).
+
+    Args:
+        step_row: i8[STEP_COLUMNS].
+        view_row: f8[VIEW_COLUMNS].
+        plan_row: f8[PLAN_COLUMNS].
+        position_lots: i8, signed, base over target in lots.
+        quote_units: i8, balance held, that tied up in our orders included: the ladder replaces
+            them.
+        base_units: i8, the same for the base asset.
+        risk_cap_lots: i8, largest position that risk allows; LOTS_HUGE when there is no cap.
+        parameters: f8[PARAMETER_COLUMNS].
+        scale: i8[SCALE_COLUMNS].
+        tuning: f8[POLICY_COLUMNS].
+        kelly: f8[KELLY_COLUMNS]; KELLY_FRACTION is written.
+        risk_state: RISK_*.
+        guard_state: i8[HELD_COLUMNS]; told in which market the ladder was made.
+        ladder: i8[2, LEVELS_MAX, LADDER_COLUMNS], written whole.
+    """
+    fraction = size_fraction(tuning, kelly)
+    kelly[KELLY_FRACTION] = fraction
+    max_lots = max(0, min(cap_lots(parameters, scale), risk_cap_lots))
+    x = 0.0
+    if max_lots > 0:
+        x = min(1.0, max(-1.0, position_lots / max_lots))
+    mid = view_row[VIEW_MID]
+    width, shift = width_and_shift(mid, parameters[PARAMETER_SPREAD], plan_row, x)
+    action = choose_action(view_row, position_lots, max_lots, width, tuning, risk_state)
+    step = tuning[POLICY_LEVEL_STEP]
+    levels = int(parameters[PARAMETER_LEVELS]) + int(tuning[POLICY_LEVEL_CHANGE])
+    levels = max(1, levels)
+    # The minimum notional binds first at the lowest price, the outermost bid.
+    price = max(1, int(mid + shift - width * (1.0 + levels * step)))
+    base = parameters[PARAMETER_BASE_QUANTITY]
+    hold_ladder(step_row, max_lots, order_lots(base, 1.0, price, scale), levels, guard_state)
+    if action in (PULL_BOTH, REDUCE):
+        clear_ladder(ladder)  # a reduction is written, and followed, by the guard
+        return action
+    lots = order_lots(base, fraction, price, scale)
+    bid_room = max_lots - position_lots
+    ask_room = max_lots + position_lots
+    if tuning[POLICY_FLOW_SHARE] > 0.0:
+        flow = tuning[POLICY_FLOW_SHARE] * view_row[VIEW_FLOW] * tuning[POLICY_FLOW_SECONDS]
+        bid_room = min(bid_room, int(flow) + max(0, -position_lots))
+        ask_room = min(ask_room, int(flow) + max(0, position_lots))
+    if action == ASK_ONLY:
+        bid_room = 0
+    if action == BID_ONLY:
+        ask_room = 0
+    write_ladder(
+        mid,
+        shift,
+        width,
+        step,
+        levels,
+        lots,
+        bid_room,
+        ask_room,
+        quote_units,
+        base_units,
+        step_row[STEP_BID],
+        step_row[STEP_ASK],
+        scale,
+        ladder,
+    )
+    return action
