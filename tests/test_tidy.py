@@ -75,7 +75,7 @@ def test_every_module_says_what_lives_here():
 
 
 def test_compiled_code_lives_in_market_under_one_decorator():
-    """numba's own cache serves stale code across files; `@kernel` does not."""
+    """Numba's own cache serves stale code across files; `@kernel` does not."""
     for path in tracked(".py"):
         if name_of(path) in {"market/jit.py", "tests/test_tidy.py"}:
             continue
@@ -173,4 +173,4 @@ def test_a_test_does_not_sleep():
 def test_the_changelog_is_written_for_people():
     """A user-visible change is found under Unreleased or a version."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert "## Unreleased" in text or re.search(r"^## \d", text, re.M)
+    assert "## Unreleased" in text or re.search(r"^## \d", text, re.MULTILINE)

@@ -234,10 +234,10 @@ def doctor(
 @keys_app.command("new")
 def keys_new(*, data: Data = None, config: Config = None) -> None:
     """Make the roster and every participant's key pairs."""
-    from agents.cli.flags import keys_folder, resolve
+    from agents.cli.flags import resolve
     from protocol.keys import new_keys
 
-    folder = keys_folder(resolve(config, None, {"data": data}).settings)
+    folder = resolve(config, None, {"data": data}).settings.keys_folder
     new_keys(folder)
     print(folder)
 

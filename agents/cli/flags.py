@@ -1,0 +1,30 @@
+"""Turns flags, environment and the configuration file into settings."""
+
+import os
+from pathlib import Path
+
+from agents.cli.exits import USAGE, CommandError
+from agents.settings import Settings
+from protocol.settings import Loaded, load_settings
+
+FILE = Path("counterpoint.toml")
+
+
+def resolve(
+    config: Path | None, change: list[str] | None, flags: dict[str, object]
+) -> Loaded[Settings]:
+    """Read `config` (or counterpoint.toml when it is here), the environment, then the flags.
+
+    Args:
+        config: configuration file, or None.
+        change: `section.key=value` texts of `--set`.
+        flags: by dotted key; None means not given.
+    """
+    given = dict(flags)
+    for text in change or []:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise CommandError(f"--set takes section.key=value, found {text!r}", USAGE)
+        given[key.strip()] = value.strip()
+    file = config if config is not None else (FILE if FILE.is_file() else None)
+    return load_settings(Settings, file=file, environ=os.environ, flags=given)
