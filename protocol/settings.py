@@ -204,6 +204,10 @@ def _from_file(
     sections = set(model_type.model_fields) - set(known)
     given: dict[str, _Given] = {}
     for name, value in document.items():
+        if isinstance(value, dict) and name not in sections | set(known):
+            near = get_close_matches(name, sections, n=1, cutoff=0.0)
+            hint = f", nearest is [{near[0]}]" if near else ""
+            raise SettingsError(f"unknown table [{printable(name)}]{hint}; rename it ({file})")
         if name not in sections:
             rows = {name: value}
         elif isinstance(value, dict):

@@ -79,7 +79,11 @@ class _Tee:
 
 
 class _Forward(logging.Handler):
-    """Takes what libraries say through `logging` into the same lines."""
+    """Takes what libraries say through `logging` into the same lines; owns the file's end."""
+
+    def __init__(self, file: LogFile | None) -> None:
+        super().__init__(logging.WARNING)
+        self._target = file
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record of a library as a fact of ours."""
@@ -87,6 +91,12 @@ class _Forward(logging.Handler):
         getattr(structlog.get_logger(), level)(
             "library_said", library=record.name, text=record.getMessage()
         )
+
+    def close(self) -> None:
+        """Close the file too: a process that sets up again begins with a new one."""
+        if self._target is not None:
+            self._target.close()
+        super().close()
 
 
 def setup_logging(
@@ -129,7 +139,8 @@ def setup_logging(
     root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, _Forward)]:
         root.removeHandler(handler)
-    root.addHandler(_Forward(logging.WARNING))
+        handler.close()
+    root.addHandler(_Forward(file))
     return file
 
 
