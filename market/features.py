@@ -257,54 +257,26 @@ def observe(
         view_row: f8[VIEW_COLUMNS], written whole.
         plan_row: f8[PLAN_COLUMNS], written whole; new at cycle edges, else the last one.
     """
-    interval = settings[OBSERVER_INTERVAL_S]
-    ring = int(settings[OBSERVER_CYCLE_STEPS])
-    keep = settings[OBSERVER_KEEP_FLOW]
     traded = read_events(events, levels, touch, memory, cells, now_ns)
-    memory[MEMORY_FLOW] = keep * memory[MEMORY_FLOW] + traded
-    memory[MEMORY_FLOW_SECONDS] = keep * memory[MEMORY_FLOW_SECONDS] + interval
-    memory[MEMORY_FILL_SECONDS] += interval
-    steps = int(memory[MEMORY_STEPS])
-    memory[MEMORY_STEPS] = steps + 1
-    bid = touch[TOUCH_BID]
-    ask = touch[TOUCH_ASK]
-    step_row[STEP_NOW_NS] = now_ns
-    step_row[STEP_BID] = bid
-    step_row[STEP_ASK] = ask
-    step_row[STEP_CURSOR] = int(memory[MEMORY_CURSOR])
-    step_row[STEP_LAST] = int(memory[MEMORY_LAST])
     for column in range(VIEW_COLUMNS):
         view_row[column] = memory[MEMORY_VIEW + column]
     for column in range(PLAN_COLUMNS):
         plan_row[column] = memory[MEMORY_PLAN + column]
-    sound = bid != NO_BID and ask != NO_ASK and bid < ask
-    slot = MEMORY_RING + 2 * (steps % ring)
-    past_mid = memory[slot]  # of one cycle ago, or 0
-    past_imbalance = memory[slot + 1]
-    memory[slot] = 0.0
-    if sound:
-        best_bid = levels[BID_ROW, bid - touch[TOUCH_BASE]]
-        best_ask = levels[ASK_ROW, ask - touch[TOUCH_BASE]]
-        view_row[VIEW_MID] = 0.5 * (bid + ask)
-        view_row[VIEW_IMBALANCE] = (best_bid - best_ask) / max(1, best_bid + best_ask)
-        memory[slot] = view_row[VIEW_MID]
-        memory[slot + 1] = view_row[VIEW_IMBALANCE]
-        move = 0.0
-        if past_mid > 0.0:
-            move = view_row[VIEW_MID] - past_mid
-            keep = settings[OBSERVER_KEEP_DRIFT]
-            memory[MEMORY_DRIFT_XX] = keep * memory[MEMORY_DRIFT_XX] + past_imbalance**2
-            memory[MEMORY_DRIFT_XY] = keep * memory[MEMORY_DRIFT_XY] + past_imbalance * move
-        view_row[VIEW_RETURN] = move
-        seconds = ring * interval
-        if steps < ring and memory[MEMORY_RING] > 0.0:  # the first cycle: since the first step
-            past_mid = memory[MEMORY_RING]
-            seconds = steps * interval
-        update_averages(view_row, past_mid, seconds, memory, settings)
-        memory[MEMORY_MID] = view_row[VIEW_MID]
+    step_row[STEP_NOW_NS] = now_ns
+    step_row[STEP_BID] = touch[TOUCH_BID]
+    step_row[STEP_ASK] = touch[TOUCH_ASK]
+    step_row[STEP_CURSOR] = int(memory[MEMORY_CURSOR])
+    step_row[STEP_LAST] = int(memory[MEMORY_LAST])
+    interval = settings[OBSERVER_INTERVAL_S]
+    keep = settings[OBSERVER_KEEP_FLOW]
+    memory[MEMORY_FLOW] = keep * memory[MEMORY_FLOW] + traded
+    memory[MEMORY_FLOW_SECONDS] = keep * memory[MEMORY_FLOW_SECONDS] + interval
+    memory[MEMORY_FILL_SECONDS] += interval
     view_row[VIEW_FLOW] = memory[MEMORY_FLOW] / memory[MEMORY_FLOW_SECONDS]
-    warm = steps + 1 > settings[OBSERVER_WARMUP_STEPS]
-    if now_ns % round(ring * interval * 1e9) == 0 and memory[MEMORY_MID] > 0.0:
+    sound = view_book(levels, touch, memory, settings, view_row)
+    memory[MEMORY_STEPS] += 1.0
+    cycle_ns = round(settings[OBSERVER_CYCLE_STEPS] * interval * 1e9)
+    if now_ns % cycle_ns == 0 and memory[MEMORY_MID] > 0.0:
         calibrate(view_row, memory, cells, settings)
         write_plan(
             view_row,
@@ -314,11 +286,54 @@ def observe(
             settings[OBSERVER_DRIFT_SHARE],
             plan_row,
         )
-    view_row[VIEW_READY] = 1.0 if sound and warm and view_row[VIEW_DECAY_BID] > 0.0 else 0.0
+    ready = sound and view_row[VIEW_DECAY_BID] > 0.0  # a plan was made
+    if memory[MEMORY_STEPS] <= settings[OBSERVER_WARMUP_STEPS]:
+        ready = False
+    view_row[VIEW_READY] = 1.0 if ready else 0.0
     for column in range(VIEW_COLUMNS):
         memory[MEMORY_VIEW + column] = view_row[column]
     for column in range(PLAN_COLUMNS):
         memory[MEMORY_PLAN + column] = plan_row[column]
+
+
+@kernel
+def view_book(levels: I8, touch: I8, memory: F8, settings: F8, view_row: F8) -> bool:
+    """Write what the local book says, and return whether it is sound.
+
+    An unsound book (one-sided or crossed) leaves the view as it was, and a hole in the ring: no
+    move is counted from or to it.
+    """
+    bid = touch[TOUCH_BID]
+    ask = touch[TOUCH_ASK]
+    steps = int(memory[MEMORY_STEPS])
+    ring = int(settings[OBSERVER_CYCLE_STEPS])
+    slot = MEMORY_RING + 2 * (steps % ring)
+    past_mid = memory[slot]  # of one cycle ago, or 0
+    past_imbalance = memory[slot + 1]
+    memory[slot] = 0.0
+    if bid == NO_BID or ask == NO_ASK or bid >= ask:
+        return False
+    best_bid = levels[BID_ROW, bid - touch[TOUCH_BASE]]
+    best_ask = levels[ASK_ROW, ask - touch[TOUCH_BASE]]
+    mid = 0.5 * (bid + ask)
+    view_row[VIEW_MID] = mid
+    view_row[VIEW_IMBALANCE] = (best_bid - best_ask) / max(1, best_bid + best_ask)
+    view_row[VIEW_RETURN] = 0.0
+    memory[slot] = mid
+    memory[slot + 1] = view_row[VIEW_IMBALANCE]
+    seconds = ring * settings[OBSERVER_INTERVAL_S]
+    if past_mid > 0.0:
+        view_row[VIEW_RETURN] = mid - past_mid
+        keep = settings[OBSERVER_KEEP_DRIFT]
+        product = past_imbalance * (mid - past_mid)
+        memory[MEMORY_DRIFT_XX] = keep * memory[MEMORY_DRIFT_XX] + past_imbalance**2
+        memory[MEMORY_DRIFT_XY] = keep * memory[MEMORY_DRIFT_XY] + product
+    elif steps < ring:  # in the first cycle, volatility is counted from the first step
+        past_mid = memory[MEMORY_RING]
+        seconds = steps * settings[OBSERVER_INTERVAL_S]
+    update_averages(view_row, past_mid, seconds, memory, settings)
+    memory[MEMORY_MID] = mid
+    return True
 
 
 @kernel

@@ -54,6 +54,7 @@ from market.refresh import (
     HELD_PULLED_ASK,
     HELD_PULLED_BID,
     HELD_PULLS,
+    cancel_rest,
     keep_orders,
     place_missing,
     write_cancel,
@@ -137,6 +138,19 @@ def hold_ladder(step_row: I8, max_lots: int, order_lots: int, levels: int, guard
 
 
 @kernel
+def start_pass(own_meter: I8, guard_state: I8) -> None:
+    """Clear the scratch of the last pass; a fresh ladder lifts the marks of rejects."""
+    if guard_state[HELD_FRESH] != 0:
+        guard_state[HELD_FRESH] = 0
+        own_meter[OWN_METER_HIGHEST_BID] = NO_ASK
+        own_meter[OWN_METER_LOWEST_ASK] = NO_BID
+    for index in range(own_meter[OWN_METER_COUNT]):
+        guard_state[HELD_KEPT + index] = 0
+    for slot in range(2 * LEVELS_MAX):
+        guard_state[HELD_MISSING + slot] = 0
+
+
+@kernel
 def pull_sides(step_row: I8, view_row: F8, guard_state: I8, settings: F8) -> None:
     """Pull the side that the market moved against since the ladder was made, until the next one.
 
@@ -191,63 +205,40 @@ def guard(
         guard_state: i8[HELD_COLUMNS], changed.
         actions: i8[ACTIONS_MAX, ACTION_COLUMNS]; the first rows are written.
     """
-    if guard_state[HELD_FRESH] != 0:
-        guard_state[HELD_FRESH] = 0
-        own_meter[OWN_METER_HIGHEST_BID] = NO_ASK
-        own_meter[OWN_METER_LOWEST_ASK] = NO_BID
-    open_count = own_meter[OWN_METER_COUNT]
+    start_pass(own_meter, guard_state)
     bid = step_row[STEP_BID]
     ask = step_row[STEP_ASK]
     sound = bid != NO_BID and ask != NO_ASK and bid < ask and view_row[VIEW_READY] >= 0.5
     quoting = sound and risk_state != RISK_HALTED
-    reducing = 1 if risk_state == RISK_REDUCING else 0
-    for index in range(open_count):
-        guard_state[HELD_KEPT + index] = 0
-    for slot in range(2 * LEVELS_MAX):
-        guard_state[HELD_MISSING + slot] = 0
-    if quoting and reducing != 0:
+    reducing = risk_state == RISK_REDUCING
+    if quoting and reducing:
         levels = guard_state[HELD_LEVELS]
         lots = guard_state[HELD_ORDER_LOTS]
         write_reduction(position_lots, levels, lots, bid, ask, scale, ladder)
     elif quoting:
         pull_sides(step_row, view_row, guard_state, settings)
     tolerance = int(settings[GUARD_TOLERANCE_TICKS])
-    bids = quoting and (reducing != 0 or guard_state[HELD_PULLED_BID] == 0)
-    asks = quoting and (reducing != 0 or guard_state[HELD_PULLED_ASK] == 0)
+    bids = quoting and (reducing or guard_state[HELD_PULLED_BID] == 0)
+    asks = quoting and (reducing or guard_state[HELD_PULLED_ASK] == 0)
     if bids:
         keep_orders(BUY, step_row, ladder, own, own_meter, tolerance, guard_state)
     if asks:
         keep_orders(SELL, step_row, ladder, own, own_meter, tolerance, guard_state)
-    count = 0
-    for index in range(open_count):
-        if guard_state[HELD_KEPT + index] == 0 and own[index, OWN_STATE] != OWN_CANCELLING:
-            write_cancel(own[index, OWN_ID], own[index, OWN_SIDE], count, actions)
-            count += 1
+    count = cancel_rest(own, own_meter, guard_state, actions)
+    bid_room = guard_state[HELD_MAX_LOTS] - position_lots
+    ask_room = guard_state[HELD_MAX_LOTS] + position_lots
+    if reducing:
+        bid_room = max(0, -position_lots)
+        ask_room = max(0, position_lots)
     if bids:
+        free = free_quote_units
         count = place_missing(
-            BUY,
-            position_lots,
-            free_quote_units,
-            own,
-            own_meter,
-            scale,
-            reducing,
-            guard_state,
-            count,
-            actions,
+            BUY, bid_room, free, own, own_meter, scale, guard_state, count, actions
         )
     if asks:
+        free = free_base_units
         count = place_missing(
-            SELL,
-            position_lots,
-            free_base_units,
-            own,
-            own_meter,
-            scale,
-            reducing,
-            guard_state,
-            count,
-            actions,
+            SELL, ask_room, free, own, own_meter, scale, guard_state, count, actions
         )
     return count
 

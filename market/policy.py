@@ -227,6 +227,28 @@ def choose_action(
 
 
 @kernel
+def rooms(
+    action: int, position_lots: int, max_lots: int, view_row: F8, tuning: F8
+) -> tuple[int, int]:
+    """Return the most lots of all bids and of all asks.
+
+    All of a side filled must not carry the position past `max_lots`, nor may a side show more
+    than its share of the recent flow beyond what closes the position.
+    """
+    bid_room = max_lots - position_lots
+    ask_room = max_lots + position_lots
+    if tuning[POLICY_FLOW_SHARE] > 0.0:
+        flow = tuning[POLICY_FLOW_SHARE] * view_row[VIEW_FLOW] * tuning[POLICY_FLOW_SECONDS]
+        bid_room = min(bid_room, int(flow) + max(0, -position_lots))
+        ask_room = min(ask_room, int(flow) + max(0, position_lots))
+    if action == ASK_ONLY:
+        bid_room = 0
+    if action == BID_ONLY:
+        ask_room = 0
+    return bid_room, ask_room
+
+
+@kernel
 def decide(
     step_row: I8,
     view_row: F8,
@@ -282,30 +304,9 @@ def decide(
         clear_ladder(ladder)  # a reduction is written, and followed, by the guard
         return action
     lots = order_lots(base, fraction, price, scale)
-    bid_room = max_lots - position_lots
-    ask_room = max_lots + position_lots
-    if tuning[POLICY_FLOW_SHARE] > 0.0:
-        flow = tuning[POLICY_FLOW_SHARE] * view_row[VIEW_FLOW] * tuning[POLICY_FLOW_SECONDS]
-        bid_room = min(bid_room, int(flow) + max(0, -position_lots))
-        ask_room = min(ask_room, int(flow) + max(0, position_lots))
-    if action == ASK_ONLY:
-        bid_room = 0
-    if action == BID_ONLY:
-        ask_room = 0
-    write_ladder(
-        mid,
-        shift,
-        width,
-        step,
-        levels,
-        lots,
-        bid_room,
-        ask_room,
-        quote_units,
-        base_units,
-        step_row[STEP_BID],
-        step_row[STEP_ASK],
-        scale,
-        ladder,
-    )
+    bid_room, ask_room = rooms(action, position_lots, max_lots, view_row, tuning)
+    best_bid = step_row[STEP_BID]
+    best_ask = step_row[STEP_ASK]
+    rows = (bid_room, ask_room, quote_units, base_units, best_bid, best_ask)
+    write_ladder(mid, shift, width, step, levels, lots, *rows, scale, ladder)
     return action

@@ -81,6 +81,13 @@ def clear_ladder(ladder: I8) -> None:
 
 
 @kernel
+def set_quote(ladder: I8, row: int, level: int, price_ticks: int, lots: int) -> None:
+    """Write one quote."""
+    ladder[row, level, LADDER_PRICE_TICKS] = price_ticks
+    ladder[row, level, LADDER_LOTS] = lots
+
+
+@kernel
 def write_ladder(
     mid: float,
     shift: float,
@@ -99,9 +106,8 @@ def write_ladder(
 ) -> int:
     """Write both sides outward from the mid, innermost level first; return the quotes written.
 
-    bid_k = m + r - w (1 + k s), ask_k = m + r + w (1 + k s), outward to the tick, and never
-    through the opposite touch. Each level gets `lots` until the side's room or the balance is
-    used up; what is left below the smallest legal order is nothing.
+    bid_k = m + r - w (1 + k s), ask_k = m + r + w (1 + k s), outward to the tick, never crossing.
+    Each level gets `lots` until room or balance ends; below the smallest legal order: nothing.
 
     Args:
         mid: m, ticks; may end in a half.
@@ -110,7 +116,7 @@ def write_ladder(
         level_step: s, in units of w.
         levels: i8, quotes a side, cut to [0, LEVELS_MAX].
         lots: i8, lots of a level.
-        bid_room_lots: i8, most lots of all bids (0: not wanted).
+        bid_room_lots: i8, most lots of all bids.
         ask_room_lots: i8, most lots of all asks.
         quote_units: i8, balance held; binds bids, on spot only.
         base_units: i8, balance held; binds asks, on spot only.
@@ -122,7 +128,6 @@ def write_ladder(
     clear_ladder(ladder)
     if touch_bid <= 0 or touch_ask >= NO_ASK or touch_bid >= touch_ask or lots <= 0:
         return 0
-    levels = min(levels, LEVELS_MAX)
     spot = scale[SCALE_SPOT] != 0
     money = max(0, quote_units)
     bid_room = max(0, bid_room_lots)
@@ -130,7 +135,7 @@ def write_ladder(
     if spot:
         ask_room = min(ask_room, max(0, base_units) // scale[SCALE_LOT])
     written = 0
-    for level in range(levels):
+    for level in range(min(levels, LEVELS_MAX)):
         offset = half_width * (1.0 + level * level_step)
         low = mid + shift - offset
         high = mid + shift + offset
@@ -143,16 +148,14 @@ def write_ladder(
                 # One lot's fee is rounded up, so the sum over lots never exceeds the balance.
                 wanted = min(wanted, money // cost_units(price, 1, scale))
             if wanted >= smallest_lots(price, scale):
-                ladder[BID_ROW, level, LADDER_PRICE_TICKS] = price
-                ladder[BID_ROW, level, LADDER_LOTS] = wanted
+                set_quote(ladder, BID_ROW, level, price, wanted)
                 bid_room -= wanted
                 money -= cost_units(price, wanted, scale)
                 written += 1
         price = max(math.ceil(high), touch_bid + 1)
         wanted = min(lots, ask_room)
-        if wanted > 0 and wanted >= smallest_lots(price, scale):
-            ladder[ASK_ROW, level, LADDER_PRICE_TICKS] = price
-            ladder[ASK_ROW, level, LADDER_LOTS] = wanted
+        if wanted >= smallest_lots(price, scale):
+            set_quote(ladder, ASK_ROW, level, price, wanted)
             ask_room -= wanted
             written += 1
     return written
@@ -195,8 +198,7 @@ def write_reduction(
         wanted = min(size, rest)
         if wanted < least:
             break
-        ladder[row, level, LADDER_PRICE_TICKS] = price
-        ladder[row, level, LADDER_LOTS] = wanted
+        set_quote(ladder, row, level, price, wanted)
         rest -= wanted
         written += 1
     return written

@@ -105,27 +105,23 @@ def keep_orders(
 @kernel
 def place_missing(
     side: int,
-    position_lots: int,
+    room_lots: int,
     free_units: int,
     own: I8,
     own_meter: I8,
     scale: I8,
-    reducing: int,
     guard_state: I8,
     count: int,
     actions: I8,
 ) -> int:
     """Append the places of a side after `count` actions; return the new count.
 
-    A place is cut to the room below the largest position with every order of this side filled,
-    and on spot to the free balance; withheld when its price would meet one of our own orders of
-    the other side, cancelling ones and those of this very batch included.
+    A place is cut to the room that the side's open orders leave (cancelling ones included: they
+    may still fill), and on spot to the free balance. It is withheld when its price would meet one
+    of our own orders of the other side, cancelling ones and those of this batch included.
     """
     row = BID_ROW if side == BUY else ASK_ROW
-    room = guard_state[HELD_MAX_LOTS] - side * position_lots
-    if reducing != 0:
-        room = max(0, -side * position_lots)
-    room -= open_lots(own, own_meter, side)
+    room = room_lots - open_lots(own, own_meter, side)
     spot = scale[SCALE_SPOT] != 0
     free = free_units
     slots = ORDERS_MAX - own_meter[OWN_METER_COUNT]
@@ -183,3 +179,14 @@ def write_cancel(order_id: int, side: int, count: int, actions: I8) -> None:
     actions[count, ACTION_KIND] = ACTION_CANCEL
     actions[count, ACTION_ORDER_ID] = order_id
     actions[count, ACTION_SIDE] = side
+
+
+@kernel
+def cancel_rest(own: I8, own_meter: I8, guard_state: I8, actions: I8) -> int:
+    """Write a cancel for each order that was not kept; return the number of actions."""
+    count = 0
+    for index in range(own_meter[OWN_METER_COUNT]):
+        if guard_state[HELD_KEPT + index] == 0 and own[index, OWN_STATE] != OWN_CANCELLING:
+            write_cancel(own[index, OWN_ID], own[index, OWN_SIDE], count, actions)
+            count += 1
+    return count
