@@ -10,10 +10,10 @@ that leaves here.
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast, get_args
 
 import msgpack
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from protocol.elements import INT_MAX, Word
@@ -134,7 +134,7 @@ def parse_as(kind: type[W], document: object, *, whence: str) -> W:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        code, line = describe(error)
+        code, line = describe(error, kind)
         raise CodecError(code, f"{line} ({whence})") from None
 
 
@@ -186,17 +186,40 @@ def unpack_strict(data: bytes, *, depth_max: int = DEPTH_MAX) -> Any:
     return document
 
 
-def describe(error: ValidationError) -> tuple[NackCode, str]:
-    """Return the code and one line (what, allowed, found) of a refused document."""
+def describe(error: ValidationError, kind: type[BaseModel]) -> tuple[NackCode, str]:
+    """Return the code and one line (what, allowed, found) of a document that is no `kind`."""
     details = error.errors(include_url=False, include_context=True)
     shapes = [item for item in details if item["type"] not in _BOUNDS]
     first = (shapes or details)[0]
     where = ".".join(str(part) for part in first["loc"])
     code = NackCode.SCHEMA if shapes else NackCode.BOUNDS
-    return code, f"{where} {_allowed(first)}".strip()
+    return code, f"{where} {_allowed(first, _range(kind, first['loc']))}".strip()
 
 
-def _allowed(item: ErrorDetails) -> str:
+def _range(kind: type[BaseModel], where: tuple[int | str, ...]) -> str:
+    """Return both bounds of the field at `where`, such as `must be in [1, 50]`; else nothing."""
+    at: type[BaseModel] | None = kind
+    low = high = ""
+    for part in where:
+        if at is None or isinstance(part, int):
+            continue
+        field = at.model_fields.get(part)
+        if field is None:
+            return ""
+        figures = {
+            name: f"{getattr(each, name):g}"
+            for each in field.metadata
+            for name in ("gt", "ge", "lt", "le")
+            if getattr(each, name, None) is not None
+        }
+        low = f"({figures['gt']}" if "gt" in figures else f"[{figures.get('ge', '')}"
+        high = f"{figures['lt']})" if "lt" in figures else f"{figures.get('le', '')}]"
+        kinds = (field.annotation, *get_args(field.annotation))
+        at = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+    return f"must be in {low}, {high}" if len(low) > 1 and len(high) > 1 else ""
+
+
+def _allowed(item: ErrorDetails, span: str) -> str:
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
         return "is not a key"
@@ -204,6 +227,8 @@ def _allowed(item: ErrorDetails) -> str:
         return item["msg"]
     template = _ALLOWED.get(kind)
     allowed = template.format(**context) if template else item["msg"]
+    if kind in _BOUNDS and span:
+        allowed = span
     return allowed if kind == "missing" else f"{allowed}, found {_show(item['input'])}"
 
 

@@ -89,7 +89,7 @@ def load_settings(
     try:
         settings = model_type.model_validate(document)
     except ValidationError as error:
-        raise SettingsError(_complain(error, known, given)) from None
+        raise SettingsError(_complain(error, model_type, given)) from None
     sources = {key: given[key].source if key in given else DEFAULT for key in known}
     return Loaded(settings, sources)
 
@@ -294,9 +294,10 @@ def _read(text: str, field: FieldInfo) -> object:
 
 
 def _complain(
-    error: ValidationError, known: Mapping[str, FieldInfo], given: Mapping[str, _Given]
+    error: ValidationError, model_type: type[BaseModel], given: Mapping[str, _Given]
 ) -> str:
-    _, line = describe(error)
+    known = leaves(model_type)
+    _, line = describe(error, model_type)
     keys = [key for key in given if line.startswith(key + " ")]
     if keys:
         item = given[keys[0]]

@@ -59,7 +59,7 @@ def test_choices_paths_and_moments_are_read_from_text():
         ("coordinator__mode", "anarchy", "coordinator.mode must be"),
         ("run__clock", "sundial", "run.clock must be"),
         ("feed__start", "2024-07-23", "feed.start must be UTC"),
-        ("executor__cycle_s", "0", "executor.cycle_s must be at least 1"),
+        ("executor__cycle_s", "0", "executor.cycle_s must be in [1, 3600], found 0"),
         ("executor__guard_interval_ms", 700, "executor.cycle_s must be a multiple of"),
         ("optimizer__boundary_s", 601, "optimizer.boundary_s must be a multiple of"),
         ("account__executor", "Executor One", "account.executor must match"),

@@ -142,7 +142,7 @@ def test_a_refusal_says_what_is_allowed_found_and_where():
     with pytest.raises(CodecError) as caught:
         decode("parameter_update", "json", changed('"levels": 4', '"levels": 0'))
     assert caught.value.detail == (
-        "data.optimized_params.levels must be at least 1, found 0 (parameter_update)"
+        "data.optimized_params.levels must be in [1, 50], found 0 (parameter_update)"
     )
     with pytest.raises(CodecError, match="base_quantity x levels must be at most max_position"):
         decode("parameter_update", "json", changed('"levels": 4', '"levels": 11'))

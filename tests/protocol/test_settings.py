@@ -130,7 +130,7 @@ def test_the_line_of_the_file_is_named(toml):
         ("TUNER__HOURS", "9" * 5000, "tuner.hours must be"),
         ("TUNER__HOURS", "nan", "tuner.hours must be a number, found 'nan'"),
         ("TUNER__EAGER", "maybe", "tuner.eager must be true or false, found 'maybe'"),
-        ("TUNER__STEP_LIMIT", "2", "tuner.step_limit must be at most 1"),
+        ("TUNER__STEP_LIMIT", "2", "tuner.step_limit must be in (0, 1], found 2"),
     ],
 )
 def test_a_wrong_variable_is_one_line_that_says_what_to_do(name, text, found):

@@ -252,46 +252,10 @@ def a_round():
     return m.Round(round=7, incumbent=params(), sets=(one,), candidate=params(), deadline=5)
 
 
-def examples():
-    """One of every word, every option filled."""
-    state = m.ExecutorState(
-        executor="executor-1",
-        epoch=1,
-        version=2,
-        digest=DIGEST,
-        mode=m.Mode.PEER,
-        generation=1,
-        stops=(ID,),
-    )
+def reports():
+    """The words of journals and telemetry."""
     amounts = dict.fromkeys(("opening", "equity", "spread", "fees", "inventory"), "1.50")
     return [
-        m.ParameterUpdate.model_validate(example_document()),
-        m.NoUpdate(window=(1, 2), digest=DIGEST, reason="nothing better"),
-        m.Boundary(index=1, venue_time=2),
-        m.BoundaryDone(index=1, decision=(1, 2)),
-        a_round(),
-        m.Vote(round=7, candidate=DIGEST, choice=m.Choice.APPROVE, reason="fine"),
-        m.Decision(params=params(), basis=(ID,), mode=m.Mode.CONSENSUS, not_before=1, not_after=2),
-        m.Ack(stage=m.Stage.APPLIED, digest=DIGEST),
-        m.Nack(code=m.NackCode.BUSY, detail="later", retry_after_ms=5),
-        m.Heartbeat(state="quoting", lag_ms=0.5),
-        m.CoordinatorHeartbeat(epoch=1, executors=(state,)),
-        m.SnapshotRequest(have=(0, 0)),
-        m.Snapshot(
-            pair=(1, 2),
-            params=params(),
-            not_before=1,
-            not_after=2,
-            mode=m.Mode.PEER,
-            generation=1,
-            round=a_round(),
-            stops=(ID,),
-        ),
-        m.ModeChange(old=m.Mode.PEER, to=m.Mode.CONSENSUS, gen=1, reason="drill"),
-        m.EmergencyStop(scope="all", flatten=True, reason="drill"),
-        m.Rearm(lifts=(ID,), reason="over"),
-        m.Pause(),
-        m.Resume(),
         m.JournalRequest(after=3),
         m.JournalPage(rows=(m.JournalRow(seq=1, time_ns=2, kind="x", body={"a": [1, "b"]}),)),
         m.Status.model_validate({"state": "quoting", "more": {"a": [1.5]}}),
@@ -329,4 +293,47 @@ def examples():
             venue_time=3,
         ),
         m.LogRow(level="info", event="parameters_applied", time_ns=1, fields={"version": 412}),
+    ]
+
+
+def examples():
+    """One of every word, every option filled."""
+    state = m.ExecutorState(
+        executor="executor-1",
+        epoch=1,
+        version=2,
+        digest=DIGEST,
+        mode=m.Mode.PEER,
+        generation=1,
+        stops=(ID,),
+    )
+    return [
+        m.ParameterUpdate.model_validate(example_document()),
+        m.NoUpdate(window=(1, 2), digest=DIGEST, reason="nothing better"),
+        m.Boundary(index=1, venue_time=2),
+        m.BoundaryDone(index=1, decision=(1, 2)),
+        a_round(),
+        m.Vote(round=7, candidate=DIGEST, choice=m.Choice.APPROVE, reason="fine"),
+        m.Decision(params=params(), basis=(ID,), mode=m.Mode.CONSENSUS, not_before=1, not_after=2),
+        m.Ack(stage=m.Stage.APPLIED, digest=DIGEST),
+        m.Nack(code=m.NackCode.BUSY, detail="later", retry_after_ms=5),
+        m.Heartbeat(state="quoting", lag_ms=0.5),
+        m.CoordinatorHeartbeat(epoch=1, executors=(state,)),
+        m.SnapshotRequest(have=(0, 0)),
+        m.Snapshot(
+            pair=(1, 2),
+            params=params(),
+            not_before=1,
+            not_after=2,
+            mode=m.Mode.PEER,
+            generation=1,
+            round=a_round(),
+            stops=(ID,),
+        ),
+        m.ModeChange(old=m.Mode.PEER, to=m.Mode.CONSENSUS, gen=1, reason="drill"),
+        m.EmergencyStop(scope="all", flatten=True, reason="drill"),
+        m.Rearm(lifts=(ID,), reason="over"),
+        m.Pause(),
+        m.Resume(),
+        *reports(),
     ]
