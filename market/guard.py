@@ -208,13 +208,12 @@ def guard(
     start_pass(own_meter, guard_state)
     bid = step_row[STEP_BID]
     ask = step_row[STEP_ASK]
-    sound = bid != NO_BID and ask != NO_ASK and bid < ask and view_row[VIEW_READY] >= 0.5
-    quoting = sound and risk_state != RISK_HALTED
+    sound = bid != NO_BID and ask != NO_ASK and bid < ask
+    quoting = sound and view_row[VIEW_READY] >= 0.5 and risk_state != RISK_HALTED
     reducing = risk_state == RISK_REDUCING
     if quoting and reducing:
-        levels = guard_state[HELD_LEVELS]
-        lots = guard_state[HELD_ORDER_LOTS]
-        write_reduction(position_lots, levels, lots, bid, ask, scale, ladder)
+        size = (guard_state[HELD_LEVELS], guard_state[HELD_ORDER_LOTS])
+        write_reduction(position_lots, *size, bid, ask, scale, ladder)
     elif quoting:
         pull_sides(step_row, view_row, guard_state, settings)
     tolerance = int(settings[GUARD_TOLERANCE_TICKS])

@@ -22,6 +22,7 @@ from market.layout import (
     LEVELS_MAX,
     ORDERS_MAX,
     OWN_CANCELLING,
+    OWN_ID,
     OWN_LEVEL,
     OWN_PRICE_TICKS,
     OWN_REMAINING,
