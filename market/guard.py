@@ -41,7 +41,7 @@ from market.own import (
     OWN_METER_HIGHEST_BID,
     OWN_METER_LOWEST_ASK,
 )
-from market.quotes import cost_units, smallest_lots, write_reduction
+from market.quotes import clear_ladder, cost_units, smallest_lots, write_reduction
 from market.refresh import (
     HELD_COLUMNS,
     HELD_FRESH,
@@ -54,6 +54,7 @@ from market.refresh import (
     HELD_PULLED_ASK,
     HELD_PULLED_BID,
     HELD_PULLS,
+    HELD_REDUCED,
     cancel_rest,
     keep_orders,
     place_missing,
@@ -127,6 +128,7 @@ def hold_ladder(step_row: I8, max_lots: int, order_lots: int, levels: int, guard
         guard_state: i8[HELD_COLUMNS], changed.
     """
     guard_state[HELD_FRESH] = 1
+    guard_state[HELD_REDUCED] = 0
     guard_state[HELD_HALF_TICKS] = 0
     if step_row[STEP_BID] != NO_BID and step_row[STEP_ASK] != NO_ASK:
         guard_state[HELD_HALF_TICKS] = step_row[STEP_BID] + step_row[STEP_ASK]
@@ -138,8 +140,14 @@ def hold_ladder(step_row: I8, max_lots: int, order_lots: int, levels: int, guard
 
 
 @kernel
-def start_pass(own_meter: I8, guard_state: I8) -> None:
-    """Clear the scratch of the last pass; a fresh ladder lifts the marks of rejects."""
+def start_pass(reducing: bool, ladder: I8, own_meter: I8, guard_state: I8) -> None:
+    """Clear the scratch of the last pass; a fresh ladder lifts the marks of rejects.
+
+    The ladder of a reduction must not outlive it: its prices were never meant to open a position.
+    """
+    if guard_state[HELD_REDUCED] != 0 and not reducing:
+        clear_ladder(ladder)
+    guard_state[HELD_REDUCED] = 1 if reducing else 0
     if guard_state[HELD_FRESH] != 0:
         guard_state[HELD_FRESH] = 0
         own_meter[OWN_METER_HIGHEST_BID] = NO_ASK
@@ -205,12 +213,12 @@ def guard(
         guard_state: i8[HELD_COLUMNS], changed.
         actions: i8[ACTIONS_MAX, ACTION_COLUMNS]; the first rows are written.
     """
-    start_pass(own_meter, guard_state)
+    reducing = risk_state == RISK_REDUCING
+    start_pass(reducing, ladder, own_meter, guard_state)
     bid = step_row[STEP_BID]
     ask = step_row[STEP_ASK]
     sound = bid != NO_BID and ask != NO_ASK and bid < ask
     quoting = sound and view_row[VIEW_READY] >= 0.5 and risk_state != RISK_HALTED
-    reducing = risk_state == RISK_REDUCING
     if quoting and reducing:
         size = (guard_state[HELD_LEVELS], guard_state[HELD_ORDER_LOTS])
         write_reduction(position_lots, *size, bid, ask, scale, ladder)

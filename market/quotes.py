@@ -122,17 +122,16 @@ def write_ladder(
         base_units: i8, balance held; binds asks, on spot only.
         touch_bid: i8, local best bid, ticks.
         touch_ask: i8, local best ask, ticks.
-        scale, ladder: i8[SCALE_COLUMNS]; i8[2, LEVELS_MAX, LADDER_COLUMNS], written whole.
+        scale: i8[SCALE_COLUMNS].
+        ladder: i8[2, LEVELS_MAX, LADDER_COLUMNS], written whole.
     """
     clear_ladder(ladder)
     if touch_bid <= 0 or touch_ask >= NO_ASK or touch_bid >= touch_ask or lots <= 0:
         return 0
     spot = scale[SCALE_SPOT] != 0
     money = max(0, quote_units)
-    bid_room = bid_room_lots
-    ask_room = ask_room_lots
     if spot:
-        ask_room = min(ask_room, max(0, base_units) // scale[SCALE_LOT])
+        ask_room_lots = min(ask_room_lots, max(0, base_units) // scale[SCALE_LOT])
     written = 0
     for level in range(min(levels, LEVELS_MAX)):
         offset = half_width * (1.0 + level * level_step)
@@ -141,21 +140,21 @@ def write_ladder(
         if not (low > -PRICE_TICKS_FAR and high < PRICE_TICKS_FAR):  # NaN too
             break
         price = min(math.floor(low), touch_ask - 1)
-        wanted = min(lots, bid_room)
+        wanted = min(lots, bid_room_lots)
         if price > 0 and wanted > 0:
             if spot:
                 # One lot's fee is rounded up: the sum never exceeds the balance.
                 wanted = min(wanted, money // cost_units(price, 1, scale))
             if wanted >= smallest_lots(price, scale):
                 set_quote(ladder, BID_ROW, level, price, wanted)
-                bid_room -= wanted
+                bid_room_lots -= wanted
                 money -= cost_units(price, wanted, scale)
                 written += 1
         price = max(math.ceil(high), touch_bid + 1)
-        wanted = min(lots, ask_room)
+        wanted = min(lots, ask_room_lots)
         if wanted >= smallest_lots(price, scale):
             set_quote(ladder, ASK_ROW, level, price, wanted)
-            ask_room -= wanted
+            ask_room_lots -= wanted
             written += 1
     return written
 
