@@ -123,8 +123,8 @@ SETTINGS = {
         depth_least=2.0,
         depth_most=3.5,
         spread_most=1,
-        news=0.3,
-        sweeps=0.06,
+        news=0.25,
+        sweeps=0.05,
     ),
     "zero_edge": Setting(
         informed=1.0,
@@ -134,8 +134,8 @@ SETTINGS = {
         depth_least=0.7,
         depth_most=1.6,
         spread_most=2,
-        news=0.3,
-        sweeps=0.06,
+        news=0.25,
+        sweeps=0.05,
     ),
     "planted_edge": Setting(
         informed=0.05,
@@ -145,16 +145,16 @@ SETTINGS = {
         depth_least=2.0,
         depth_most=5.0,
         spread_most=2,
-        news=0.2,
-        sweeps=0.09,
+        news=0.18,
+        sweeps=0.075,
     ),
 }
 
 # Against calm hours: news, sweeps, depth, spread added, traffic; mean stay in seconds; what next.
 REGIME_TABLE = (
     (1.0, 1.0, 1.0, 0, 7.0, 1500.0, (0.0, 0.8, 0.2)),
-    (2.5, 1.8, 1.2, 1, 11.0, 700.0, (0.7, 0.0, 0.3)),
-    (6.0, 3.5, 1.5, 2, 18.0, 240.0, (0.3, 0.7, 0.0)),
+    (3.0, 2.2, 1.25, 1, 11.0, 700.0, (0.7, 0.0, 0.3)),
+    (8.0, 4.5, 1.6, 2, 18.0, 300.0, (0.3, 0.7, 0.0)),
 )
 
 

@@ -84,7 +84,7 @@ MARKET_COLUMNS = 8
 
 SWEEP_TICKS_MAX = 26  # behind the touch; a ladder is never emptied by one order
 BLOCK_SHARE = 0.03  # of the sweeps reach BLOCK_FACTOR times as deep
-BLOCK_FACTOR = 4.0
+BLOCK_FACTOR = 3.0
 FEE_MARGIN_TICKS = 100.0  # a fill lies nearer than this to the value
 
 RUN_DONE = 0

@@ -1,0 +1,148 @@
+"""What the settings promise about edge, judged by a maker that the house did not write."""
+
+import numpy as np
+import pytest
+
+from market.layout import EVENT_EXCH_NS
+from market.synthetic import VALUE_TICKS, synthetic_day
+from tests.twins.synthetic_audit import window
+from tests.twins.synthetic_maker import (
+    FILL_COLUMNS,
+    FILL_PRICE,
+    FILL_SIDE,
+    FILL_TIME,
+    QUEUE_FIRST,
+    QUEUE_LAST,
+    RULE_AFTER_TRADE,
+    RULE_AGAINST_IMBALANCE,
+    RULE_IMBALANCE,
+    RULE_INSIDE,
+    RULE_SYMMETRIC,
+    RULE_WITH_TRADE,
+    make_market,
+    mids_of,
+)
+
+SECOND_NS = 1_000_000_000
+ORDER_LOTS = 500
+LIMIT_LOTS = 5_000
+SKEWS = (RULE_IMBALANCE, RULE_AGAINST_IMBALANCE, RULE_AFTER_TRADE, RULE_WITH_TRADE)
+WAYS = [(RULE_INSIDE, 0.0)]  # a rule and its depth in ticks
+WAYS += [(RULE_SYMMETRIC, depth) for depth in (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0)]
+WAYS += [(rule, depth) for rule in SKEWS for depth in (0.5, 1.5, 3.0)]
+
+
+def made(events, rule, depth, *, queue, refresh_s=1.0):
+    """Return fills i8[n, FILL_COLUMNS] and final profit in ticks of one order."""
+    base, width = window(events)
+    fills = np.zeros((100_000, FILL_COLUMNS), np.int64)
+    refresh_ns = int(refresh_s * SECOND_NS)
+    count, position, cash = make_market(
+        events, base, width, refresh_ns, rule, depth, queue, ORDER_LOTS, LIMIT_LOTS, fills
+    )
+    assert count < len(fills)
+    last = mids_of(events, events[-1:, EVENT_EXCH_NS].copy(), base, width)[0]
+    return fills[:count], (cash + position * last) / ORDER_LOTS
+
+
+def markouts(events, fills, delay_s, fee_ticks=0.0):
+    """Return f8[n]: ticks that each fill has earned `delay_s` later, its fee paid."""
+    base, width = window(events)
+    when = fills[:, FILL_TIME] + int(delay_s * SECOND_NS)
+    mid = mids_of(events, when, base, width)
+    fee = fee_ticks * fills[:, FILL_PRICE] / VALUE_TICKS
+    return (mid - fills[:, FILL_PRICE]) * fills[:, FILL_SIDE] - fee
+
+
+@pytest.mark.parametrize("fee_bps", [0.0, 2.3, -0.4])
+def test_no_fill_of_a_zero_edge_day_ever_earns_at_its_own_instant(fee_bps):
+    """The theorem itself: not on average, but each fill, first in queue, any rule, any depth."""
+    total = 0
+    for seed in range(5):
+        events, meta = synthetic_day(
+            seed=seed, hours=3.0, setting="zero_edge", maker_fee_bps=fee_bps
+        )
+        assert meta["truth"]["edge_at_some_depth"] is False
+        for rule, depth in WAYS:
+            fills, _ = made(events, rule, depth, queue=QUEUE_FIRST)
+            total += len(fills)
+            assert markouts(events, fills, 0.0, fee_bps).max(initial=-1.0) <= 1e-9
+    assert total > 20_000
+
+
+def test_no_way_of_quoting_earns_on_zero_edge_days():
+    """Mean markouts after 1, 10 and 60 s are not above zero for any of 21 ways to quote."""
+    days = [synthetic_day(seed=seed, hours=4.0, setting="zero_edge")[0] for seed in range(6)]
+    for rule, depth in WAYS:
+        pairs = [(events, made(events, rule, depth, queue=QUEUE_FIRST)[0]) for events in days]
+        for delay_s in (1.0, 10.0, 60.0):
+            earned = np.concatenate([markouts(ev, fills, delay_s) for ev, fills in pairs])
+            error = earned.std() / np.sqrt(len(earned))
+            assert earned.mean() <= 2.0 * error, (rule, depth, delay_s)
+
+
+def test_profit_on_zero_edge_days_is_a_loss_when_one_quotes_at_the_touch():
+    """Nobody gets rich there, and the busiest maker loses most surely."""
+    for queue in (QUEUE_FIRST, QUEUE_LAST):
+        profits = []
+        for seed in range(5):
+            events, _ = synthetic_day(seed=seed, hours=12.0, setting="zero_edge")
+            profits.append(made(events, RULE_SYMMETRIC, 1.0, queue=queue)[1])
+        assert np.mean(profits) < 0.0
+        assert sum(profit > 0.0 for profit in profits) <= 1
+
+
+def test_a_sensible_maker_earns_on_every_planted_day():
+    """At the truth's best depth, last in the queue, four hours are enough to see it."""
+    for seed in range(6):
+        events, meta = synthetic_day(seed=seed, hours=4.0, setting="planted_edge")
+        depth = meta["truth"]["best_depth_ticks"]
+        fills, profit = made(events, RULE_SYMMETRIC, depth, queue=QUEUE_LAST)
+        earned = markouts(events, fills, 60.0)
+        assert len(fills) > 400
+        assert earned.mean() > 4.0 * earned.std() / np.sqrt(len(earned))
+        assert profit > 0.3 * len(fills) * depth
+
+
+def test_depth_matters_on_planted_days_and_the_best_differs_by_seed():
+    """Quoting at the touch, as the spread suggests, leaves more than half of the profit there."""
+    best = set()
+    near, right, far = [], [], []
+    for seed in range(5):
+        events, meta = synthetic_day(seed=seed, hours=12.0, setting="planted_edge")
+        depth = meta["truth"]["best_depth_ticks"]
+        best.add(depth)
+        for profits, ticks in ((near, 0.5), (right, depth), (far, 20.0)):
+            profits.append(made(events, RULE_SYMMETRIC, ticks, queue=QUEUE_LAST)[1])
+    assert all(well > 2.0 * poor for well, poor in zip(right, near, strict=True))
+    assert sum(right) > 2.0 * sum(far)
+    assert len(best) >= 3
+
+
+def test_the_default_day_has_a_modest_edge_at_zero_fee():
+    """A maker at the right depth earns on most days, less than on planted ones; a fee takes it."""
+    profits, fills_count = [], 0
+    for seed in range(6):
+        events, meta = synthetic_day(seed=seed)
+        depth = meta["truth"]["best_depth_ticks"]
+        fills, profit = made(events, RULE_SYMMETRIC, depth, queue=QUEUE_LAST)
+        profits.append(profit)
+        fills_count += len(fills)
+    assert np.mean(profits) > 0.0
+    assert sum(profit > 0.0 for profit in profits) >= 5
+    assert np.sum(profits) - 6.0 * fills_count < 0.0  # six basis points, six ticks a fill
+
+
+@pytest.mark.parametrize("setting", ["planted_edge", "default"])
+def test_the_truth_of_a_fill_agrees_with_its_markout(setting):
+    """The curve in the description is measured by a maker first in its queue after a minute."""
+    for depth in (2.0, 4.0, 8.0):
+        for seed in range(2):
+            events, meta = synthetic_day(seed=seed, setting=setting)
+            fills, _ = made(events, RULE_SYMMETRIC, depth, queue=QUEUE_FIRST, refresh_s=0.2)
+            earned = markouts(events, fills, 60.0)
+            truth = meta["truth"]
+            told = truth["net_ticks_per_fill"][truth["depths_ticks"].index(depth)]
+            # The maker prices from a mid that a hole has moved, so it stands a little deeper.
+            error = np.nanstd(earned) / np.sqrt(len(earned))
+            assert abs(np.nanmean(earned) - told) < 4.0 * error + 0.15 * told
