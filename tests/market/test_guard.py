@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from market import guard, own, refresh
 from market.layout import (
-    ACTION_COLUMNS,
     ACTION_KIND,
     ACTION_LEVEL,
     ACTION_LOTS,
@@ -19,11 +18,8 @@ from market.layout import (
     ASK_ROW,
     BID_ROW,
     BUY,
-    LADDER_LOTS,
-    LADDER_PRICE_TICKS,
     NO_ASK,
     NO_BID,
-    OWN_LEVEL,
     REPORT_ACCEPTED,
     REPORT_CANCELLED,
     REPORT_COLUMNS,
@@ -76,12 +72,14 @@ class Desk:
         self.want(SELL, (1010, 10), (1015, 10))
 
     def want(self, side, *quotes):
+        """Set a side of the ladder."""
         row = BID_ROW if side == BUY else ASK_ROW
         self.ladder[row] = 0
         for level, quote in enumerate(quotes):
             self.ladder[row, level] = quote
 
     def read(self, count):
+        """Return the actions as tuples."""
         found = []
         for row in self.actions[:count]:
             if row[ACTION_KIND] == ACTION_PLACE:
@@ -92,12 +90,14 @@ class Desk:
         return found
 
     def look(self, position=0, risk=guard.RISK_ACTIVE, free=(RICH, RICH)):
+        """Let the guard look once."""
         return self.read(guard.guard(
             self.step, self.view, self.ladder, self.own, self.meter, position, *free, risk,
             self.scale, self.settings, self.state, self.actions,
         ))  # fmt: skip
 
     def send(self, actions):
+        """Note actions as sent."""
         for action in actions:
             if action[0] == "cancel":
                 own.mark_cancelling(self.own, self.meter, action[1])
@@ -106,12 +106,14 @@ class Desk:
                 own.insert_own(self.own, self.meter, side, price, lots, level, 0)
 
     def report(self, kind, order_id, *, side=BUY, price=0, lots=0):
+        """Hear one report of the exchange."""
         row = np.zeros(REPORT_COLUMNS, dtype=np.int64)
         columns = [REPORT_KIND, REPORT_ORDER_ID, REPORT_SIDE, REPORT_PRICE_TICKS, REPORT_LOTS]
         row[columns] = kind, order_id, side, price, lots
         return own.apply_report(self.own, self.meter, row)
 
     def sent(self, **look):
+        """Look and send."""
         self.send(self.look(**look))
         return self
 
@@ -161,7 +163,7 @@ def test_a_part_filled_order_keeps_its_place_and_is_topped_up():
 
 
 def test_no_fill_carries_the_position_past_its_bound():
-    """Position 95 of 100 with a bid of 10 being cancelled: no room for another bid."""
+    """Position 15 of 30: 15 lots of bids; those being cancelled leave no room for others."""
     desk = Desk(max_lots=30)
     assert sum(a[3] for a in desk.look(position=15) if a[1] == BUY) == 15
     desk.sent(position=15)
@@ -321,8 +323,8 @@ orders = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(
     bids=quotes, asks=quotes, orders=orders, touch=st.tuples(st.integers(-6, 4), st.integers(0, 9)),
-    ready=st.sampled_from([1.0, 1.0, 1.0, 0.0]), sigma=st.floats(0, 2), position=st.integers(-40, 40),
-    max_lots=st.integers(0, 40), tolerance=st.integers(0, 3), spot=st.integers(0, 1),
+    ready=st.sampled_from([1.0, 1.0, 1.0, 0.0]), sigma=st.floats(0, 2),
+    position=st.integers(-40, 40), max_lots=st.integers(0, 40), tolerance=st.integers(0, 3), spot=st.integers(0, 1),
     free=st.tuples(st.integers(0, 60), st.integers(0, 60)), halted=st.booleans(),
     rejected=st.tuples(st.integers(-5, 30), st.integers(-30, 5)), notional=st.integers(0, 5),
 )  # fmt: skip
@@ -361,7 +363,8 @@ def test_the_guard_agrees_with_its_twin(
         SELL: {k: (1000 + d, n) for k, (d, n) in enumerate(asks) if n},
     }
     market = twin.Market(*(int(x) for x in desk.step[[STEP_BID, STEP_ASK]]), ready > 0, sigma)
-    expected = slow.act(market, ladder, listed, position, dict(zip((BUY, SELL), money)), halted)
+    balances = dict(zip((BUY, SELL), money, strict=True))
+    expected = slow.act(market, ladder, listed, position, balances, halted)
     assert found == expected
     for side in (BUY, SELL):
         placed = [a for a in found if a[0] == "place" and a[1] == side]
@@ -372,27 +375,6 @@ def test_the_guard_agrees_with_its_twin(
         assert not placed or side * position + at_risk <= max_lots
 
 
-def test_the_list_of_our_orders_stays_dense_and_in_the_order_of_sending():
-    """Removing from the middle closes the gap; ids count on."""
-    desk = Desk().sent()
-    assert desk.report(REPORT_CANCELLED, 2) == own.OK
-    assert [int(x) for x in desk.own[: desk.meter[own.OWN_METER_COUNT], 0]] == [1, 3, 4]
-    assert own.insert_own(desk.own, desk.meter, BUY, 980, 3, 2, 0) == 5
-    assert desk.own[3, OWN_LEVEL] == 2
-    assert desk.report(REPORT_FILL, 99) == own.UNKNOWN_ORDER
-    assert desk.meter[own.OWN_METER_UNKNOWN] == 1
-
-
-def test_what_is_being_cancelled_still_counts_as_open():
-    """Lots and balances stay tied up until the exchange confirms."""
-    desk = Desk(spot=1).sent()
-    own.mark_cancelling(desk.own, desk.meter, 1)
-    assert own.open_lots(desk.own, desk.meter, BUY) == 20
-    assert own.free_quote(desk.own, desk.meter, 10**9, desk.scale) == 10**9 - 19_750_000
-    assert own.free_base(desk.own, desk.meter, 30 * 10**6, desk.scale) == 10 * 10**6
-    assert own.free_base(desk.own, desk.meter, 10 * 10**6, desk.scale) == 0
-
-
 def test_a_full_list_takes_no_more():
     """256 orders are the bound, and the guard stops placing there."""
     desk = Desk()
@@ -401,6 +383,3 @@ def test_a_full_list_takes_no_more():
     actions = desk.look(position=0)
     assert len(actions) == 256
     assert all(action[0] == "cancel" for action in actions)
-    assert desk.actions.shape[1] == ACTION_COLUMNS
-    assert desk.ladder[BID_ROW, 0, LADDER_PRICE_TICKS] == 990
-    assert desk.ladder[BID_ROW, 0, LADDER_LOTS] == 10

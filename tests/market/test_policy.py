@@ -64,7 +64,7 @@ class Desk:
 
 
 def test_a_decision_writes_the_whole_formula():
-    """Depths of 8 on both sides, inside [0.5h, 3h]: offsets 8, 12, 16 around 1000.5, ten lots each."""
+    """Depths of 8 on both sides, inside [0.5h, 3h]: offsets 8, 12, 16, ten lots each."""
     desk = Desk()
     assert desk.decide() == policy.BOTH
     assert desk.quotes(BID_ROW) == [(992, 10), (988, 10), (984, 10)]
