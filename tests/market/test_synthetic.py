@@ -20,7 +20,7 @@ from market.synthetic_book import uniform
 from market.synthetic_flow import sweep_ticks
 from market.synthetic_truth import depth_chances
 from tests.twins.synthetic_audit import FAULTS, audit, sampled, sweeps_of, window
-from tests.twins.synthetic_maker import mids_of
+from tests.twins.synthetic_maker import mid_path
 
 SECOND_NS = 1_000_000_000
 
@@ -207,7 +207,7 @@ def test_the_mid_of_a_zero_edge_day_is_a_martingale():
         price, _, _ = mids(events)
         unit = np.mean(np.diff(price) ** 2)
         ratios.append([np.mean((price[k:] - price[:-k]) ** 2) / k / unit for k in (5, 30, 120)])
-        last = mids_of(events, events[-1:, EVENT_EXCH_NS].copy(), *window(events))[0]
+        last = mid_path(events, *window(events))[-1]
         assert last - VALUE_TICKS == meta["truth"]["value_move_ticks"]
         times, signs, _ = sweeps_of(events)
         index = (times - events[0, EVENT_EXCH_NS]) // SECOND_NS

@@ -39,16 +39,13 @@ QUEUE_LAST = 1  # behind everything that stood at its price when it came
 
 
 @kernel
-def mids_of(events, when_ns, base, width):
-    """Return f8[len(when_ns)]: mid in ticks after all events up to each (ascending) time."""
+def mid_path(events, base, width):
+    """Return f8[n]: mid in ticks after each event, NaN while a side is empty."""
     lots = np.zeros((2, width), np.int64)
     bid, ask = -1, width
-    mids = np.full(when_ns.shape[0], np.nan)
-    cursor = 0
-    for index in range(when_ns.shape[0]):
-        while cursor < events.shape[0] and events[cursor, EVENT_EXCH_NS] <= when_ns[index]:
-            bid, ask = book_step(lots, events[cursor], base, bid, ask)
-            cursor += 1
+    mids = np.full(events.shape[0], np.nan)
+    for index in range(events.shape[0]):
+        bid, ask = book_step(lots, events[index], base, bid, ask)
         if bid >= 0 and ask < width:
             mids[index] = 0.5 * (bid + ask) + base
     return mids
