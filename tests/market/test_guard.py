@@ -324,7 +324,8 @@ orders = st.lists(
 @given(
     bids=quotes, asks=quotes, orders=orders, touch=st.tuples(st.integers(-6, 4), st.integers(0, 9)),
     ready=st.sampled_from([1.0, 1.0, 1.0, 0.0]), sigma=st.floats(0, 2),
-    position=st.integers(-40, 40), max_lots=st.integers(0, 40), tolerance=st.integers(0, 3), spot=st.integers(0, 1),
+    position=st.integers(-40, 40), max_lots=st.integers(0, 40), tolerance=st.integers(0, 3),
+    spot=st.integers(0, 1),
     free=st.tuples(st.integers(0, 60), st.integers(0, 60)), halted=st.booleans(),
     rejected=st.tuples(st.integers(-5, 30), st.integers(-30, 5)), notional=st.integers(0, 5),
 )  # fmt: skip
