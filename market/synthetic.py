@@ -25,15 +25,15 @@
 Step 1 holds for the maker fee given here and any higher one; a rebate may be at most half a
 tick (step 2 gives no more room), and `synthetic_day` refuses a larger one.
 
-**planted_edge.** Few sweeps are informed and the others revert: a bid d ticks from the mid that is
-filled earns d less phi times the mean depth of the sweeps that reach it. How deep they reach
-differs by seed, and with it the best half spread; `meta["truth"]` holds the whole curve.
+**planted_edge.** Few sweeps are informed and the others revert within seconds: a bid d ticks from
+the mid that is filled earns d less phi times the mean depth of the sweeps that reach it. How deep
+they reach differs by seed, and with it the best half spread; `meta["truth"]` holds the curve.
 
 **default.** In between: one sweep in five is informed, signs persist, the imbalance at the touch
 tilts the next news step. A modest edge at zero fee.
 
-Facts that hold in all three and are tested in `tests/market/test_synthetic.py`: spreads of 1 to
-about 6 ticks, tighter in calm hours; mean depth that rises to a hump behind the touch and falls
+Facts that hold in all three and are tested in `tests/market/test_synthetic.py`: spreads mostly of
+1 to 6 ticks, tighter in calm hours; mean depth that rises to a hump behind the touch and falls
 after it; absolute returns that stay correlated over minutes; sweeps that come in clusters; heavy
 tails of returns and of trade sizes; and, in zero_edge, variance of the mid that grows linearly
 with the horizon.
@@ -45,7 +45,7 @@ from typing import Any
 
 import numpy as np
 
-from market.layout import BUY, EVENT_COLUMNS, EVENT_EXCH_NS, EVENT_KIND, KIND_SNAPSHOT, KIND_TRADE
+from market.layout import BUY, EVENT_COLUMNS, EVENT_KIND, EVENT_LOCAL_NS, KIND_SNAPSHOT, KIND_TRADE
 from market.synthetic_book import (
     LADDER,
     STATE_ASK,
@@ -124,7 +124,7 @@ SETTINGS = {
         depth_most=3.5,
         spread_most=1,
         news=0.25,
-        sweeps=0.05,
+        sweeps=0.055,
     ),
     "zero_edge": Setting(
         informed=1.0,
@@ -138,15 +138,15 @@ SETTINGS = {
         sweeps=0.05,
     ),
     "planted_edge": Setting(
-        informed=0.05,
+        informed=0.03,
         repeat=0.55,
         refill=2.0,
         signal=0.0,
         depth_least=2.0,
         depth_most=5.0,
         spread_most=2,
-        news=0.18,
-        sweeps=0.075,
+        news=0.15,
+        sweeps=0.1,
     ),
 }
 
@@ -310,7 +310,9 @@ def described(events: I8, *, seed: int, setting: str, picked: Setting) -> dict[s
         "seed": seed,
         "setting": setting,
         "setting_figures": dataclasses.asdict(picked),
-        "exch_ns": [int(events[0, EVENT_EXCH_NS]), int(events[-1, EVENT_EXCH_NS])],
+        "span_ns": [int(events[0, EVENT_LOCAL_NS]), int(events[-1, EVENT_LOCAL_NS])],
+        "clock_offset_ns": 0,
+        "source": f"synthetic_day(seed={seed}, setting={setting!r})",
         "events": int(events.shape[0]),
         "trades": int(np.count_nonzero(events[:, EVENT_KIND] == KIND_TRADE)),
     }

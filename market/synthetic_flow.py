@@ -201,7 +201,8 @@ def sweep(events: I8, state: I8, book: I8, random: U8, market: F8, mean_ticks: f
     best, hole = STATE_BID, STATE_BID_HOLE
     if sign == BUY:
         best, hole = STATE_ASK, STATE_ASK_HOLE
-    state[best] = take(events, state, book, random, sign, ticks)
+    # The limit is meant from the touch of a whole book; what stands first is taken in any case.
+    state[best] = take(events, state, book, random, sign, max(0, ticks - state[hole]))
     if uniform(random) < market[MARKET_INFORMED]:
         reach = state[STATE_SPREAD] + 2 * ticks
         move = jump_half_ticks(random, market, state[STATE_VALUE], reach, repeats)
