@@ -6,6 +6,8 @@ here knows our orders, so one calibration serves all candidates on a tape.
 
 import math
 
+import numpy as np
+
 from market.jit import kernel
 from market.layout import (
     PLAN_COLUMNS,
@@ -73,6 +75,18 @@ MEMORY_PLAN = MEMORY_VIEW + VIEW_COLUMNS  # the last plan row
 MEMORY_RING = MEMORY_PLAN + PLAN_COLUMNS  # (mid or 0, imbalance) of the last cycle's steps
 
 SUPPORT = 3.0  # fewest decayed arrivals for a depth to count in the fit
+
+
+def new_cells(edge_min: float = 2.5e-5, edge_max: float = 6.4e-3) -> F8:
+    """Return f8[CELL_ROWS, BINS] without arrivals.
+
+    Args:
+        edge_min: lower edge of the second bin, fraction of mid; the first begins at 0.
+        edge_max: lower edge of the last bin; the edges between grow geometrically.
+    """
+    cells = np.zeros((CELL_ROWS, BINS))
+    cells[CELL_EDGE, 1:] = np.geomspace(edge_min, edge_max, BINS - 1)
+    return cells
 
 
 @kernel

@@ -11,11 +11,8 @@ import numpy as np
 
 from market.book import apply
 from market.calibration import (
-    BINS,
     CELL_ASK,
     CELL_BID,
-    CELL_EDGE,
-    CELL_ROWS,
     MEMORY_CURSOR,
     MEMORY_DRIFT_XX,
     MEMORY_DRIFT_XY,
@@ -49,6 +46,7 @@ from market.calibration import (
     OBSERVER_WARMUP_STEPS,
     calibrate,
     depth_bin,
+    new_cells,
     update_averages,
 )
 from market.jit import kernel
@@ -167,20 +165,10 @@ def observer_settings(
     return row
 
 
-def new_observer(
-    settings: F8, *, edge_min: float = 2.5e-5, edge_max: float = 6.4e-3
-) -> tuple[F8, F8]:
-    """Return (memory, cells) before the first event.
-
-    Args:
-        settings: f8[OBSERVER_COLUMNS].
-        edge_min: lower edge of the second depth bin, fraction of mid.
-        edge_max: lower edge of the last one; the edges between grow geometrically.
-    """
+def new_observer(settings: F8) -> tuple[F8, F8]:
+    """Return (memory, cells) before the first event, for f8[OBSERVER_COLUMNS]."""
     memory = np.zeros(MEMORY_RING + 2 * int(settings[OBSERVER_CYCLE_STEPS]))
-    cells = np.zeros((CELL_ROWS, BINS))
-    cells[CELL_EDGE, 1:] = np.geomspace(edge_min, edge_max, BINS - 1)
-    return memory, cells
+    return memory, new_cells()
 
 
 @kernel
@@ -190,43 +178,43 @@ def read_events(events: I8, levels: I8, touch: I8, memory: F8, cells: F8, now_ns
     Prints of one side with one exchange time are one arrival, which reached as deep as the
     deepest of them, counted from the mid of the previous step.
     """
-    cursor = int(memory[MEMORY_CURSOR])
+    read = int(memory[MEMORY_CURSOR])
     mid = memory[MEMORY_MID]
     traded = 0
     row = -1  # the arrival being gathered: whose quotes it reached, when, how deep
     when = 0
     reach = 0.0
-    while cursor < events.shape[0]:
-        if events[cursor, EVENT_SEEN] & SEEN_LOCAL == 0:
-            cursor += 1
+    for index in range(read, events.shape[0]):
+        if events[index, EVENT_SEEN] & SEEN_LOCAL == 0:
             continue
-        if events[cursor, EVENT_LOCAL_NS] > now_ns:
+        if events[index, EVENT_LOCAL_NS] > now_ns:
             break
-        kind = events[cursor, EVENT_KIND]
-        side = events[cursor, EVENT_SIDE]
-        price = events[cursor, EVENT_PRICE_TICKS]
-        lots = events[cursor, EVENT_LOTS]
+        # Events for the exchange alone are passed only together with a local one behind them:
+        # a cursor that ran ahead over them would tell of a time that is still to come.
+        read = index + 1
+        kind = events[index, EVENT_KIND]
+        side = events[index, EVENT_SIDE]
+        price = events[index, EVENT_PRICE_TICKS]
         if kind != KIND_TRADE:
-            apply(levels, touch, kind, side, price, lots)
-            cursor += 1
+            apply(levels, touch, kind, side, price, events[index, EVENT_LOTS])
             continue
         memory[MEMORY_LAST] = price
-        traded += lots
-        if mid > 0.0 and side != 0:
-            hit = CELL_BID if side == SELL else CELL_ASK
-            depth = side * (price - mid) / mid
-            if hit != row or events[cursor, EVENT_EXCH_NS] != when:
-                if row >= 0:
-                    cells[row, depth_bin(reach, cells)] += 1.0
-                row = hit
-                when = events[cursor, EVENT_EXCH_NS]
-                reach = depth
-            else:
-                reach = max(reach, depth)
-        cursor += 1
+        traded += events[index, EVENT_LOTS]
+        if mid <= 0.0 or side == 0:
+            continue
+        hit = CELL_BID if side == SELL else CELL_ASK
+        depth = side * (price - mid) / mid
+        if hit == row and events[index, EVENT_EXCH_NS] == when:
+            reach = max(reach, depth)
+            continue
+        if row >= 0:
+            cells[row, depth_bin(reach, cells)] += 1.0
+        row = hit
+        when = events[index, EVENT_EXCH_NS]
+        reach = depth
     if row >= 0:
         cells[row, depth_bin(reach, cells)] += 1.0
-    memory[MEMORY_CURSOR] = cursor
+    memory[MEMORY_CURSOR] = read
     return float(traded)
 
 
