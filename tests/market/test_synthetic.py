@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from exchange.recording import Meta
 from market.layout import (
     EVENT_COLUMNS,
     EVENT_EXCH_NS,
@@ -126,6 +127,16 @@ def test_the_description_is_ready_for_json_and_names_the_instrument():
     }
     assert (meta["maker_fee_bps"], meta["taker_fee_bps"]) == (-0.25, 7.5)
     assert meta["truth"]["edge_at_some_depth"] is True
+
+
+def test_the_description_splits_into_a_recordings_meta_and_notes():
+    """What a recording has a field for carries that field's name; the rest goes into its notes."""
+    _, meta = day(4, hours=0.1)
+    known = {name: meta[name] for name in Meta.model_fields if name in meta}
+    rest = {name: meta[name] for name in meta if name not in known}
+    kept = Meta(**known, notes=rest)
+    assert kept.span_ns == tuple(meta["span_ns"])
+    assert set(rest) == {"seed", "setting", "setting_figures", "events", "trades", "truth"}
 
 
 @pytest.mark.parametrize(
