@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
+from pydantic import JsonValue
 
 from exchange.errors import FeedError, FeedFormatError
 from exchange.importers.grid import (
@@ -66,8 +67,8 @@ class Collector:
         kind: int,
         exch_ns: int,
         local_ns: int,
-        bids: Sequence[Sequence[str]],
-        asks: Sequence[Sequence[str]],
+        bids: Sequence[Sequence[str] | tuple[float, float]],
+        asks: Sequence[Sequence[str] | tuple[float, float]],
     ) -> None:
         """Add a depth message: (price, quantity) pairs of both sides, new totals."""
         self.kind.append(kind)
@@ -110,6 +111,12 @@ class Assembled:
 
     recording: Recording
     data: Data | None
+
+    def noted(self, notes: dict[str, JsonValue]) -> "Assembled":
+        """Return the same with more notes in its meta."""
+        meta = self.recording.meta
+        meta = meta.model_copy(update={"notes": {**meta.notes, **notes}})
+        return Assembled(Recording(meta, self.recording.events), self.data)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -230,7 +237,7 @@ def snapshot_times(exch_ns: I8, local_ns: I8, kind: I8) -> I8:
     result = exch_ns.copy()
     after = np.iinfo(np.int64).max
     for row in np.flatnonzero(kind != KIND_TRADE)[::-1]:
-        if kind[row] == KIND_SNAPSHOT or exch_ns[row] == UNKNOWN_NS:
+        if kind[row] in {KIND_SNAPSHOT, KIND_CLEAR} or exch_ns[row] == UNKNOWN_NS:
             own = exch_ns[row] if exch_ns[row] != UNKNOWN_NS else local_ns[row]
             result[row] = min(own, local_ns[row], after)
         after = result[row]
@@ -278,7 +285,7 @@ def described(
     tick: str,
     lot: str,
     inverse: bool = False,
-    defaults: Options,
+    defaults: Options = NOTHING_GIVEN,
 ) -> Meta:
     """Return the meta of an instrument; flags go before the importer's figures and the venue's."""
     venue = options.venue or source.venue
