@@ -40,7 +40,8 @@ def cache_root() -> Path:
 
 CACHE = cache_root() / source_digest()
 CACHE.mkdir(parents=True, exist_ok=True)
-numba.config.CACHE_DIR = str(CACHE)  # read by the decorator below, before any function compiles
+# Read by the decorator below, before any function compiles.
+numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 
 
 def kernel(function: F) -> F:

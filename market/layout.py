@@ -89,7 +89,8 @@ ORDER_STATE = 6  # STATE_*
 ORDER_ARRIVES_NS = 7  # exchange time at which the order reaches the book
 ORDER_CANCEL_NS = 8  # exchange time at which its cancel arrives; NEVER when none was sent
 ORDER_SENT_NS = 9  # local time of sending
-ORDER_COLUMNS = 10
+ORDER_TAKER = 10  # 1: immediate-or-cancel
+ORDER_COLUMNS = 11
 ORDERS_MAX = 256
 STATE_FREE = 0
 STATE_IN_FLIGHT = 1
@@ -112,6 +113,7 @@ REPORT_REJECTED = 2  # post-only order would have crossed
 REPORT_FILL = 3
 REPORT_CANCELLED = 4
 REPORT_CANCEL_REJECTED = 5  # the order was gone already
+REPORTS_MAX = 4096
 
 # --- what the executor believes of its own orders: i8[ORDERS_MAX, OWN_COLUMNS] --------------
 OWN_ID = 0  # 0: the slot is free
