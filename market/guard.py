@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from market.breach import HALTED, REDUCING
 from market.jit import kernel
 from market.layout import (
     ACTION_COLUMNS,
@@ -69,10 +70,6 @@ GUARD_TOLERANCE_TICKS = 2  # an order this close to its wanted price stays
 GUARD_CYCLE_SECONDS = 3
 GUARD_FLATTEN_SHARE = 4  # how far through the touch a flattening order may reach, share of price
 GUARD_COLUMNS = 5
-
-RISK_ACTIVE = 0  # the same figures as in `breach.py`; a test holds them together
-RISK_REDUCING = 1
-RISK_HALTED = 2
 
 
 def guard_settings(
@@ -207,18 +204,18 @@ def guard(
         position_lots: i8, signed.
         free_quote_units: i8, quote balance not tied up in our orders (`own.free_quote`).
         free_base_units: i8, the same for the base asset (`own.free_base`).
-        risk_state: RISK_*.
+        risk_state: of `breach.py`.
         scale: i8[SCALE_COLUMNS].
         settings: f8[GUARD_COLUMNS].
         guard_state: i8[HELD_COLUMNS], changed.
         actions: i8[ACTIONS_MAX, ACTION_COLUMNS]; the first rows are written.
     """
-    reducing = risk_state == RISK_REDUCING
+    reducing = risk_state == REDUCING
     start_pass(reducing, ladder, own_meter, guard_state)
     bid = step_row[STEP_BID]
     ask = step_row[STEP_ASK]
     sound = bid != NO_BID and ask != NO_ASK and bid < ask
-    quoting = sound and view_row[VIEW_READY] >= 0.5 and risk_state != RISK_HALTED
+    quoting = sound and view_row[VIEW_READY] >= 0.5 and risk_state != HALTED
     if quoting and reducing:
         size = (guard_state[HELD_LEVELS], guard_state[HELD_ORDER_LOTS])
         write_reduction(position_lots, *size, bid, ask, scale, ladder)

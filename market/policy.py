@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from market.guard import RISK_HALTED, RISK_REDUCING, hold_ladder
+from market.breach import HALTED, REDUCING
+from market.guard import hold_ladder
 from market.jit import kernel
 from market.layout import (
     PARAMETER_BASE_QUANTITY,
@@ -50,7 +51,7 @@ KELLY_WEIGHT = 1  # decayed sum of weights
 KELLY_SQUARES = 2  # decayed sum of squared weights
 KELLY_SUM = 3  # decayed sum of returns
 KELLY_SUM_SQUARES = 4  # and of their squares
-KELLY_FRACTION = 5  # size_fraction last decided; 0 before the first
+KELLY_FRACTION = 5  # size_fraction in force; 0 while nothing is quoted or held
 KELLY_COLUMNS = 6
 
 PULL_BOTH = 0
@@ -149,7 +150,7 @@ def observe_profit(profit: float, tuning: F8, kelly: F8) -> None:
     """
     fraction = kelly[KELLY_FRACTION]
     if fraction <= 0.0:
-        return  # nothing was quoted yet
+        return  # nothing was quoted
     value = profit / (tuning[POLICY_CAPITAL] * fraction)
     decay = tuning[POLICY_KELLY_DECAY]
     kelly[KELLY_COUNT] += 1.0
@@ -219,9 +220,9 @@ def choose_action(
         action = ASK_ONLY
     elif position_lots <= -max_lots:
         action = BID_ONLY
-    if risk_state == RISK_REDUCING:
+    if risk_state == REDUCING:
         action = REDUCE if position_lots != 0 else PULL_BOTH
-    if risk_state == RISK_HALTED or view_row[VIEW_READY] < 0.5:
+    if risk_state == HALTED or view_row[VIEW_READY] < 0.5:
         action = PULL_BOTH
     return action
 
@@ -280,13 +281,14 @@ def decide(
         scale: i8[SCALE_COLUMNS].
         tuning: f8[POLICY_COLUMNS].
         kelly: f8[KELLY_COLUMNS]; KELLY_FRACTION is written.
-        risk_state: RISK_*.
+        risk_state: of `breach.py`.
         guard_state: i8[HELD_COLUMNS]; told in which market the ladder was made.
         ladder: i8[2, LEVELS_MAX, LADDER_COLUMNS], written whole.
     """
     fraction = size_fraction(tuning, kelly)
     kelly[KELLY_FRACTION] = fraction
-    max_lots = max(0, min(cap_lots(parameters, scale), risk_cap_lots))
+    # A percent of air below the limit: a move of mid within a cycle must not make refusals.
+    max_lots = max(0, min(cap_lots(parameters, scale), risk_cap_lots - risk_cap_lots // 100))
     x = 0.0
     if max_lots > 0:
         x = min(1.0, max(-1.0, position_lots / max_lots))
@@ -300,6 +302,8 @@ def decide(
     price = max(1, int(mid + shift - width * (1.0 + levels * step)))
     base = parameters[PARAMETER_BASE_QUANTITY]
     hold_ladder(step_row, max_lots, order_lots(base, 1.0, price, scale), levels, guard_state)
+    if action == PULL_BOTH and position_lots == 0:
+        kelly[KELLY_FRACTION] = 0.0  # a cycle without quotes and position is no observation
     if action in (PULL_BOTH, REDUCE):
         clear_ladder(ladder)  # a reduction is written, and followed, by the guard
         return action

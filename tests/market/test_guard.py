@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market import guard, own, refresh
+from market import breach, guard, own, refresh
 from market.layout import (
     ACTION_KIND,
     ACTION_LEVEL,
@@ -89,7 +89,7 @@ class Desk:
                 found.append(("cancel", int(row[ACTION_ORDER_ID])))
         return found
 
-    def look(self, position=0, risk=guard.RISK_ACTIVE, free=(RICH, RICH)):
+    def look(self, position=0, risk=breach.ACTIVE, free=(RICH, RICH)):
         """Let the guard look once."""
         return self.read(guard.guard(
             self.step, self.view, self.ladder, self.own, self.meter, position, *free, risk,
@@ -230,7 +230,7 @@ def test_halted_or_not_ready_takes_all_quotes_away():
     """And does not cancel twice."""
     desk = Desk().sent()
     cancels = [("cancel", order) for order in (1, 2, 3, 4)]
-    assert desk.look(risk=guard.RISK_HALTED) == cancels
+    assert desk.look(risk=breach.HALTED) == cancels
     desk.view[VIEW_READY] = 0.0
     assert desk.look() == cancels
     desk.send(cancels)
@@ -240,7 +240,7 @@ def test_halted_or_not_ready_takes_all_quotes_away():
 def test_reducing_follows_the_touch_with_the_closing_side_only():
     """Long 25: three asks at the ask, and they move with it."""
     desk = Desk().sent()
-    actions = desk.look(position=25, risk=guard.RISK_REDUCING)
+    actions = desk.look(position=25, risk=breach.REDUCING)
     assert actions[:4] == [("cancel", order) for order in (1, 2, 3, 4)]
     # 20 lots of asks may still fill, so 5 more close the position at most.
     assert actions[4:] == [("place", SELL, 1001, 5, 0)]
@@ -248,14 +248,14 @@ def test_reducing_follows_the_touch_with_the_closing_side_only():
     for order in (1, 2, 3, 4):
         desk.report(REPORT_CANCELLED, order)
     desk.step[[STEP_BID, STEP_ASK]] = 997, 999
-    assert desk.look(position=25, risk=guard.RISK_REDUCING) == [
+    assert desk.look(position=25, risk=breach.REDUCING) == [
         ("cancel", 5), ("place", SELL, 999, 10, 0), ("place", SELL, 999, 10, 1),
     ]  # fmt: skip
 
 
 def test_the_ladder_of_a_reduction_ends_with_it():
     """Its prices were never meant to open a position."""
-    desk = Desk().sent(position=10, risk=guard.RISK_REDUCING)
+    desk = Desk().sent(position=10, risk=breach.REDUCING)
     assert not any(a[0] == "place" for a in desk.look())
     assert not desk.ladder.any()
 
@@ -352,7 +352,7 @@ def test_the_guard_agrees_with_its_twin(
         1000 + rejected[0], 1000 + rejected[1],
     )  # fmt: skip
     money = (free[0] * 10**6, free[1] * 10**6)
-    state = guard.RISK_HALTED if halted else guard.RISK_ACTIVE
+    state = breach.HALTED if halted else breach.ACTIVE
     found = desk.look(position, state, money)
     slow = twin.Guard(
         scale=Scale.of(desk.scale), pull_sigma=3.0, pull_ticks=1.0, tolerance=tolerance,

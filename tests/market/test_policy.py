@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market import guard, policy
+from market import breach, guard, policy, refresh
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -50,7 +50,7 @@ class Desk:
         self.kelly = policy.new_kelly()
         self.state, self.ladder, _ = guard.new_guard()
 
-    def decide(self, position=0, risk=guard.RISK_ACTIVE, cap=LOTS_HUGE):
+    def decide(self, position=0, risk=breach.ACTIVE, cap=LOTS_HUGE):
         """Decide once and return the action."""
         return policy.decide(
             self.step, self.view, self.plan, position, RICH, RICH, cap, self.parameters,
@@ -107,7 +107,12 @@ def test_the_smaller_of_the_tuned_and_the_risk_bound_counts():
     desk = Desk()
     desk.decide(cap=12)
     assert [lots for _, lots in desk.quotes(BID_ROW)] == [10, 2]
-    assert desk.state[guard.HELD_MAX_LOTS] == 12
+    assert desk.state[refresh.HELD_MAX_LOTS] == 12
+    desk.decide(cap=99)
+    assert desk.state[refresh.HELD_MAX_LOTS] == 99
+    desk.parameters[3] = 10.0
+    desk.decide(cap=500)  # a percent of air
+    assert desk.state[refresh.HELD_MAX_LOTS] == 495
 
 
 def test_a_side_shows_at_most_its_share_of_the_recent_flow():
@@ -122,15 +127,15 @@ def test_a_side_shows_at_most_its_share_of_the_recent_flow():
 @pytest.mark.parametrize(
     ("drift", "position", "risk", "ready", "action"),
     [
-        (0.0, 0, guard.RISK_ACTIVE, 1.0, policy.BOTH),
-        (8.5, 0, guard.RISK_ACTIVE, 1.0, policy.BID_ONLY),
-        (-8.5, 0, guard.RISK_ACTIVE, 1.0, policy.ASK_ONLY),
-        (8.5, 100, guard.RISK_ACTIVE, 1.0, policy.ASK_ONLY),
-        (0.0, -100, guard.RISK_ACTIVE, 1.0, policy.BID_ONLY),
-        (0.0, 50, guard.RISK_REDUCING, 1.0, policy.REDUCE),
-        (0.0, 0, guard.RISK_REDUCING, 1.0, policy.PULL_BOTH),
-        (0.0, 50, guard.RISK_HALTED, 1.0, policy.PULL_BOTH),
-        (0.0, 0, guard.RISK_ACTIVE, 0.0, policy.PULL_BOTH),
+        (0.0, 0, breach.ACTIVE, 1.0, policy.BOTH),
+        (8.5, 0, breach.ACTIVE, 1.0, policy.BID_ONLY),
+        (-8.5, 0, breach.ACTIVE, 1.0, policy.ASK_ONLY),
+        (8.5, 100, breach.ACTIVE, 1.0, policy.ASK_ONLY),
+        (0.0, -100, breach.ACTIVE, 1.0, policy.BID_ONLY),
+        (0.0, 50, breach.REDUCING, 1.0, policy.REDUCE),
+        (0.0, 0, breach.REDUCING, 1.0, policy.PULL_BOTH),
+        (0.0, 50, breach.HALTED, 1.0, policy.PULL_BOTH),
+        (0.0, 0, breach.ACTIVE, 0.0, policy.PULL_BOTH),
     ],
 )
 def test_the_mask_of_risk_comes_last(drift, position, risk, ready, action):
@@ -156,6 +161,18 @@ def test_before_an_estimate_the_start_fraction_counts():
     assert policy.size_fraction(desk.tuning, desk.kelly) == 1.0
     policy.observe_profit(-5.0, desk.tuning, desk.kelly)
     assert policy.size_fraction(desk.tuning, desk.kelly) == 0.1
+
+
+def test_a_cycle_without_quotes_and_position_is_no_observation():
+    """Waiting teaches nothing about the edge."""
+    desk = Desk()
+    desk.view[VIEW_READY] = 0.0
+    desk.decide()
+    policy.observe_profit(0.0, desk.tuning, desk.kelly)
+    assert desk.kelly[policy.KELLY_COUNT] == 0
+    desk.decide(position=5)
+    policy.observe_profit(-1.0, desk.tuning, desk.kelly)
+    assert desk.kelly[policy.KELLY_COUNT] == 1
 
 
 def test_size_is_a_quarter_of_mean_less_one_error_over_variance():
@@ -212,10 +229,10 @@ def test_settings_out_of_range_are_refused_with_what_was_found():
 def test_a_decision_forgets_pulled_sides():
     """A new ladder starts with both sides allowed, at the market of now."""
     desk = Desk()
-    desk.state[[guard.HELD_PULLED_BID, guard.HELD_PULLED_ASK]] = 1
+    desk.state[[refresh.HELD_PULLED_BID, refresh.HELD_PULLED_ASK]] = 1
     desk.decide()
-    assert desk.state[guard.HELD_PULLED_BID] == desk.state[guard.HELD_PULLED_ASK] == 0
-    assert desk.state[guard.HELD_HALF_TICKS] == 2001
+    assert desk.state[refresh.HELD_PULLED_BID] == desk.state[refresh.HELD_PULLED_ASK] == 0
+    assert desk.state[refresh.HELD_HALF_TICKS] == 2001
 
 
 def test_one_level_more_or_less_by_action():
