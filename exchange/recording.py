@@ -64,7 +64,6 @@ KIND_MASK = 0xFF
 
 FORMAT = 1
 GRID_TOLERANCE = 1e-6  # of a tick or lot
-CLEAR_ALL_TICKS = 1 << 40  # an ask side cleared without a price is cleared up to here
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever a recording is written
 COMPRESSION = 4  # zlib level: half the time of the default for 3 % more bytes
 
@@ -85,6 +84,7 @@ class Counts(BaseModel):
     snapshots: int = 0
     snapshots_ignored: int = 0  # taken while the book was whole already
     snapshot_levels: int = 0
+    clears: int = 0  # times that the book was begun anew after a lost connection
     trades: int = 0
     trades_ignored: int = 0  # prints that no market order made
     trade_ids_missing: int = 0
@@ -191,8 +191,7 @@ def decode(data: Data, *, tick: str, lot: str) -> I8:
             "4 snapshot; give a level-2 recording"
         )
     price = np.array(data["px"], np.float64)
-    nothing = (kind == KIND_CLEAR) & ~np.isfinite(price)
-    price[nothing] = 0.0
+    price[(kind == KIND_CLEAR) & ~np.isfinite(price)] = 0.0  # clears the whole side
     ticks, on_tick = to_steps(price, tick)
     lots, on_lot = to_steps(np.array(data["qty"], np.float64), lot)
     on_lot |= kind == KIND_CLEAR
@@ -215,7 +214,7 @@ def decode(data: Data, *, tick: str, lot: str) -> I8:
     events[:, EVENT_SEEN] |= SEEN_LOCAL * ((flags & np.uint64(LOCAL_EVENT)) != 0)
     events[:, EVENT_EXCH_NS] = data["exch_ts"]
     events[:, EVENT_LOCAL_NS] = data["local_ts"]
-    events[:, EVENT_PRICE_TICKS] = np.where(nothing & sells, CLEAR_ALL_TICKS, ticks)
+    events[:, EVENT_PRICE_TICKS] = ticks
     events[:, EVENT_LOTS] = np.where(kind == KIND_CLEAR, 0, lots)
     return events
 

@@ -28,7 +28,7 @@ from exchange.importers.instruments import (
     split_symbol,
 )
 from exchange.recording import Counts, Data, Meta, Recording, encode, ratio
-from market.audit import merge_clocks
+from market.clocks import merge_clocks
 from market.layout import (
     BUY,
     EVENT_COLUMNS,
@@ -40,8 +40,10 @@ from market.layout import (
     EVENT_SEEN,
     EVENT_SIDE,
     KIND_CLEAR,
+    KIND_DEPTH,
     KIND_SNAPSHOT,
     KIND_TRADE,
+    SEEN_LOCAL,
     SELL,
 )
 from market.types import F8, I8
@@ -327,3 +329,25 @@ def given_amount(text: str) -> str:
     if not (value.is_finite() and value >= 0):
         raise FeedFormatError(f"an amount must be a decimal from 0 up, found {text!r}")
     return format(value, "f")
+
+
+def batches(rows: I8) -> int:
+    """Return how many runs of equal stamps there are."""
+    if rows.shape[0] == 0:
+        return 0
+    stamps = rows[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]]
+    return 1 + int((np.diff(stamps, axis=0) != 0).any(axis=1).sum())
+
+
+def counts_of(events: I8) -> Counts:
+    """Count what the local clock saw; messages are batches under one pair of stamps."""
+    local = events[(events[:, EVENT_SEEN] & SEEN_LOCAL) != 0]
+    kind = local[:, EVENT_KIND]
+    return Counts(
+        depth_messages=batches(local[kind == KIND_DEPTH]),
+        level_changes=int((kind == KIND_DEPTH).sum()),
+        snapshots=batches(local[kind == KIND_SNAPSHOT]),
+        snapshot_levels=int((kind == KIND_SNAPSHOT).sum()),
+        clears=int((kind == KIND_CLEAR).sum()),
+        trades=int((kind == KIND_TRADE).sum()),
+    )

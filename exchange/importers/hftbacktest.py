@@ -10,41 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from exchange.errors import FeedError, FeedFormatError
-from exchange.importers.assembly import Assembled, Source, described, given_step
+from exchange.importers.assembly import Assembled, Source, counts_of, described, given_step
 from exchange.importers.grid import finest_lot, infer_lot, infer_tick
 from exchange.importers.instruments import Options, file_symbol
 from exchange.importers.reading import Progress, quiet
-from exchange.recording import KIND_MASK, Counts, Recording, decode, read_members
+from exchange.recording import KIND_MASK, Recording, decode, read_members
 from market.layout import (
-    EVENT_EXCH_NS,
-    EVENT_KIND,
     EVENT_LOCAL_NS,
-    EVENT_SEEN,
-    KIND_CLEAR,
     KIND_DEPTH,
-    KIND_SNAPSHOT,
     KIND_TRADE,
-    SEEN_LOCAL,
 )
-from market.types import I8
-
-
-def counts_of(events: I8) -> Counts:
-    """Count what the local clock saw; messages are batches under one pair of stamps."""
-    local = events[(events[:, EVENT_SEEN] & SEEN_LOCAL) != 0]
-    kind = local[:, EVENT_KIND]
-    depth = local[kind == KIND_DEPTH]
-    stamps = depth[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]]
-    messages = 0
-    if depth.shape[0]:
-        messages = 1 + int((np.diff(stamps, axis=0) != 0).any(axis=1).sum())
-    return Counts(
-        depth_messages=messages,
-        level_changes=depth.shape[0],
-        snapshots=int((kind == KIND_SNAPSHOT).any()) + int((kind == KIND_CLEAR).sum()) // 2,
-        snapshot_levels=int((kind == KIND_SNAPSHOT).sum()),
-        trades=int((kind == KIND_TRADE).sum()),
-    )
 
 
 def import_hftbacktest(

@@ -137,6 +137,7 @@ class Builder:
             raise FeedFormatError(f"side of a level is bid or ask, found {wrong!r}")
         if first.snapshot:
             if not self.in_snapshot and self.count["snapshots"]:
+                self.count["clears"] += 1
                 self.out.one(
                     KIND_CLEAR, first.exch_ns, first.local_ns, side=0, price=0.0, quantity=0.0
                 )
