@@ -100,7 +100,7 @@ def observer_settings(
     cycle_s: float = 30.0,
     maker_fee: float = 0.0,
     risk_aversion: float = 0.1,
-    orders_per_position: float = 10.0,
+    orders_per_position: float = 3.0,
     drift_share: float = 1.0,
     warmup_s: float = 300.0,
     mid_memory_s: float = 900.0,
@@ -122,7 +122,8 @@ def observer_settings(
         cycle_s: seconds between decisions, a whole number of steps.
         maker_fee: fraction of price; cost positive.
         risk_aversion: g / k of `plan.closed_form`, dimensionless, >= 0.
-        orders_per_position: orders that make up max_position in the plan, > 0.
+        orders_per_position: orders that make up max_position in the plan, > 0; fewer lean less.
+            The default is below the usual number: as calibrated, the skew is too strong.
         drift_share: how much of the expected move the quotes follow, in [0, 1].
         warmup_s: seconds before anything is quoted.
         mid_memory_s: after so long an observation keeps 1/e of its weight; the same below.

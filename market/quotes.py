@@ -171,8 +171,9 @@ def write_reduction(
 ) -> int:
     """Want only the side that shrinks the position, at the touch, post-only; return the quotes.
 
-    The position is spread over `levels` orders of `lots` each, so that a reducing order is never
-    larger than a quoting one. A rest too small to be legal stays (dust).
+    The position is spread over `levels` orders of `lots` each, so that a reducing order is hardly
+    larger than a quoting one: the last one takes the rest when that is too small for an order of
+    its own. A position too small to be legal stays (dust).
 
     Args:
         position_lots: i8, signed.
@@ -194,6 +195,8 @@ def write_reduction(
     written = 0
     for level in range(max(1, min(levels, LEVELS_MAX))):
         wanted = min(size, rest)
+        if rest - wanted < least:
+            wanted = rest  # what would be left is too small ever to be closed
         if wanted < least:
             break
         set_quote(ladder, row, level, price, wanted)

@@ -204,4 +204,11 @@ def test_dust_is_not_reduced():
     assert quotes.write_reduction(2, 5, 10, 1000, 1001, scale(min_lots=3), out) == 0
     assert quotes.write_reduction(5, 5, 1, 1000, 1001, scale(min_lots=3), out) == 1
     assert out[ASK_ROW, 0, LADDER_PRICE_TICKS] == 1001
-    assert out[ASK_ROW, 0, LADDER_LOTS] == 3
+    assert out[ASK_ROW, 0, LADDER_LOTS] == 5
+
+
+def test_a_reduction_leaves_no_dust_behind():
+    """32 lots in orders of 10, smallest legal 5: the third order takes the last two along."""
+    out = np.zeros((2, LEVELS_MAX, LADDER_COLUMNS), dtype=np.int64)
+    assert quotes.write_reduction(32, 5, 10, 1000, 1001, scale(min_lots=5), out) == 3
+    assert [lots for _, lots in side(out, ASK_ROW)] == [10, 10, 12]
