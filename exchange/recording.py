@@ -279,15 +279,15 @@ def read_members(path: Path) -> tuple[Data, dict[str, Any] | None]:
         RecordingError: no such file, cut off, or not a recording.
     """
     try:
-        opened = np.load(path, allow_pickle=False)
-        if not isinstance(opened, np.lib.npyio.NpzFile) or "data" not in opened:
-            raise RecordingError(
-                f"{path}: no member `data` in it; a recording is an .npz with one; "
-                "make it with `counterpoint feed import`"
-            )
-        with opened as members:
-            data = members["data"]
-            raw = members.get("meta")
+        with path.open("rb") as file:  # np.load leaves its own open when it fails
+            members = np.load(file, allow_pickle=False)
+            if not isinstance(members, np.lib.npyio.NpzFile) or "data" not in members:
+                raise RecordingError(
+                    f"{path}: no member `data` in it; a recording is an .npz with one; "
+                    "make it with `counterpoint feed import`"
+                )
+            with members:
+                data, raw = members["data"], members.get("meta")
         if data.dtype.names != RECORDING_DTYPE.names or data.ndim != 1:
             raise RecordingError(
                 f"{path}: `data` has columns {data.dtype.names or data.shape}; allowed are "
