@@ -5,8 +5,15 @@ live executor calls these three kernels one step at a time; `replay.py` calls th
 loop. Nothing of the strategy may stand anywhere else.
 """
 
+from market.account import (
+    REMEMBER_ACTION,
+    REMEMBER_CYCLES,
+    REMEMBER_EXCESS,
+    Account,
+    Setup,
+)
 from market.breach import (
-    APPROVED,
+    HALTED,
     RISK_STATE,
     check_order,
     evaluate,
@@ -38,7 +45,6 @@ from market.layout import (
 )
 from market.ledger import fill, mark, position_lots, value
 from market.own import (
-    FULL,
     OWN_METER_COUNT,
     apply_report,
     free_base,
@@ -48,12 +54,6 @@ from market.own import (
 )
 from market.policy import decide, observe_profit
 from market.types import F8, I8
-
-# --- what the strategy remembers besides its parts: i8[MEMORY_COLUMNS], zeros at first -------
-REMEMBER_EXCESS = 0  # equity less the worth of the target, quote units, at the last cycle
-REMEMBER_CYCLES = 1  # cycles decided so far
-REMEMBER_ACTION = 2  # last action chosen (policy.PULL_BOTH .. REDUCE)
-REMEMBER_COLUMNS = 3
 
 
 @kernel
@@ -76,21 +76,82 @@ def excess_units(ledger: I8, scale: I8) -> int:
 
 
 @kernel
-def take_report(
-    report_row: I8,
-    own: I8,
-    own_meter: I8,
-    ledger: I8,
-    lots: I8,
-    lots_meter: I8,
-    trips: I8,
-    scale: I8,
-) -> int:
+def take_report(report_row: I8, account: Account, setup: Setup) -> int:
     """Take in one report that has become visible; return a fill's fee in quote units, else 0."""
-    apply_report(own, own_meter, report_row)
+    apply_report(account.own, account.own_meter, report_row)
     if report_row[REPORT_KIND] != REPORT_FILL:
         return 0
-    return fill(ledger, lots, lots_meter, trips, report_row, scale, ledger[LEDGER_MARK])
+    ledger = account.ledger
+    return fill(
+        ledger,
+        account.lots,
+        account.lots_meter,
+        account.trips,
+        report_row,
+        setup.scale,
+        ledger[LEDGER_MARK],
+    )
+
+
+@kernel
+def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
+    """Mark the account and judge its limits; return the risk state."""
+    half = half_ticks_of(step_row)
+    if half > 0:
+        ledger = account.ledger
+        mark(ledger, half, step_row[STEP_NOW_NS], setup.scale)
+        ratio = 0.0
+        if view_row[VIEW_SIGMA_REFERENCE] > 0.0:
+            ratio = view_row[VIEW_SIGMA] / view_row[VIEW_SIGMA_REFERENCE]
+        evaluate(
+            ledger,
+            position_lots(ledger, setup.scale),
+            half,
+            ratio,
+            setup.limits,
+            account.risk,
+            setup.scale,
+            step_row[STEP_NOW_NS],
+        )
+    return int(account.risk[RISK_STATE])
+
+
+@kernel
+def decide_cycle(
+    step_row: I8,
+    view_row: F8,
+    plan_row: F8,
+    account: Account,
+    setup: Setup,
+    parameters: F8,
+    state: int,
+) -> None:
+    """Tell Kelly the profit of the cycle that ends here, then write the next ladder."""
+    ledger = account.ledger
+    remember = account.remember
+    if ledger[LEDGER_MARK] != 0:
+        excess = excess_units(ledger, setup.scale)
+        if remember[REMEMBER_CYCLES] > 0:
+            profit = (excess - remember[REMEMBER_EXCESS]) / UNITS
+            observe_profit(profit, setup.policy, account.kelly)
+        remember[REMEMBER_EXCESS] = excess
+        remember[REMEMBER_CYCLES] += 1
+    remember[REMEMBER_ACTION] = decide(
+        step_row,
+        view_row,
+        plan_row,
+        position_lots(ledger, setup.scale),
+        ledger[LEDGER_QUOTE],
+        ledger[LEDGER_BASE],
+        position_cap_lots(half_ticks_of(step_row), setup.limits, setup.scale),
+        parameters,
+        setup.scale,
+        setup.policy,
+        account.kelly,
+        state,
+        account.guard_state,
+        account.ladder,
+    )
 
 
 @kernel
@@ -98,21 +159,9 @@ def think(
     step_row: I8,
     view_row: F8,
     plan_row: F8,
-    own: I8,
-    own_meter: I8,
-    ledger: I8,
-    risk: I8,
-    kelly: F8,
-    guard_state: I8,
-    ladder: I8,
-    remember: I8,
-    actions: I8,
+    account: Account,
+    setup: Setup,
     parameters: F8,
-    scale: I8,
-    limits: F8,
-    policy: F8,
-    guarding: F8,
-    cycle_ns: int,
     quiet: int,
 ) -> int:
     """Mark, judge the limits, decide at a cycle edge, guard; return the number of actions.
@@ -121,130 +170,69 @@ def think(
         step_row: i8[STEP_COLUMNS]; its time is now.
         view_row: f8[VIEW_COLUMNS].
         plan_row: f8[PLAN_COLUMNS].
-        own: i8[ORDERS_MAX, OWN_COLUMNS].
-        own_meter: i8[OWN_METER_COLUMNS], changed.
-        ledger: i8[LEDGER_COLUMNS], marked.
-        risk: i8[RISK_COLUMNS], changed.
-        kelly: f8[KELLY_COLUMNS], changed.
-        guard_state: i8[HELD_COLUMNS], changed.
-        ladder: i8[2, LEVELS_MAX, LADDER_COLUMNS], changed.
-        remember: i8[REMEMBER_COLUMNS], changed.
-        actions: i8[ACTIONS_MAX, ACTION_COLUMNS]; the first rows are written.
+        account: changed; the first rows of its actions are written.
+        setup: unchanged.
         parameters: f8[PARAMETER_COLUMNS], in force now.
-        scale: i8[SCALE_COLUMNS].
-        limits: f8[LIMIT_COLUMNS].
-        policy: f8[POLICY_COLUMNS].
-        guarding: f8[GUARD_COLUMNS].
-        cycle_ns: i8, time between decisions.
         quiet: 1 while nothing may be quoted (stopped, paused): everything is pulled.
     """
-    now_ns = step_row[STEP_NOW_NS]
-    half = half_ticks_of(step_row)
-    position = position_lots(ledger, scale)
-    if half > 0:
-        mark(ledger, half, now_ns, scale)
-        ratio = 0.0
-        if view_row[VIEW_SIGMA_REFERENCE] > 0.0:
-            ratio = view_row[VIEW_SIGMA] / view_row[VIEW_SIGMA_REFERENCE]
-        evaluate(ledger, position, half, ratio, limits, risk, scale, now_ns)
-    state = risk[RISK_STATE]
+    state = assess(step_row, view_row, account, setup)
     if quiet != 0:
-        state = 2  # HALTED for the policy and the guard; the account's own state is untouched
-    if now_ns % cycle_ns == 0:
-        if ledger[LEDGER_MARK] != 0:
-            excess = excess_units(ledger, scale)
-            if remember[REMEMBER_CYCLES] > 0:
-                profit = (excess - remember[REMEMBER_EXCESS]) / UNITS
-                observe_profit(profit, policy, kelly)
-            remember[REMEMBER_EXCESS] = excess
-            remember[REMEMBER_CYCLES] += 1
-        remember[REMEMBER_ACTION] = decide(
-            step_row,
-            view_row,
-            plan_row,
-            position,
-            ledger[LEDGER_QUOTE],
-            ledger[LEDGER_BASE],
-            position_cap_lots(half, limits, scale),
-            parameters,
-            scale,
-            policy,
-            kelly,
-            state,
-            guard_state,
-            ladder,
-        )
+        state = HALTED  # for policy and guard; the account's own state is untouched
+    if step_row[STEP_NOW_NS] % setup.cycle[0] == 0:
+        decide_cycle(step_row, view_row, plan_row, account, setup, parameters, state)
+    ledger = account.ledger
+    own = account.own
+    own_meter = account.own_meter
     return guard(
         step_row,
         view_row,
-        ladder,
+        account.ladder,
         own,
         own_meter,
-        position,
-        free_quote(own, own_meter, ledger[LEDGER_QUOTE], scale),
-        free_base(own, own_meter, ledger[LEDGER_BASE], scale),
+        position_lots(ledger, setup.scale),
+        free_quote(own, own_meter, ledger[LEDGER_QUOTE], setup.scale),
+        free_base(own, own_meter, ledger[LEDGER_BASE], setup.scale),
         state,
-        scale,
-        guarding,
-        guard_state,
-        actions,
+        setup.scale,
+        setup.guarding,
+        account.guard_state,
+        account.actions,
     )
 
 
 @kernel
-def judge_action(
-    action: I8,
-    step_row: I8,
-    own: I8,
-    own_meter: I8,
-    ledger: I8,
-    risk: I8,
-    limits: F8,
-    scale: I8,
-) -> int:
+def judge(action: I8, step_row: I8, account: Account, setup: Setup) -> int:
     """Return APPROVED, or the code of the limit that refuses a place (`breach.check_order`)."""
     side = action[ACTION_SIDE]
+    ledger = account.ledger
+    own = account.own
+    own_meter = account.own_meter
     return check_order(
         side,
         action[ACTION_PRICE_TICKS],
         action[ACTION_LOTS],
-        position_lots(ledger, scale),
+        position_lots(ledger, setup.scale),
         open_lots(own, own_meter, side),
         half_ticks_of(step_row),
-        free_quote(own, own_meter, ledger[LEDGER_QUOTE], scale),
-        free_base(own, own_meter, ledger[LEDGER_BASE], scale),
+        free_quote(own, own_meter, ledger[LEDGER_QUOTE], setup.scale),
+        free_base(own, own_meter, ledger[LEDGER_BASE], setup.scale),
         own_meter[OWN_METER_COUNT],
         action[ACTION_TAKER],
-        limits,
-        risk,
-        scale,
+        setup.limits,
+        account.risk,
+        setup.scale,
     )
 
 
 @kernel
-def admit(
-    action: I8,
-    step_row: I8,
-    own: I8,
-    own_meter: I8,
-    ledger: I8,
-    risk: I8,
-    limits: F8,
-    scale: I8,
-) -> tuple[int, int]:
-    """Judge a place and, when approved, enter it among our orders; return (code, order id)."""
-    code = judge_action(action, step_row, own, own_meter, ledger, risk, limits, scale)
-    if code != APPROVED:
-        return code, 0
-    order_id = insert_own(
-        own,
-        own_meter,
+def enter_order(action: I8, now_ns: int, account: Account) -> int:
+    """Enter an approved place among our orders; return its id, or FULL."""
+    return insert_own(
+        account.own,
+        account.own_meter,
         action[ACTION_SIDE],
         action[ACTION_PRICE_TICKS],
         action[ACTION_LOTS],
         action[ACTION_LEVEL],
-        step_row[STEP_NOW_NS],
+        now_ns,
     )
-    if order_id == FULL:
-        return 5, 0  # REFUSED_OPEN_ORDERS
-    return APPROVED, order_id

@@ -1,0 +1,262 @@
+"""What every agent of a run derives from settings and recording, the same way each time.
+
+Executor, optimizer and the report must mean the same instrument, costs, limits, opening balances
+and starting parameters. They do because all of it is made here, once, from the resolved settings.
+Starting parameters that are not configured are suggested from the warm-up alone, in which nothing
+is quoted: what comes after it is not looked at.
+"""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from agents.settings import Settings
+from exchange.advice import suggest
+from exchange.errors import RecordingError
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import Meta, Recording, load, save, scale_of
+from market.account import Setup
+from market.breach import limit_settings
+from market.features import observer_settings
+from market.guard import guard_settings
+from market.layout import (
+    EVENT_LOCAL_NS,
+    EVENT_SEEN,
+    SCALE_LOT,
+    SCALE_MAKER_FEE,
+    SEEN_LOCAL,
+    UNITS,
+)
+from market.policy import policy_settings
+from market.tape import TapeBuilder, cut, grid_of
+from market.types import F8, I8
+from protocol.messages import QuoteParameters, utc_ns
+
+HOUR_NS = 3_600 * 10**9
+BUNDLED_HOURS = 4.0
+"""Hours of the bundled day that a run uses unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A recording made ready: its events end where the session ends.
+
+    Attributes:
+        first_ns: first guard step on which anything may happen; earlier events build the book.
+        last_ns: last guard step.
+        observer: f8[OBSERVER_COLUMNS].
+        baseline: the parameters in force before any decision.
+    """
+
+    settings: Settings
+    meta: Meta
+    events: I8
+    first_ns: int
+    last_ns: int
+    setup: Setup
+    observer: F8
+    baseline: QuoteParameters
+
+    def tape_builder(self) -> TapeBuilder:
+        """Return a builder at the beginning of the recording."""
+        executor = self.settings.executor
+        return TapeBuilder(
+            self.events,
+            interval_ns=executor.guard_interval_ns,
+            cycle_ns=executor.cycle_ns,
+            settings=self.observer,
+        )
+
+    def boundaries(self) -> list[int]:
+        """Return the venue times of all tuning boundaries."""
+        every = self.settings.optimizer.boundary_ns
+        first = self.first_ns // every * every + every
+        return list(range(first, self.last_ns + 1, every))
+
+
+def parameter_row(parameters: QuoteParameters) -> F8:
+    """Return f8[PARAMETER_COLUMNS] of a set."""
+    return np.array(
+        [
+            parameters.spread_percentage,
+            float(parameters.levels),
+            parameters.base_quantity,
+            parameters.max_position,
+        ]
+    )
+
+
+def feed_path(settings: Settings) -> Path:
+    """Return the recording of these settings; the bundled day when none is named."""
+    if settings.feed.path is not None:
+        return settings.feed.path
+    return settings.data / "feeds" / "synthetic-default-1.npz"
+
+
+def ensure_bundled(settings: Settings) -> bool:
+    """Make the bundled day when it is asked for and missing; return whether it was made."""
+    path = feed_path(settings)
+    if settings.feed.path is not None or path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.stem + ".draft.npz")
+    save(draft, synthetic_recording(seed=1))
+    draft.replace(path)
+    return True
+
+
+def open_session(settings: Settings) -> Session:
+    """Load the recording of these settings and derive everything from it.
+
+    Raises:
+        RecordingError: missing, damaged, or too short for one cycle after the warm-up.
+        AdviceError: no starting parameters fit this symbol and capital.
+    """
+    path = feed_path(settings)
+    if not path.exists():
+        raise RecordingError(
+            f"{path}: no such recording; give one with --feed, or make one with "
+            "`counterpoint feed import` or `counterpoint feed synth`"
+        )
+    recording = load(path)
+    meta = with_fees(recording.meta, settings)
+    events, first_ns, last_ns = window(recording, settings)
+    scale = scale_of(meta)
+    until_ns = first_ns + settings.executor.warmup_s * 10**9
+    baseline = starting_parameters(events, meta, settings, until_ns)
+    mid = opening_mid(events, meta, settings, until_ns)
+    target_units = target_of(meta, scale, settings, mid)
+    capital_units = round(settings.account.capital * UNITS)
+    quote_units = capital_units - round(target_units * mid)
+    if quote_units < 0:
+        raise RecordingError(
+            f"account.target_base is worth {target_units * mid / UNITS:.2f} {meta.quote}, more "
+            f"than account.capital ({settings.account.capital}); lower it"
+        )
+    setup = Setup(
+        scale=scale,
+        delays=np.array(
+            [
+                round(settings.executor.order_latency_ms * 1e6),
+                round(settings.executor.response_latency_ms * 1e6),
+            ],
+            dtype=np.int64,
+        ),
+        limits=limits_of(settings, capital_units),
+        policy=policy_settings(
+            capital=settings.account.capital,
+            level_step=settings.executor.level_step,
+            probe=settings.executor.probe,
+        ),
+        guarding=guard_settings(
+            pull_threshold_sigma=settings.executor.pull_threshold_sigma,
+            refresh_tolerance_ticks=settings.executor.refresh_tolerance_ticks,
+            cycle_s=float(settings.executor.cycle_s),
+        ),
+        cycle=np.array([settings.executor.cycle_ns], dtype=np.int64),
+        opening=np.array([quote_units, target_units, target_units], dtype=np.int64),
+    )
+    observer = observer_settings(
+        interval_s=settings.executor.guard_interval_ms / 1000,
+        cycle_s=float(settings.executor.cycle_s),
+        maker_fee=scale[SCALE_MAKER_FEE] / UNITS,
+        risk_aversion=settings.executor.risk_aversion,
+        warmup_s=float(settings.executor.warmup_s)
+        + (first_ns - grid_start(events, settings)) / 1e9,
+    )
+    return Session(settings, meta, events, first_ns, last_ns, setup, observer, baseline)
+
+
+def with_fees(meta: Meta, settings: Settings) -> Meta:
+    """Return the instrument with the fees that the settings put over its own."""
+    change: dict[str, float] = {}
+    if settings.feed.maker_fee_bps is not None:
+        change["maker_fee_bps"] = settings.feed.maker_fee_bps
+    if settings.feed.taker_fee_bps is not None:
+        change["taker_fee_bps"] = settings.feed.taker_fee_bps
+    return meta.model_copy(update=change)
+
+
+def grid_start(events: I8, settings: Settings) -> int:
+    """Return the first guard step of the recording."""
+    return grid_of(events, settings.executor.guard_interval_ns)[0]
+
+
+def window(recording: Recording, settings: Settings) -> tuple[I8, int, int]:
+    """Return (events up to the end, first step, last step) of the hours that are used."""
+    interval = settings.executor.guard_interval_ns
+    events = recording.events
+    first_ns, last_ns = grid_of(events, interval)
+    if settings.feed.start is not None:
+        asked = utc_ns(settings.feed.start)
+        if not first_ns <= asked < last_ns:
+            raise RecordingError(
+                f"feed.start {settings.feed.start} lies outside the recording; see "
+                "`counterpoint feed info`"
+            )
+        first_ns = -(-asked // interval) * interval
+    hours = settings.feed.hours
+    if hours is None and settings.feed.path is None:
+        hours = BUNDLED_HOURS
+    if hours is not None:
+        # The end lies on the whole grid of hours, so that 4 hours hold 24 boundaries of 10 min.
+        last_ns = min(last_ns, first_ns - interval + round(hours * HOUR_NS))
+        events = cut(events, last_ns)
+    needed_s = settings.executor.warmup_s + settings.executor.cycle_s
+    if last_ns - first_ns < needed_s * 10**9:
+        raise RecordingError(
+            f"the session is {(last_ns - first_ns) / 1e9:.0f} s long, the warm-up and one cycle "
+            f"need {needed_s} s; use more hours or lower executor.warmup_s"
+        )
+    return events, first_ns, last_ns
+
+
+def starting_parameters(
+    events: I8, meta: Meta, settings: Settings, until_ns: int
+) -> QuoteParameters:
+    """Return the configured parameters, what is missing suggested from the warm-up."""
+    given = settings.parameters.model_dump()
+    if any(value is None for value in given.values()):
+        capital = settings.account.capital
+        suggested = suggest(events, meta, capital=capital, until_ns=until_ns).parameters
+        given = {name: suggested[name] if value is None else value for name, value in given.items()}
+    return QuoteParameters(**given)
+
+
+def opening_mid(events: I8, meta: Meta, settings: Settings, until_ns: int) -> float:
+    """Return the price of one base unit in quote units at the end of the warm-up."""
+    shown = events[(events[:, EVENT_SEEN] & SEEN_LOCAL) != 0]
+    count = int(np.searchsorted(shown[:, EVENT_LOCAL_NS], until_ns, side="right"))
+    facts = suggest(shown[:count], meta, capital=settings.account.capital, until_ns=until_ns).facts
+    return float(facts["mid"])
+
+
+def target_of(meta: Meta, scale: I8, settings: Settings, mid: float) -> int:
+    """Return the base units held while flat: on spot, what the position limit may sell."""
+    lot = int(scale[SCALE_LOT])
+    if settings.account.target_base is not None:
+        units = Decimal(str(settings.account.target_base)) * UNITS
+        return int(units) // lot * lot
+    if not meta.spot:
+        return 0
+    capital = settings.account.capital * settings.risk.max_position_size
+    return math.ceil(capital / mid * UNITS / lot) * lot
+
+
+def limits_of(settings: Settings, capital_units: int) -> F8:
+    """Return f8[LIMIT_COLUMNS] of the configured limits."""
+    risk = settings.risk
+    return limit_settings(
+        capital_units=capital_units,
+        max_position_fraction=risk.max_position_size,
+        stop_loss_fraction=risk.stop_loss_threshold,
+        daily_loss_fraction=risk.daily_loss_limit,
+        drawdown_fraction=risk.peak_drawdown_limit,
+        volatility_cutoff=risk.volatility_cutoff,
+        collar_fraction=risk.price_collar,
+        open_orders_max=risk.open_orders_max,
+        cooldown_ns=risk.cooldown_s * 10**9,
+    )

@@ -1,0 +1,91 @@
+"""The arrays of one account, of one exchange side and of one setup, each bundled under names.
+
+A kernel takes a bundle as one argument; inside are only arrays, laid out as `layout.py` says.
+Nothing here computes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from market.breach import new_risk
+from market.fills import new_exchange
+from market.guard import new_guard
+from market.layout import TRIP_COLUMNS
+from market.ledger import new_ledger, new_lots
+from market.own import new_own
+from market.policy import new_kelly
+from market.types import F8, I8
+
+# --- what the strategy remembers besides its parts: i8[REMEMBER_COLUMNS], zeros at first -----
+REMEMBER_EXCESS = 0  # equity less the worth of the target, quote units, at the last cycle
+REMEMBER_CYCLES = 1  # cycles decided so far
+REMEMBER_ACTION = 2  # last action chosen (policy.PULL_BOTH .. REDUCE)
+REMEMBER_COLUMNS = 3
+
+
+class Account(NamedTuple):
+    """Everything that changes while one account trades, as the executor knows it."""
+
+    own: I8  # i8[ORDERS_MAX, OWN_COLUMNS]
+    own_meter: I8  # i8[OWN_METER_COLUMNS]
+    ledger: I8  # i8[LEDGER_COLUMNS]
+    lots: I8  # i8[LOTS_MAX, LOT_COLUMNS]
+    lots_meter: I8  # i8[LOTS_METER_COLUMNS]
+    trips: I8  # i8[n, TRIP_COLUMNS]
+    risk: I8  # i8[RISK_COLUMNS]
+    kelly: F8  # f8[KELLY_COLUMNS]
+    guard_state: I8  # i8[HELD_COLUMNS]
+    ladder: I8  # i8[2, LEVELS_MAX, LADDER_COLUMNS]
+    remember: I8  # i8[REMEMBER_COLUMNS]
+    actions: I8  # i8[ACTIONS_MAX, ACTION_COLUMNS]
+
+
+class Exchange(NamedTuple):
+    """The exchange's side: its book, our orders there, the reports of them."""
+
+    levels: I8  # i8[2, width]
+    touch: I8  # i8[TOUCH_COLUMNS]
+    orders: I8  # i8[ORDERS_MAX, ORDER_COLUMNS]
+    reports: I8  # i8[REPORTS_MAX, REPORT_COLUMNS], a ring
+    meter: I8  # i8[METER_COLUMNS]
+
+
+class Setup(NamedTuple):
+    """What does not change while an account trades."""
+
+    scale: I8  # i8[SCALE_COLUMNS]
+    delays: I8  # i8[DELAY_COLUMNS]
+    limits: F8  # f8[LIMIT_COLUMNS]
+    policy: F8  # f8[POLICY_COLUMNS]
+    guarding: F8  # f8[GUARD_COLUMNS]
+    cycle: I8  # i8[1]: time between decisions, ns
+    opening: I8  # i8[3]: quote, base and target units at the start
+
+
+def open_account(setup: Setup, *, trips: int) -> Account:
+    """Return an account at its opening balances, with room for so many closed round trips."""
+    own, own_meter = new_own()
+    lots, lots_meter = new_lots()
+    guard_state, ladder, actions = new_guard()
+    quote_units, base_units, target_units = (int(units) for units in setup.opening)
+    return Account(
+        own=own,
+        own_meter=own_meter,
+        ledger=new_ledger(quote_units, base_units, target_units),
+        lots=lots,
+        lots_meter=lots_meter,
+        trips=np.zeros((trips, TRIP_COLUMNS), dtype=np.int64),
+        risk=new_risk(),
+        kelly=new_kelly(),
+        guard_state=guard_state,
+        ladder=ladder,
+        remember=np.zeros(REMEMBER_COLUMNS, dtype=np.int64),
+        actions=actions,
+    )
+
+
+def open_exchange(levels: I8, touch: I8) -> Exchange:
+    """Return an exchange side over a book, without orders; the arrays are used, not copied."""
+    orders, reports, meter = new_exchange()
+    return Exchange(levels, touch, orders, reports, meter)

@@ -1,0 +1,175 @@
+"""Backtests on a tape: many candidates at once as figures, or one candidate as a full record.
+
+The loop is in `replay_step.py`, the strategy in `strategy.py`; here candidates are laid out,
+spread over threads and cut into time slices. Own orders do not move the recorded market.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from market.account import Account, Setup, open_account, open_exchange
+from market.fills import METER_CURSOR
+from market.layout import PARAMETER_COLUMNS, STEP_NOW_NS
+from market.replay_step import (
+    COUNT_COLUMNS,
+    COUNT_EQUITY,
+    COUNT_FILLED,
+    COUNT_PLACED,
+    EQUITY_COLUMNS,
+    FILLED_COLUMNS,
+    PLACED_COLUMNS,
+    REPLAY_COLUMNS,
+    Records,
+    Rows,
+    run_steps,
+)
+from market.tape import Tape
+from market.types import F8, I8
+
+TRIPS_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The whole story of one candidate; column names are in `replay_step.py`.
+
+    Attributes:
+        placed: i8[n, PLACED_COLUMNS], every place and cancel, refused ones included.
+        filled: i8[n, FILLED_COLUMNS], in the order in which they became known.
+        equity: i8[n, EQUITY_COLUMNS], one row a cycle.
+        counts: i8[COUNT_COLUMNS].
+        account: as it ended.
+        figures: f8[REPLAY_COLUMNS] of the whole span.
+    """
+
+    placed: I8
+    filled: I8
+    equity: I8
+    counts: I8
+    account: Account
+    figures: F8
+
+
+def slice_edges(first: int, last: int, slices: int) -> list[int]:
+    """Return slices + 1 steps that cut [first, last) into parts of equal length, within one."""
+    return [first + (last - first) * index // slices for index in range(slices + 1)]
+
+
+def replay(
+    tape: Tape,
+    parameters: F8,
+    setup: Setup,
+    *,
+    first_step: int,
+    last_step: int,
+    slices: int = 1,
+    threads: int = 1,
+) -> F8:
+    """Return f8[n, slices, REPLAY_COLUMNS] for n candidates over steps [first_step, last_step).
+
+    Each starts flat at the setup's opening balances. The result does not depend on `threads`.
+
+    Args:
+        tape: what all candidates share.
+        parameters: f8[n, PARAMETER_COLUMNS].
+        setup: instrument, delays, limits, settings.
+        first_step: >= 0.
+        last_step: at most the tape's steps.
+        slices: time slices of equal length.
+        threads: workers; the kernels hold no lock.
+    """
+    candidates = np.ascontiguousarray(parameters, dtype=np.float64)
+    if candidates.ndim != 2 or candidates.shape[1] != PARAMETER_COLUMNS:
+        raise ValueError(f"parameters must be [n, {PARAMETER_COLUMNS}], found {candidates.shape}")
+    if not 0 <= first_step <= last_step <= tape.steps.shape[0]:
+        raise ValueError(
+            f"steps must be in [0, {tape.steps.shape[0]}], found [{first_step}, {last_step})"
+        )
+    out = np.zeros((candidates.shape[0], slices, REPLAY_COLUMNS))
+    levels, touch, cursor = tape.exchange_before(first_step)
+    rows = Rows(tape.events, tape.steps, tape.views, tape.plans)
+    edges = slice_edges(first_step, last_step, slices)
+
+    def run(index: int) -> None:
+        account = open_account(setup, trips=0)
+        exchange = open_exchange(levels.copy(), touch.copy())
+        exchange.meter[METER_CURSOR] = cursor
+        records = _records(0, 0, 0)
+        for part in range(slices):
+            run_steps(
+                rows,
+                edges[part],
+                edges[part + 1],
+                account,
+                exchange,
+                setup,
+                candidates[index],
+                records,
+                out[index, part],
+            )
+
+    _spread(run, range(candidates.shape[0]), threads)
+    return out
+
+
+def _spread(run: Callable[[int], None], indices: Sequence[int], threads: int) -> None:
+    if threads <= 1 or len(indices) <= 1:
+        for index in indices:
+            run(index)
+        return
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        for done in [pool.submit(run, index) for index in indices]:
+            done.result()
+
+
+def _records(placed: int, filled: int, equity: int) -> Records:
+    return Records(
+        np.zeros((placed, PLACED_COLUMNS), dtype=np.int64),
+        np.zeros((filled, FILLED_COLUMNS), dtype=np.int64),
+        np.zeros((equity, EQUITY_COLUMNS), dtype=np.int64),
+        np.zeros(COUNT_COLUMNS, dtype=np.int64),
+    )
+
+
+def replay_one(
+    tape: Tape,
+    parameters: F8,
+    setup: Setup,
+    *,
+    first_step: int,
+    last_step: int,
+) -> Record:
+    """Return the full record of one candidate, f8[PARAMETER_COLUMNS], over [first_step, last_step).
+
+    It runs once to count what must be kept, then once to keep it.
+    """
+    candidate = np.ascontiguousarray(parameters, dtype=np.float64)
+    rows = Rows(tape.events, tape.steps, tape.views, tape.plans)
+    levels, touch, cursor = tape.exchange_before(first_step)
+    records = _records(0, 0, 0)
+    account = open_account(setup, trips=0)
+    figures = np.zeros(REPLAY_COLUMNS)
+    for attempt in range(2):
+        figures = np.zeros(REPLAY_COLUMNS)
+        account = open_account(setup, trips=TRIPS_KEPT if attempt else 0)
+        exchange = open_exchange(levels.copy(), touch.copy())
+        exchange.meter[METER_CURSOR] = cursor
+        run_steps(
+            rows, first_step, last_step, account, exchange, setup, candidate, records, figures
+        )
+        if attempt == 0:
+            counts = records.counts
+            records = _records(
+                int(counts[COUNT_PLACED]), int(counts[COUNT_FILLED]), int(counts[COUNT_EQUITY])
+            )
+    return Record(records.placed, records.filled, records.equity, records.counts, account, figures)
+
+
+def span_ns(tape: Tape, first_step: int, last_step: int) -> int:
+    """Return the time from the first to the last of steps [first_step, last_step)."""
+    if last_step - first_step < 2:
+        return 0
+    return int(tape.steps[last_step - 1, STEP_NOW_NS] - tape.steps[first_step, STEP_NOW_NS])
