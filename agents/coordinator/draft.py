@@ -1,0 +1,212 @@
+"""One step in the making: records fold into the state at once, words wait until they are on disk.
+
+The building blocks of actions live here: each appends what became true, then says it.
+"""
+
+from dataclasses import replace
+
+from protocol.bus.frames import derive_id
+
+from agents.coordinator.events import Append, Effect, Fenced, Post, Publish, Reply, Withdraw
+from agents.coordinator.records import Body, Kind, Record, fold
+from agents.coordinator.state import (
+    Decided,
+    Fate,
+    Flight,
+    OpenRound,
+    Proposal,
+    State,
+    round_word,
+)
+from protocol.errors import NackCode
+from protocol.merge import digest
+from protocol.messages import Ack, BoundaryDone, Decision, Nack, Stage, Word
+
+Said = Reply | Post | Withdraw | Publish | Fenced
+
+
+class Draft:
+    """State, records and words of one step; `effects` gives them in their order.
+
+    Attributes:
+        state: the state so far.
+        verdict: why the voter rejected, for the refusal that follows from it.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.verdict: tuple[NackCode, str] | None = None
+        self._records: list[Record] = []
+        self._said: list[Said] = []
+
+    def record(self, kind: Kind, body: Body) -> None:
+        """Append one entry, stamped with the venue time, and let it change the state."""
+        record = Record(kind=kind, time_ns=self.state.now_ns, body=body)
+        self.state = fold(self.state, record)
+        self._records.append(record)
+
+    def send(self, effect: Said) -> None:
+        """Ask for something to be said once all records of the step are on disk."""
+        self._said.append(effect)
+
+    def withdraw_round(self, opened: OpenRound) -> None:
+        """Stop asking for a vote."""
+        self.send(Withdraw(round_id(self.state, opened)))
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what is to be done: the log first."""
+        log = (Append(tuple(self._records)),) if self._records else ()
+        return (*log, *self._said)
+
+
+def flight_of(state: State) -> Flight:
+    """Return where the newest decision stands, for the table of decisions."""
+    if state.flight is not None:
+        return Flight.DECIDED
+    return Flight.IN_FORCE if state.in_force is not None else Flight.NONE
+
+
+def round_id(state: State, opened: OpenRound) -> str:
+    """Return the message id of a round: new with every epoch, as its number is."""
+    return derive_id(state.rules.seed, "round", opened.epoch, opened.number)
+
+
+def decision_id(state: State, decided: Decided) -> str:
+    """Return the message id of a decision: the same after any number of restarts."""
+    return derive_id(state.rules.seed, "decision", *decided.pair)
+
+
+def done_id(state: State, index: int) -> str:
+    """Return the message id of a boundary_done."""
+    return derive_id(state.rules.seed, "boundary_done", index)
+
+
+def decision_word(decided: Decided) -> Decision:
+    """Return a decision as a word; its pair and generation travel in the header."""
+    return Decision(
+        params=decided.params,
+        basis=decided.basis,
+        mode=decided.mode,
+        not_before=decided.not_before_ns,
+        not_after=decided.not_after_ns,
+    )
+
+
+def acknowledge(draft: Draft, dst: str, ref: str, stage: Stage) -> None:
+    """Tell the sender of `ref` how far we have come with it."""
+    draft.send(Reply(dst, ref, Ack(stage=stage)))
+
+
+def refuse(draft: Draft, proposal: str, code: NackCode, detail: str) -> None:
+    """Refuse a proposal, on disk and to its sender."""
+    draft.record(Kind.REFUSED, {"id": proposal, "code": code.value, "detail": detail})
+    draft.send(reply_of(draft.state, draft.state.proposals[proposal]))
+
+
+def reply_of(state: State, proposal: Proposal) -> Reply:
+    """Return the answer that a proposal has come to so far."""
+    return Reply(proposal.src, proposal.id, _stage(state, proposal))
+
+
+def _stage(_state: State, proposal: Proposal) -> Word:
+    match proposal.fate:
+        case Fate.WAITING:
+            return Ack(stage=Stage.RECEIVED)
+        case Fate.DECIDED:
+            return Ack(stage=Stage.DECIDED, digest=digest(proposal.params))
+        case Fate.APPLIED:
+            return Ack(stage=Stage.APPLIED, digest=digest(proposal.params))
+        case Fate.REFUSED:
+            assert proposal.code is not None, f"proposal {proposal.id} refused without a code"
+            return Nack(code=proposal.code, detail=proposal.detail)
+
+
+def ask(draft: Draft, proposal: str) -> None:
+    """Open a round on one proposal and put it to the executor."""
+    state = draft.state
+    body = {
+        "round": state.rounds + 1,
+        "epoch": state.epoch,
+        "proposal": proposal,
+        "deadline": state.now_ns + state.rules.vote_wait_ns,
+    }
+    draft.record(Kind.ROUND, body)
+    post_round(draft)
+
+
+def post_round(draft: Draft) -> None:
+    """Put the open round to the executor, until its vote is in."""
+    state, word = draft.state, round_word(draft.state)
+    assert word is not None and state.round is not None, "no open round to put"  # noqa: PT018
+    key = round_id(state, state.round)
+    draft.send(Post(state.rules.executor, key, word, generation=state.generation))
+
+
+def decide(draft: Draft, proposal: str) -> None:
+    """Make an approved proposal the decision in flight."""
+    state = draft.state
+    assert state.flight is None, f"{state.flight} is in flight already"
+    held = state.proposals[proposal]
+    start_ns = state.now_ns if held.boundary is None else _boundary_ns(state)
+    body = {
+        "pair": [state.epoch, state.version + 1],
+        "params": held.params.model_dump(),
+        "basis": [held.id],
+        "seat": held.src,
+        "mode": state.mode.value,
+        "generation": state.generation,
+        "not_before": start_ns + state.rules.tuning_latency_ns,
+        "not_after": start_ns + state.rules.validity_ns,
+        "boundary": held.boundary,
+    }
+    draft.record(Kind.DECISION, body)
+    post_decision(draft)
+    draft.send(reply_of(draft.state, draft.state.proposals[proposal]))
+
+
+def _boundary_ns(state: State) -> int:
+    assert state.boundary is not None, "the proposal's boundary is not open"
+    return state.boundary.time_ns
+
+
+def post_decision(draft: Draft) -> None:
+    """Send the decision in flight to its executor, and publish it for everybody."""
+    flight = draft.state.flight
+    assert flight is not None, "no decision to send"
+    word = decision_word(flight)
+    key = decision_id(draft.state, flight)
+    executor = draft.state.rules.executor
+    draft.send(Post(executor, key, word, pair=flight.pair, generation=flight.generation))
+    draft.send(Publish(word, flight.pair, flight.generation))
+
+
+def close(draft: Draft) -> None:
+    """Close the open boundary: feed time may go on."""
+    opened, flight = draft.state.boundary, draft.state.flight
+    assert opened is not None, "no boundary to close"
+    decided = flight is not None and flight.boundary == opened.index
+    pair = list(flight.pair) if flight is not None and decided else None
+    draft.record(Kind.DONE, {"index": opened.index, "decision": pair})
+    draft.state = replace(draft.state, settled=False)
+    post_closed(draft)
+
+
+def post_closed(draft: Draft) -> None:
+    """Tell the executor that its last boundary is closed."""
+    closed = draft.state.closed
+    assert closed is not None, "no boundary was closed"
+    word = BoundaryDone(index=closed.index, decision=closed.decision)
+    key = done_id(draft.state, closed.index)
+    draft.send(Post(draft.state.rules.executor, key, word, ref=closed.id))
+
+
+def send_again(draft: Draft) -> None:
+    """Say again what may never have arrived: the decision in flight, the last boundary_done."""
+    state = draft.state
+    if state.flight is not None:
+        post_decision(draft)
+    elif state.in_force is not None:
+        held = state.in_force
+        draft.send(Publish(decision_word(held), held.pair, held.generation))
+    if state.closed is not None and state.boundary is None:
+        post_closed(draft)

@@ -1,0 +1,94 @@
+"""What the core is told, and what it asks its shell to do. Nothing here acts."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from agents.coordinator.records import Record
+from protocol.messages import Decision, Pair, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process has read its log and holds its lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A verified message that was addressed to the coordinator and not handled before."""
+
+    src: str
+    id: str
+    word: Word
+    ref: str | None = None
+    pair: Pair | None = None
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the addressee answered to a posted message; None: it stayed silent for the whole ttl."""
+
+    id: str
+    word: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Venue time has passed; only told when the clock is real."""
+
+
+Event: TypeAlias = Started | Heard | Answered | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Put these on disk, in this order, before any later effect."""
+
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer the message `ref` of `dst`; the latest answer is the one that is repeated."""
+
+    dst: str
+    ref: str
+    word: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Say `word` to `dst` until it answers finally. The same id may be asked for again."""
+
+    dst: str
+    id: str
+    word: Word
+    ref: str | None = None
+    pair: Pair | None = None
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Stop resending a posted message: its answer no longer matters."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish the decision as state."""
+
+    word: Decision
+    pair: Pair
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """Somebody newer decides: end this process, say nothing more."""
+
+    detail: str
+
+
+Effect: TypeAlias = Append | Reply | Post | Withdraw | Publish | Fenced

@@ -1,0 +1,88 @@
+"""How the executor judged a decision, by its answer or by the pair that it trades under."""
+
+from agents.coordinator.draft import (
+    Draft,
+    decision_id,
+    done_id,
+    flight_of,
+    post_closed,
+    post_decision,
+    post_round,
+    reply_of,
+    round_id,
+)
+from agents.coordinator.events import Answered, Fenced, Withdraw
+from agents.coordinator.modes import FLIGHT, Judgement, Signal
+from agents.coordinator.records import Kind
+from agents.coordinator.state import Decided, Phase, State
+from protocol.errors import NackCode
+from protocol.messages import Ack, Nack, Pair, Stage
+
+
+def answered(draft: Draft, event: Answered) -> Signal | None:
+    """Take in an answer to something we posted, or the end of its ttl."""
+    state = draft.state
+    flight = state.flight
+    if flight is not None and event.id == decision_id(state, flight):
+        return _judged(draft, event, flight)
+    if event.word is not None:
+        return None  # received; a vote comes as a word of its own
+    if state.round is not None and event.id == round_id(state, state.round):
+        post_round(draft)
+    elif _is_closed(state, event.id):
+        post_closed(draft)
+    return None
+
+
+def _is_closed(state: State, key: str) -> bool:
+    closed = state.closed
+    return state.boundary is None and closed is not None and key == done_id(state, closed.index)
+
+
+def _judged(draft: Draft, event: Answered, flight: Decided) -> Signal | None:
+    match event.word:
+        case None:
+            post_decision(draft)
+        case Ack(stage=Stage.APPLIED):
+            return applied(draft)
+        case Nack(code=NackCode.FENCED, detail=detail):
+            draft.send(Fenced(detail))
+        case Nack(code=code, detail=detail):
+            return rejected(draft, flight, code, detail)
+        case _:
+            pass  # received
+    return None
+
+
+def note_applied(draft: Draft, pair: Pair) -> Signal | None:
+    """Learn from the pair that the executor trades under what a lost answer did not tell."""
+    flight = draft.state.flight
+    if flight is None or pair < flight.pair:
+        return None
+    draft.send(Withdraw(decision_id(draft.state, flight)))
+    return applied(draft)
+
+
+def applied(draft: Draft) -> Signal | None:
+    """Record that the decision in flight is in force."""
+    flight = draft.state.flight
+    assert flight is not None, "nothing in flight that could be applied"
+    assert FLIGHT[flight_of(draft.state), Judgement.APPLIED] is not None, "a table without it"
+    draft.record(Kind.APPLIED, {"pair": list(flight.pair)})
+    return _told(draft, flight)
+
+
+def rejected(draft: Draft, flight: Decided, code: NackCode, detail: str) -> Signal | None:
+    """Record that the executor refused the decision in flight, or that it lapsed."""
+    body = {"pair": list(flight.pair), "code": code.value, "detail": detail}
+    draft.record(Kind.REJECTED, body)
+    return _told(draft, flight)
+
+
+def _told(draft: Draft, flight: Decided) -> Signal | None:
+    for each in flight.basis:
+        proposal = draft.state.proposals.get(each)
+        if proposal is not None:
+            draft.send(reply_of(draft.state, proposal))
+    # A complete boundary may have waited for this.
+    return Signal.COMPLETE if draft.state.phase is Phase.SETTLING else None

@@ -1,0 +1,247 @@
+"""What the coordinator knows, as frozen values, and the words that tell others of it.
+
+Every durable part of the state is made by folding the log (`records.fold`); nothing here changes
+anything. Times are venue time, nanoseconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from agents.coordinator.rules import UNITS, Rules
+from protocol.elements import SETS_MAX
+from protocol.errors import NackCode
+from protocol.merge import digest
+from protocol.messages import (
+    CoordinatorHeartbeat,
+    ExecutorState,
+    Mode,
+    Pair,
+    ParameterUpdate,
+    QuoteParameters,
+    Round,
+    RoundSet,
+    Snapshot,
+)
+
+NOTHING: Pair = (0, 0)
+ALL = "all"
+"""The scope of a stop that means every executor."""
+
+
+class Phase(StrEnum):
+    """Where the present boundary, or free proposal, stands."""
+
+    IDLE = "idle"
+    COLLECTING = "collecting"
+    SETTLING = "settling"
+    DECIDING = "deciding"
+    VOTING = "voting"
+
+
+class Flight(StrEnum):
+    """What became of the newest decision."""
+
+    NONE = "none"
+    DECIDED = "decided"
+    IN_FORCE = "in_force"
+    REJECTED = "rejected"
+
+
+class Fate(StrEnum):
+    """What became of one proposal."""
+
+    WAITING = "waiting"
+    DECIDED = "decided"
+    APPLIED = "applied"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One parameter_update as it was logged."""
+
+    id: str
+    src: str
+    update: ParameterUpdate
+    boundary: int | None
+    time_ns: int
+    fate: Fate = Fate.WAITING
+    code: NackCode | None = None
+    detail: str = ""
+
+    @property
+    def params(self) -> QuoteParameters:
+        """The proposed set."""
+        return self.update.data.optimized_params
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One seat's answer to a boundary; `proposal` is false for a no_update."""
+
+    seat: str
+    id: str
+    proposal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBoundary:
+    """A boundary at which feed time waits."""
+
+    index: int
+    time_ns: int
+    id: str
+    incumbent: Pair
+    answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The last boundary that was closed, and what was decided there."""
+
+    index: int
+    id: str
+    decision: Pair | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A set that lies before the voter."""
+
+    number: int
+    epoch: int
+    proposal: str
+    deadline_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One entry of the decision log."""
+
+    pair: Pair
+    params: QuoteParameters
+    basis: tuple[str, ...]
+    mode: Mode
+    generation: int
+    not_before_ns: int
+    not_after_ns: int
+    boundary: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything; the fields up to `lifted` follow from the log alone."""
+
+    rules: Rules
+    epoch: int = 0
+    version: int = 0
+    generation: int = 0
+    mode: Mode = Mode.MASTER_SLAVE
+    rounds: int = 0
+    boundary: OpenBoundary | None = None
+    closed: Closed | None = None
+    queue: tuple[str, ...] = ()
+    round: OpenRound | None = None
+    flight: Decided | None = None
+    in_force: Decided | None = None
+    proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    renewals: Mapping[str, str] = field(default_factory=dict)
+    """no_update ids already logged, with the seat that said it."""
+    changes: Mapping[str, int] = field(default_factory=dict)
+    """mode_change ids already accepted, with the generation that each began."""
+    stops: Mapping[str, str] = field(default_factory=dict)
+    """Active stop ids with their scope."""
+    lifted: frozenset[str] = frozenset()
+    phase: Phase = Phase.IDLE
+    settled: bool = False
+    """Whether the open boundary's proposals may be put: no earlier decision awaits judgement."""
+    now_ns: int = 0
+
+    @property
+    def newest(self) -> Decided | None:
+        """The newest decision that the executor has not rejected."""
+        return self.flight or self.in_force
+
+
+def incumbent(state: State) -> QuoteParameters:
+    """Return the set that the executor quotes by: the newest applied one, else the baseline."""
+    held = state.in_force
+    if held is None or state.now_ns > held.not_after_ns:
+        return state.rules.baseline
+    return held.params
+
+
+def halted(state: State) -> bool:
+    """Return whether some stop of the executor is not lifted."""
+    return bool(active_stops(state))
+
+
+def active_stops(state: State) -> tuple[str, ...]:
+    """Return the ids of the executor's stops that are not lifted, in order of id."""
+    scopes = (ALL, state.rules.executor)
+    ids = sorted(each for each, scope in state.stops.items() if scope in scopes)
+    return tuple(ids[:SETS_MAX])  # as many as a heartbeat carries; one is enough to stay stopped
+
+
+def heartbeat(state: State) -> CoordinatorHeartbeat:
+    """Return the sign of life that participants repair their state by."""
+    held = state.newest
+    epoch, version = held.pair if held else NOTHING
+    row = ExecutorState(
+        executor=state.rules.executor,
+        epoch=epoch,
+        version=version,
+        digest=digest(held.params) if held else None,
+        mode=state.mode,
+        generation=state.generation,
+        stops=active_stops(state),
+    )
+    return CoordinatorHeartbeat(epoch=state.epoch, executors=(row,))
+
+
+def snapshot(state: State) -> Snapshot:
+    """Return the whole state, as an answer to whoever joins."""
+    held = state.newest
+    return Snapshot(
+        pair=held.pair if held else NOTHING,
+        params=held.params if held else None,
+        not_before=held.not_before_ns if held else None,
+        not_after=held.not_after_ns if held else None,
+        mode=state.mode,
+        generation=state.generation,
+        round=round_word(state),
+        stops=active_stops(state),
+    )
+
+
+def weight(state: State, confidence: float) -> int:
+    """Return w = w_max x confidence x reliability in 1e-8, with w_max = 1 / seats.
+
+    Reliability is (wins + 1) / (outcomes + 2); no outcome is measured in this mode, so 1/2.
+    """
+    return int(UNITS * confidence / 2.0 / len(state.rules.seats))
+
+
+def round_word(state: State) -> Round | None:
+    """Return the open round as a word, None when there is none."""
+    if state.round is None:
+        return None
+    put = state.proposals[state.round.proposal]
+    data = put.update.data
+    only = RoundSet(
+        id=put.id,
+        src=put.src,
+        timestamp=put.update.timestamp,
+        params=put.params,
+        performance_metrics=data.performance_metrics,
+        confidence_score=data.confidence_score,
+        weight=weight(state, data.confidence_score),
+    )
+    return Round(
+        round=state.round.number,
+        incumbent=incumbent(state),
+        sets=(only,),
+        candidate=put.params,
+        deadline=state.round.deadline_ns,
+    )

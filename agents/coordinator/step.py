@@ -1,0 +1,178 @@
+"""The pure step of the coordinator: `step(state, event, now_ns) -> (state, effects)`.
+
+It hears words, raises signals, follows the table of the mode (`modes`) and performs its actions.
+Every effect list begins with what must be on disk; what is said to others comes after it. Order
+and content of what is decided depend on the log alone, so a coordinator that was killed anywhere
+decides what the unkilled one would have; only epochs, versions and round numbers differ.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from agents.coordinator.draft import Draft, ask, close, decide, refuse, send_again
+from agents.coordinator.events import Answered, Effect, Event, Heard, Started, Tick
+from agents.coordinator.hearing import hear
+from agents.coordinator.judged import answered, rejected
+from agents.coordinator.modes import MODES, Action, Signal
+from agents.coordinator.records import Kind
+from agents.coordinator.screening import screen
+from agents.coordinator.state import Phase, State
+from protocol.errors import NackCode
+
+RUN_MAX = 1000
+"""Signals in one step: two for each proposal in the queue, and a few. More is a bug."""
+
+
+def step(state: State, event: Event, now_ns: int) -> tuple[State, tuple[Effect, ...]]:
+    """Return the state after `event` and what is to be done, in order.
+
+    Args:
+        state: from `records.restored` at first; a `Started` must be the first event.
+        event: what happened.
+        now_ns: venue time as far as it is known; it never runs backwards in the state.
+    """
+    draft = Draft(replace(state, now_ns=max(state.now_ns, now_ns)))
+    match event:
+        case Started():
+            follow(draft, _started(draft))
+        case Heard():
+            follow(draft, hear(draft, event))
+        case Answered():
+            follow(draft, answered(draft, event))
+        case Tick():
+            follow(draft, _tick(draft))
+        case _:
+            assert_never(event)
+    return draft.state, draft.effects()
+
+
+def follow(draft: Draft, signal: Signal | None) -> None:
+    """Follow the table from one signal until nothing more is signalled."""
+    for _ in range(RUN_MAX):
+        if signal is None:
+            return
+        move = MODES[draft.state.mode][draft.state.phase, signal]
+        draft.state = replace(draft.state, phase=move.phase)
+        signal = ACTIONS[move.action](draft)
+    raise AssertionError(f"signals did not come to rest, last {signal}")
+
+
+def _started(draft: Draft) -> Signal:
+    draft.record(Kind.EPOCH, {"epoch": draft.state.epoch + 1})
+    return Signal.STARTED
+
+
+def _tick(draft: Draft) -> Signal | None:
+    state = draft.state
+    if state.rules.lockstep:
+        return None
+    if state.flight is not None and state.now_ns > state.flight.not_after_ns:
+        rejected(draft, state.flight, NackCode.EXPIRED, "lapsed before it was applied")
+    if state.round is not None and state.now_ns > state.round.deadline_ns:
+        return Signal.DEADLINE
+    return None
+
+
+def _none(_draft: Draft) -> None:
+    return None
+
+
+def _settle(draft: Draft) -> Signal | None:
+    """Wait while the executor must have judged an earlier decision and we do not know how.
+
+    A decision that may only come into force later cannot be waited for, feed time stands still:
+    proposals are refused as busy then, which is as deterministic.
+    """
+    state = draft.state
+    opened, flight = state.boundary, state.flight
+    assert opened is not None, "settled without a boundary"
+    if flight is not None and flight.not_before_ns <= opened.time_ns:
+        return None
+    draft.state = replace(state, settled=True)
+    return Signal.SETTLED
+
+
+def _next(draft: Draft) -> Signal:
+    while (each := _first(draft.state)) is not None:
+        refusal = screen(draft.state, draft.state.proposals[each])
+        if refusal is None:
+            return Signal.PUT
+        refuse(draft, each, refusal.code, refusal.detail)
+    return Signal.EXHAUSTED
+
+
+def _first(state: State) -> str | None:
+    """Return the next proposal that may be looked at: a boundary's only once it is settled."""
+    for each in state.queue:
+        if state.settled or state.proposals[each].boundary is None:
+            return each
+    return None
+
+
+def _ask(draft: Draft) -> None:
+    first = _first(draft.state)
+    assert first is not None, "a round without a proposal"
+    ask(draft, first)
+
+
+def _decide(draft: Draft) -> Signal:
+    assert draft.state.round is not None, "approved without a round"
+    decide(draft, draft.state.round.proposal)
+    # The first that is approved is the decision; the others of this round hear so.
+    while (each := _first(draft.state)) is not None:
+        refuse(draft, each, NackCode.NOT_CHOSEN, "another proposal was approved")
+    return Signal.EXHAUSTED
+
+
+def _refuse(draft: Draft) -> Signal:
+    opened = draft.state.round
+    assert opened is not None, "refused without a round"
+    code, detail = draft.verdict or (NackCode.RISK_VETO, "the executor did not vote in time")
+    refuse(draft, opened.proposal, code, detail)
+    return _next(draft)
+
+
+def _void(draft: Draft) -> Signal:
+    opened = draft.state.round
+    if opened is not None:
+        draft.record(Kind.VOID, {"round": opened.number, "epoch": opened.epoch})
+        draft.withdraw_round(opened)
+    return _next(draft)
+
+
+def _close(draft: Draft) -> Signal | None:
+    if draft.state.boundary is not None and draft.state.settled:
+        close(draft)
+    return _pending(draft.state)
+
+
+def _resume(draft: Draft) -> Signal | None:
+    send_again(draft)
+    return _pending(draft.state)
+
+
+def _pending(state: State) -> Signal | None:
+    """Return the signal of what is still to be done once nothing is before a voter."""
+    if state.boundary is not None:
+        whole = len(state.boundary.answers) == len(state.rules.seats)
+        if whole:
+            return Signal.COMPLETE
+        if state.phase is Phase.IDLE:
+            return Signal.BOUNDARY
+    elif state.queue:
+        return Signal.PROPOSAL
+    return None
+
+
+ACTIONS: Mapping[Action, Callable[[Draft], Signal | None]] = {
+    Action.NONE: _none,
+    Action.SETTLE: _settle,
+    Action.NEXT: _next,
+    Action.ASK: _ask,
+    Action.DECIDE: _decide,
+    Action.REFUSE: _refuse,
+    Action.VOID: _void,
+    Action.CLOSE: _close,
+    Action.RESUME: _resume,
+}

@@ -1,0 +1,130 @@
+"""Tells what the decision log holds, for the result of a run: in feed time and nothing else.
+
+Wall times, epochs, versions, round numbers and message ids are left out, since they depend on
+what the machine did. Refusals of decisions by the executor and `applied` reach the log when its
+answer does, which at the very end of a run is a matter of luck; so what was applied is taken from
+the caller (the executor's journal) where he has it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from agents.coordinator.records import Kind, Record
+from protocol.messages import Pair, utc_text
+
+
+def story(records: Iterable[Record], applied: Mapping[Pair, int] | None = None) -> dict[str, Any]:
+    """Return proposals, decisions and their counts as plain values, in the order of the log.
+
+    Args:
+        records: the whole log, oldest first.
+        applied: venue time of application by pair, from the executor's journal; None: from the
+            log, without a time.
+    """
+    teller = _Teller(applied)
+    for record in records:
+        teller.hear(record)
+    return teller.result()
+
+
+class _Teller:
+    """Collects rows by proposal id and by pair, which do not leave here."""
+
+    def __init__(self, applied: Mapping[Pair, int] | None) -> None:
+        self._applied = applied
+        self._boundary: int | None = None
+        self._boundaries = 0
+        self._no_updates = 0
+        self._proposals: dict[str, dict[str, Any]] = {}
+        self._decisions: dict[Pair, dict[str, Any]] = {}
+        self._votes: dict[str, Any] = {}
+        self._fates: dict[Pair, str] = {}
+        self._changes: list[dict[str, Any]] = []
+
+    def hear(self, record: Record) -> None:
+        """Take in one record."""
+        body = record.body
+        match record.kind:
+            case Kind.BOUNDARY:
+                self._boundary, self._boundaries = body["index"], self._boundaries + 1
+            case Kind.ANSWER if body["update"] is None:
+                self._no_updates += 1
+            case Kind.ANSWER:
+                self._propose(record, body["seat"], self._boundary)
+            case Kind.PROPOSAL:
+                self._propose(record, body["src"], None)
+            case Kind.VOTE:
+                self._votes = {"voter": body["voter"], "choice": body["choice"]}
+            case Kind.REFUSED:
+                row = self._proposals[body["id"]]
+                row |= {"outcome": "refused", "code": body["code"], "detail": body["detail"]}
+            case Kind.DECISION:
+                self._decide(record)
+            case Kind.APPLIED:
+                self._fates[_pair(body["pair"])] = "applied"
+            case Kind.REJECTED:
+                self._fates[_pair(body["pair"])] = "refused at the executor: " + body["code"]
+            case Kind.MODE:
+                row = {"at": utc_text(record.time_ns), "from": body["from"], "to": body["to"]}
+                self._changes.append(row)
+            case _:
+                pass
+
+    def _propose(self, record: Record, seat: str, boundary: int | None) -> None:
+        data = record.body["update"]["data"]
+        self._proposals[record.body["id"]] = {
+            "boundary": boundary,
+            "at": utc_text(record.time_ns),
+            "seat": seat,
+            "params": data["optimized_params"],
+            "confidence_score": data["confidence_score"],
+            "outcome": "open",
+            "code": None,
+            "detail": "",
+        }
+
+    def _decide(self, record: Record) -> None:
+        body = record.body
+        for each in body["basis"]:
+            self._proposals[each]["outcome"] = "approved"
+        self._decisions[_pair(body["pair"])] = {
+            "boundary": body["boundary"],
+            "approved_at": utc_text(record.time_ns),
+            "approved_by": self._votes.get("voter"),
+            "mode": body["mode"],
+            "seat": body["seat"],
+            "params": body["params"],
+            "not_before": utc_text(body["not_before"]),
+            "not_after": utc_text(body["not_after"]),
+        }
+
+    def result(self) -> dict[str, Any]:
+        """Return the whole story."""
+        decisions = [{**row, **self._fate(pair)} for pair, row in sorted(self._decisions.items())]
+        # Answers to one boundary reach the log in any order.
+        proposals = sorted(self._proposals.values(), key=lambda row: (row["at"], row["seat"]))
+        refused = Counter(row["code"] for row in proposals if row["outcome"] == "refused")
+        return {
+            "boundaries": self._boundaries,
+            "no_updates": self._no_updates,
+            "proposals_made": len(proposals),
+            "proposals_approved": sum(row["outcome"] == "approved" for row in proposals),
+            "proposals_refused": dict(sorted(refused.items())),
+            "proposals": proposals,
+            "decisions": decisions,
+            "mode_changes": self._changes,
+        }
+
+    def _fate(self, pair: Pair) -> dict[str, Any]:
+        if self._applied is None:
+            return {"fate": self._fates.get(pair, "open")}
+        at = self._applied.get(pair)
+        if at is not None:
+            return {"fate": "applied", "applied_at": utc_text(at)}
+        return {"fate": "not applied", "applied_at": None}
+
+
+def _pair(value: Any) -> Pair:
+    epoch, version = value
+    return (int(epoch), int(version))

@@ -1,0 +1,406 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.coordinator.events import Answered, Append, Fenced, Heard, Post, Reply, Started, Tick
+from agents.coordinator.records import Kind, restored
+from agents.coordinator.state import heartbeat, incumbent, snapshot
+from agents.coordinator.step import step
+from protocol.errors import NackCode
+from protocol.merge import digest
+from protocol.messages import (
+    Ack,
+    Boundary,
+    Choice,
+    EmergencyStop,
+    Mode,
+    ModeChange,
+    Nack,
+    NoUpdate,
+    Rearm,
+    SnapshotRequest,
+    Stage,
+    Vote,
+)
+from tests.agents.coordinator.world import BASELINE, BOUNDARY, SECOND, START, ident, rules, update
+
+WIDER = BASELINE.model_copy(update={"spread_percentage": 0.24})
+WIDEST = BASELINE.model_copy(update={"spread_percentage": 0.3})
+
+
+class Bench:
+    """A coordinator on a table: say something to it, look at what it does."""
+
+    def __init__(self, **changes):
+        self.disk, self.effects = [], []
+        self.rules = rules(**changes)
+        self.state = restored(self.rules, ())
+        self.do(Started())
+
+    def do(self, event, now_ns=0):
+        self.state, effects = step(self.state, event, now_ns)
+        for effect in effects:
+            if isinstance(effect, Append):
+                self.disk.extend(effect.records)
+        self.effects.extend(effects)
+        return effects
+
+    def hear(self, src, word, *key, ref=None, pair=None, generation=None, now_ns=0):
+        event = Heard(src, ident(src, *key), word, ref=ref, pair=pair, generation=generation)
+        return self.do(event, now_ns)
+
+    def boundary(self, index, pair=(0, 0)):
+        key = ident("executor-1", "boundary", index)
+        word = Boundary(index=index, venue_time=START + index * BOUNDARY)
+        self.hear("executor-1", word, "boundary", index, pair=pair)
+        nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="executor")
+        self.hear("executor-1", nothing, "answer", index, ref=key)
+        return key
+
+    def vote(self, choice=Choice.APPROVE, reason=None):
+        opened = self.state.round
+        candidate = digest(self.state.proposals[opened.proposal].params)
+        word = Vote(round=opened.number, candidate=candidate, choice=choice, reason=reason)
+        return self.hear("executor-1", word, "vote", opened.number)
+
+    def decided(self, index=1, params=WIDER):
+        """Bring a proposal through to a decision in flight."""
+        key = self.boundary(index, self.pair())
+        now = START + index * BOUNDARY
+        self.hear("optimizer-1", update(params, now), "answer", index, ref=key)
+        self.vote()
+        return self.state.flight
+
+    def pair(self):
+        return self.state.in_force.pair if self.state.in_force else (0, 0)
+
+    def judge(self, word):
+        posts = [each for each in self.effects if isinstance(each, Post)]
+        key = next(each.id for each in posts if each.pair == self.state.flight.pair)
+        return self.do(Answered(key, word))
+
+    def kinds(self):
+        return [record.kind for record in self.disk]
+
+
+def replies(effects, code=None):
+    words = [effect.word for effect in effects if isinstance(effect, Reply)]
+    return [word for word in words if isinstance(word, Nack) and word.code is code]
+
+
+@pytest.fixture
+def bench():
+    return Bench(seats=("executor-1", "optimizer-1"))
+
+
+def test_an_epoch_is_on_disk_before_the_first_word(bench):
+    """The first effect of a start is the log entry of its epoch."""
+    assert bench.effects[0] == Append((bench.disk[0],))
+    assert bench.disk[0].kind is Kind.EPOCH
+    again = restored(bench.rules, bench.disk)
+    state, effects = step(again, Started(), 0)
+    assert state.epoch == 2
+    assert isinstance(effects[0], Append)
+
+
+def test_an_approved_proposal_is_decided_and_comes_into_force(bench):
+    """Boundary, answers, one vote, one decision, applied: each is an entry of the log."""
+    flight = bench.decided()
+    assert flight.params == WIDER
+    assert flight.not_before_ns == START + BOUNDARY + 120 * SECOND
+    bench.judge(Ack(stage=Stage.APPLIED))
+    assert incumbent(bench.state) == WIDER
+    wanted = [Kind.EPOCH, Kind.BOUNDARY, Kind.ANSWER, Kind.ANSWER, Kind.ROUND]
+    assert bench.kinds() == [*wanted, Kind.VOTE, Kind.DECISION, Kind.DONE, Kind.APPLIED]
+    beat = heartbeat(bench.state).executors[0]
+    assert (beat.epoch, beat.version, beat.digest) == (1, 1, digest(WIDER))
+
+
+@pytest.mark.parametrize(
+    ("proposed", "code"),
+    [
+        (update(WIDER, START + BOUNDARY, confidence=0.59), NackCode.CONFIDENCE),
+        (update(WIDER, START + BOUNDARY, drawdown=0.21), NackCode.BOUNDS),
+        (update(WIDER, START - BOUNDARY), NackCode.EXPIRED),
+        (update(WIDEST, START + BOUNDARY), NackCode.STEP),
+        (update(BASELINE, START + BOUNDARY), NackCode.NOT_CHOSEN),
+    ],
+)
+def test_what_may_not_be_put_is_refused_without_a_vote(bench, proposed, code):
+    """Confidence, drawdown, age, step and novelty are judged before anybody is asked."""
+    key = bench.boundary(1)
+    effects = bench.hear("optimizer-1", proposed, "answer", 1, ref=key)
+    assert replies(effects, code)
+    assert Kind.ROUND not in bench.kinds()
+    assert bench.kinds()[-2:] == [Kind.REFUSED, Kind.DONE]
+
+
+def test_a_rejection_carries_the_code_that_the_voter_gave(bench):
+    """The proposer learns why: the reason may begin with a nack code."""
+    key = bench.boundary(1)
+    bench.hear("optimizer-1", update(WIDER, START + BOUNDARY), "answer", 1, ref=key)
+    effects = bench.vote(Choice.REJECT, "E_STEP spread is too far")
+    assert replies(effects, NackCode.STEP)[0].detail == "spread is too far"
+    key = bench.boundary(2)
+    bench.hear("optimizer-1", update(WIDER, START + 2 * BOUNDARY), "answer", 2, ref=key)
+    assert replies(bench.vote(Choice.REJECT, "worse in replay"), NackCode.RISK_VETO)
+
+
+def test_a_boundary_waits_for_the_judgement_of_what_is_due(bench):
+    """An earlier decision that must have met its cycle edge is settled before anything else."""
+    bench.decided(1)
+    key = bench.boundary(2)
+    proposal = update(WIDER.model_copy(update={"spread_percentage": 0.22}), START + 2 * BOUNDARY)
+    effects = bench.hear("optimizer-1", proposal, "answer", 2, ref=key)
+    assert not [each for each in effects if isinstance(each, Post)]
+    bench.judge(Nack(code=NackCode.RISK_VETO, detail="late"))
+    assert bench.state.round is not None
+    assert incumbent(bench.state) == BASELINE
+
+
+def test_what_is_not_due_yet_makes_later_proposals_busy():
+    """Feed time stands still, so a decision for later cannot be waited for."""
+    bench = Bench(seats=("executor-1", "optimizer-1"), tuning_latency_ns=2 * BOUNDARY)
+    bench.decided(1)
+    key = bench.boundary(2)
+    effects = bench.hear("optimizer-1", update(WIDER, START + 2 * BOUNDARY), "b", 2, ref=key)
+    assert replies(effects, NackCode.BUSY)
+    assert bench.state.boundary is None
+
+
+def test_a_lost_applied_is_learned_from_the_next_boundary(bench):
+    """The pair in its header says what the executor trades under."""
+    flight = bench.decided(1)
+    bench.boundary(2, pair=flight.pair)
+    assert bench.state.in_force.pair == flight.pair
+
+
+def test_nothing_better_renews_the_set_in_force(bench):
+    """All answers no_update: not_after moves on by the validity, here as at the executor."""
+    flight = bench.decided(1)
+    bench.judge(Ack(stage=Stage.APPLIED))
+    key = bench.boundary(2, pair=flight.pair)
+    nothing = NoUpdate(window=(0, 1), digest=digest(WIDER), reason="nothing better")
+    bench.hear("optimizer-1", nothing, "answer", 2, ref=key)
+    validity = bench.rules.validity_ns
+    assert bench.state.in_force.not_after_ns == START + 2 * BOUNDARY + validity
+    assert bench.state.closed.decision is None
+
+
+def test_past_its_validity_the_baseline_is_in_force(bench):
+    """Steps are measured from what the executor really quotes by."""
+    bench.decided(1)
+    bench.judge(Ack(stage=Stage.APPLIED))
+    late = replace(bench.state, now_ns=bench.state.in_force.not_after_ns + 1)
+    assert incumbent(late) == BASELINE
+
+
+def test_a_seat_answers_a_boundary_once(bench):
+    """A second answer under another id is refused; the same id hears its answer again."""
+    key = bench.boundary(1)
+    proposal = update(WIDER, START + BOUNDARY)
+    bench.hear("optimizer-1", proposal, "answer", 1, ref=key)
+    entries = len(bench.disk)
+    again = bench.hear("optimizer-1", proposal, "answer", 1, ref=key)
+    assert again == (Reply("optimizer-1", ident("optimizer-1", "answer", 1), again[0].word),)
+    assert replies(bench.hear("optimizer-1", proposal, "other", 1, ref=key), NackCode.BUSY)
+    assert len(bench.disk) == entries
+
+
+def test_an_answer_that_overtakes_its_boundary_is_left_to_be_resent(bench):
+    """Nothing is said about a boundary that has not arrived: both are sent again."""
+    nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="early")
+    assert bench.hear("optimizer-1", nothing, "answer", 1, ref=ident("boundary", 1)) == ()
+
+
+def test_a_mode_that_does_not_exist_is_refused(bench):
+    """`mode_change` reaches only modes with a table."""
+    word = ModeChange.model_validate(
+        {"from": Mode.MASTER_SLAVE, "to": Mode.PEER, "gen": 0, "reason": "try"}
+    )
+    assert replies(bench.hear("operator", word, "m"), NackCode.MODE)
+    assert bench.state.generation == 0
+
+
+def test_a_switch_voids_the_open_round_and_asks_anew(bench):
+    """Generation + 1 is on disk; the vote of the old round comes too late."""
+    key = bench.boundary(1)
+    bench.hear("optimizer-1", update(WIDER, START + BOUNDARY), "answer", 1, ref=key)
+    old = bench.state.round
+    same = {"from": Mode.MASTER_SLAVE, "to": Mode.MASTER_SLAVE, "reason": "drill"}
+    word = ModeChange.model_validate({**same, "gen": 0})
+    bench.hear("operator", word, "m")
+    assert bench.state.generation == 1
+    assert bench.state.round.number == old.number + 1
+    late = Vote(round=old.number, candidate=digest(WIDER), choice=Choice.APPROVE)
+    bench.hear("executor-1", late, "vote", old.number)
+    assert bench.state.flight is None
+    stale = ModeChange.model_validate({**same, "gen": 0})
+    assert replies(bench.hear("operator", stale, "n"), NackCode.STALE_GENERATION)
+    assert bench.hear("operator", word, "m")[0].word == Ack(stage=Stage.DECIDED)
+
+
+def test_a_proposal_of_an_old_generation_may_come_again(bench):
+    """It is refused without using up the seat's answer."""
+    key = bench.boundary(1)
+    proposal = update(WIDER, START + BOUNDARY)
+    effects = bench.hear("optimizer-1", proposal, "a", ref=key, generation=7)
+    assert replies(effects, NackCode.STALE_GENERATION)
+    bench.hear("optimizer-1", proposal, "b", ref=key, generation=0)
+    assert bench.state.round is not None
+
+
+def test_stops_and_rearms_end_alike_in_any_order(bench):
+    """A lifted id never stops again, whichever arrives first."""
+    stop = EmergencyStop(scope="all", flatten=False, reason="drill")
+    key = ident("operator", "stop")
+    bench.hear("operator", stop, "stop")
+    assert heartbeat(bench.state).executors[0].stops == (key,)
+    lift = Rearm(lifts=(key,), reason="over")
+    bench.hear("operator", lift, "lift")
+    bench.hear("operator", stop, "stop")
+    assert heartbeat(bench.state).executors[0].stops == ()
+    early = Bench()
+    early.hear("operator", lift, "lift")
+    early.hear("operator", stop, "stop")
+    assert snapshot(early.state).stops == ()
+    assert restored(early.rules, early.disk).lifted == {key}
+
+
+def test_a_stopped_executor_gets_no_decision(bench):
+    """A stop voids the round that is open; its proposal is refused as halted."""
+    key = bench.boundary(1)
+    bench.hear("optimizer-1", update(WIDER, START + BOUNDARY), "answer", 1, ref=key)
+    stop = EmergencyStop(scope="executor-1", flatten=True, reason="drill")
+    effects = bench.hear("operator", stop, "stop")
+    assert replies(effects, NackCode.HALTED)
+    assert bench.state.round is None
+
+
+def test_a_fenced_coordinator_says_nothing_more(bench):
+    """An executor that has judged a higher epoch has another coordinator."""
+    word = Boundary(index=1, venue_time=START)
+    effects = bench.hear("executor-1", word, "b", pair=(9, 4))
+    assert len(effects) == 1
+    assert isinstance(effects[0], Fenced)
+
+
+def test_on_the_real_clock_silence_is_a_refusal():
+    """Five venue seconds without a vote, and the proposal is refused."""
+    bench = Bench(lockstep=False)
+    bench.hear("optimizer-1", update(WIDER, START), "p", now_ns=START)
+    assert bench.state.round is not None
+    bench.do(Tick(), START + 5 * SECOND)
+    assert bench.state.round is not None
+    effects = bench.do(Tick(), START + 5 * SECOND + 1)
+    assert replies(effects, NackCode.RISK_VETO)
+    assert bench.state.round is None
+
+
+def test_on_the_real_clock_a_decision_lapses_unjudged():
+    """One in flight until applied, a nack, or not_after."""
+    bench = Bench(lockstep=False)
+    bench.hear("optimizer-1", update(WIDER, START), "p", now_ns=START)
+    bench.vote()
+    late = bench.state.flight.not_after_ns + 1
+    bench.hear("optimizer-2", update(WIDER, late), "q", now_ns=late - 10)
+    assert bench.disk[-1].body["code"] == "E_BUSY"
+    bench.do(Tick(), late)
+    assert bench.state.flight is None
+    assert bench.disk[-1].kind is Kind.REJECTED
+
+
+def test_whoever_joins_is_told_everything(bench):
+    """A snapshot holds the pair, its set and times, mode, generation and stops."""
+    flight = bench.decided()
+    effects = bench.hear("optimizer-1", SnapshotRequest(have=(0, 0)), "s")
+    word = effects[0].word
+    assert (word.pair, word.params, word.generation) == (flight.pair, WIDER, 0)
+
+
+words = st.sampled_from(
+    ["boundary", "no", "yes", "weak", "vote", "reject", "apply", "veto", "stop"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(words, st.integers(0, 2)), max_size=60))
+def test_invariants_hold_on_random_walks(moves):
+    """Never two in flight, one approval for each version, nothing said before it is logged."""
+    bench = Bench()
+    index, key = 0, None
+    for serial, (word, which) in enumerate(moves):
+        seat = bench.rules.seats[which]
+        now = START + index * BOUNDARY
+        flight = bench.state.flight
+        match word:
+            case "boundary" if bench.state.boundary is None:
+                index += 1
+                if flight is not None:
+                    bench.judge(Ack(stage=Stage.APPLIED))
+                key = bench.boundary(index, bench.pair())
+            case "no":
+                nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="no")
+                bench.hear(seat, nothing, "no", serial, ref=key or ident("none"))
+            case "yes" | "weak":
+                wider = incumbent(bench.state).spread_percentage * (1.1 if which else 0.9)
+                params = BASELINE.model_copy(update={"spread_percentage": min(wider, 9.0)})
+                proposal = update(params, now or START, confidence=0.9 if word == "yes" else 0.1)
+                bench.hear(seat, proposal, word, serial, ref=key if which else None)
+            case "vote" | "reject" if bench.state.round is not None:
+                bench.vote(Choice.APPROVE if word == "vote" else Choice.REJECT)
+            case "apply" if flight is not None:
+                bench.judge(Ack(stage=Stage.APPLIED))
+            case "veto" if flight is not None:
+                bench.judge(Nack(code=NackCode.RISK_VETO, detail="veto"))
+            case "stop":
+                stop = EmergencyStop(scope="all", flatten=False, reason="walk")
+                bench.hear("operator", stop, "stop", serial)
+                lift = Rearm(lifts=(ident("operator", "stop", serial),), reason="walk")
+                bench.hear("operator", lift, "lift", serial)
+        fresh = restored(bench.rules, bench.disk)
+        for name in ("version", "flight", "in_force", "queue", "stops", "closed", "proposals"):
+            assert getattr(fresh, name) == getattr(bench.state, name)
+    check_log(bench.disk)
+    check_order(bench.effects)
+
+
+def check_log(disk):
+    """One decision in flight; each decision follows an approving vote on its very proposal."""
+    flying, asked, approved, versions = False, None, None, []
+    for record in disk:
+        match record.kind:
+            case Kind.ROUND:
+                asked, approved = record.body["proposal"], None
+            case Kind.VOTE:
+                approved = asked if record.body["choice"] == "approve" else None
+            case Kind.DECISION:
+                assert not flying
+                assert record.body["basis"] == [approved]
+                flying, approved = True, None
+                versions.append(tuple(record.body["pair"]))
+            case Kind.APPLIED | Kind.REJECTED:
+                assert flying
+                flying = False
+    assert versions == sorted(set(versions))
+
+
+def check_order(effects):
+    """A decision, a round or an answer is said only after its entry is on disk."""
+    logged = set()
+    for effect in effects:
+        if isinstance(effect, Append):
+            for record in effect.records:
+                logged.add(record.body.get("id"))
+                logged.add(tuple(record.body.get("pair", ())))
+                logged.add(("round", record.body.get("round")))
+        elif isinstance(effect, Post) and effect.word.type_name == "decision":
+            assert effect.pair in logged
+        elif isinstance(effect, Post) and effect.word.type_name == "round":
+            assert ("round", effect.word.round) in logged
+        elif isinstance(effect, Reply) and isinstance(effect.word, Ack):
+            stage = effect.word.stage
+            known = effect.ref in logged or effect.dst in {"operator", "executor-1"}
+            assert known or stage is Stage.RECEIVED
