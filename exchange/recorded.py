@@ -1,0 +1,271 @@
+"""A recording as a venue, in this process: its clock is the recording's guard grid.
+
+The public side is the tape, observed block by block and always up to a known time; the exchange
+side is `market.fills`. After a restart `rebuild` sends the journaled intents through the exchange
+side again, at the times at which they were sent, so that it stands exactly where it stood.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from exchange.errors import VenueError
+from exchange.port import MarketStep, OpenOrder, VenueAccount
+from market.account import Exchange, Setup, open_exchange
+from market.fills import (
+    FULL,
+    METER_CURSOR,
+    METER_OVERFLOW,
+    METER_READ,
+    METER_USED,
+    METER_TRADES,
+    METER_WRITTEN,
+    advance,
+    cancel,
+    submit,
+)
+from market.layout import (
+    ACTION_CANCEL,
+    LEDGER_BASE,
+    LEDGER_MARK,
+    LEDGER_QUOTE,
+    ORDER_ID,
+    ORDER_PRICE_TICKS,
+    ORDER_REMAINING,
+    ORDER_SIDE,
+    ORDER_STATE,
+    REPORT_COLUMNS,
+    REPORT_FILL,
+    REPORT_KIND,
+    REPORT_VISIBLE_NS,
+    STATE_FREE,
+    STATE_GONE,
+    STEP_NOW_NS,
+    TRIP_COLUMNS,
+)
+from market.ledger import fill, new_ledger, new_lots
+from market.tape import Tape, TapeBuilder
+from market.types import I8
+from protocol.orders import Approved
+
+BLOCK_STEPS = 600
+"""Guard steps observed at once; a row still depends on nothing later than its own time."""
+NO_REPORTS: I8 = np.zeros((0, REPORT_COLUMNS), dtype=np.int64)
+
+# --- one journaled intent: i8[n, INTENT_COLUMNS] --------------------------------------------
+INTENT_KIND = 0  # ACTION_PLACE or ACTION_CANCEL
+INTENT_ORDER_ID = 1
+INTENT_SIDE = 2
+INTENT_PRICE_TICKS = 3
+INTENT_LOTS = 4
+INTENT_LEVEL = 5
+INTENT_TAKER = 6
+INTENT_COLUMNS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Intents:
+    """What was sent at one step, in order."""
+
+    now_ns: int
+    rows: I8
+
+
+class RecordedVenue:
+    """The `Venue` over a recording.
+
+    Args:
+        builder: at the recording's beginning; it is advanced here and nowhere else.
+        setup: scale, delays and opening balances are used.
+        first_ns: first step yielded; what lies before it only builds the book.
+        last_ns: last step yielded.
+    """
+
+    def __init__(self, builder: TapeBuilder, setup: Setup, *, first_ns: int, last_ns: int) -> None:
+        self._builder = builder
+        self._delays = setup.delays
+        self._scale = setup.scale
+        self._ledger = new_ledger(*(int(units) for units in setup.opening))
+        self._lots, self._lots_meter = new_lots()
+        self._trips = np.zeros((0, TRIP_COLUMNS), dtype=np.int64)
+        self._booked = 0
+        self._tape = builder.advance(first_ns)
+        self._next = self._tape.step_at(first_ns)
+        self._last_ns = last_ns
+        self._now_ns = first_ns - builder.interval_ns
+        self._highest_id = 0
+        levels, touch, cursor = self._tape.exchange_before(self._next)
+        self._exchange: Exchange = open_exchange(levels, touch)
+        self._exchange.meter[METER_CURSOR] = cursor
+
+    @property
+    def first_step(self) -> int:
+        """The number of the next step on the tape."""
+        return self._next
+
+    def tape(self) -> Tape:
+        """Return the tape as it is known now."""
+        return self._tape.until(self._now_ns)
+
+    def whole_tape(self) -> Tape:
+        """Return the tape of the whole span; for reports, after the last step."""
+        self._tape = self._builder.advance(self._last_ns)
+        return self._tape.until(self._last_ns)
+
+    def now_ns(self) -> int:
+        """Return the time of the last step yielded."""
+        return self._now_ns
+
+    async def events(self) -> AsyncIterator[MarketStep]:
+        """Yield the remaining steps of the span."""
+        while (step := self.step()) is not None:
+            yield step
+
+    def step(self) -> MarketStep | None:
+        """Live through one guard step; None after the last one."""
+        index = self._next
+        tape = self._tape
+        if index >= tape.steps.shape[0]:
+            ahead_ns = self._now_ns + BLOCK_STEPS * self._builder.interval_ns
+            tape = self._tape = self._builder.advance(min(ahead_ns, self._last_ns))
+            if index >= tape.steps.shape[0]:
+                return None
+        now_ns = int(tape.steps[index, STEP_NOW_NS])
+        if now_ns > self._last_ns:
+            return None
+        self._next = index + 1
+        reports = self._live_until(now_ns)
+        return MarketStep(now_ns, tape.steps[index], tape.views[index], tape.plans[index], reports)
+
+    async def place(self, order: Approved) -> None:
+        """Send an order; it reaches the exchange side one order delay later."""
+        wanted = order.order
+        self._submit(
+            wanted.order_id, wanted.side, wanted.price_ticks, wanted.lots, int(wanted.taker)
+        )
+
+    async def cancel(self, order_id: int) -> None:
+        """Send a cancel; it reaches the exchange side one order delay later."""
+        self._cancel(order_id)
+
+    async def account(self) -> VenueAccount:
+        """Return balances after every fill so far, visible or not, and our open orders."""
+        exchange = self._exchange
+        rows = exchange.orders[: int(exchange.meter[METER_USED])]
+        orders = tuple(
+            OpenOrder(
+                int(row[ORDER_ID]),
+                int(row[ORDER_SIDE]),
+                int(row[ORDER_PRICE_TICKS]),
+                int(row[ORDER_REMAINING]),
+            )
+            for row in rows
+            if row[ORDER_STATE] not in (STATE_FREE, STATE_GONE)
+        )
+        return VenueAccount(
+            quote_units=int(self._ledger[LEDGER_QUOTE]),
+            base_units=int(self._ledger[LEDGER_BASE]),
+            fills=int(exchange.meter[METER_TRADES]),
+            orders=tuple(sorted(orders, key=lambda each: each.order_id)),
+        )
+
+    def rebuild(self, intents: Iterable[Intents], until_ns: int) -> None:
+        """Bring a fresh venue to the end of the step at `until_ns`, all its intents sent.
+
+        Args:
+            intents: those journaled for times up to `until_ns`, oldest first.
+            until_ns: time of a step.
+
+        Raises:
+            VenueError: an intent lies outside the span that is rebuilt.
+        """
+        for sent in intents:
+            if not self._now_ns <= sent.now_ns <= until_ns:
+                raise VenueError(
+                    f"journaled intents must lie in [{self._now_ns}, {until_ns}], found "
+                    f"{sent.now_ns}: the journal belongs to another recording"
+                )
+            self._live_until(sent.now_ns)
+            for row in sent.rows.tolist():
+                if row[INTENT_KIND] == ACTION_CANCEL:
+                    self._cancel(row[INTENT_ORDER_ID])
+                else:
+                    side, price, lots = row[INTENT_SIDE : INTENT_LOTS + 1]
+                    self._submit(row[INTENT_ORDER_ID], side, price, lots, row[INTENT_TAKER])
+        self._live_until(until_ns)
+        self._tape = self._builder.advance(until_ns)
+        self._next = self._tape.step_at(until_ns) + 1
+
+    def _live_until(self, now_ns: int) -> I8:
+        """Advance the exchange side; return a copy of the reports that became visible."""
+        exchange = self._exchange
+        meter = exchange.meter
+        waiting = advance(
+            self._builder.events,
+            exchange.levels,
+            exchange.touch,
+            exchange.orders,
+            exchange.reports,
+            meter,
+            self._delays,
+            now_ns,
+        )
+        self._now_ns = now_ns
+        if waiting == 0:
+            return NO_REPORTS
+        if waiting < 0 or meter[METER_OVERFLOW]:
+            raise VenueError("more reports came in one step than the ring holds")
+        ring = exchange.reports
+        self._book(ring)
+        first = last = int(meter[METER_READ])
+        written = int(meter[METER_WRITTEN])
+        while last < written and ring[last % ring.shape[0], REPORT_VISIBLE_NS] <= now_ns:
+            last += 1
+        meter[METER_READ] = last
+        seen: I8 = ring[np.arange(first, last) % ring.shape[0]]
+        return seen
+
+    def _book(self, ring: I8) -> None:
+        """Book the fills that are new, as the exchange does: at once."""
+        written = int(self._exchange.meter[METER_WRITTEN])
+        for index in range(self._booked, written):
+            row = ring[index % ring.shape[0]]
+            if row[REPORT_KIND] == REPORT_FILL:
+                fill(
+                    self._ledger,
+                    self._lots,
+                    self._lots_meter,
+                    self._trips,
+                    row,
+                    self._scale,
+                    int(self._ledger[LEDGER_MARK]),
+                )
+        self._booked = written
+
+    def _submit(self, order_id: int, side: int, price: int, lots: int, taker: int) -> None:
+        if order_id <= self._highest_id:
+            raise VenueError(
+                f"an order id must be above {self._highest_id}, found {order_id}: sent twice"
+            )
+        self._highest_id = order_id
+        exchange = self._exchange
+        code = submit(
+            exchange.orders,
+            exchange.meter,
+            order_id,
+            side,
+            price,
+            lots,
+            self._now_ns,
+            self._delays,
+            taker,
+        )
+        if code == FULL:
+            raise VenueError(f"order {order_id} found no room: too many orders are open")
+
+    def _cancel(self, order_id: int) -> None:
+        exchange = self._exchange
+        code = cancel(exchange.orders, exchange.meter, order_id, self._now_ns, self._delays)
+        if code == FULL:
+            raise VenueError(f"the cancel of {order_id} found no room: too many orders are open")
