@@ -1,0 +1,188 @@
+"""`counterpoint run`: prepares a run's folder, starts its processes, and closes with the result."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agents.cli.exits import OK
+from agents.cli.supervisor import Part, Supervisor
+from agents.settings import Settings
+from protocol.settings import Loaded
+
+LATEST = "latest"
+
+
+def say(line: str) -> None:
+    """Tell a person what is going on, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def new_folder(settings: Settings) -> Path:
+    """Make the folder of a new run and point `latest` at it."""
+    runs = settings.data / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    stem = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1000):
+        folder = runs / (stem if attempt == 0 else f"{stem}-{attempt}")
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        break
+    link = runs / LATEST
+    draft = runs / f".{LATEST}-{os.getpid()}"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(folder.name)
+    draft.replace(link)
+    return folder
+
+
+def prepare(settings: Settings) -> None:
+    """Do what is done once on a machine: keys, the bundled day, compiled kernels; say so."""
+    from agents.session import ensure_bundled, feed_path
+    from protocol.keys import new_keys
+
+    if not (settings.keys_folder / "roster.json").exists():
+        new_keys(settings.keys_folder)
+        say(f"made keys in {settings.keys_folder}")
+    from market.jit import CACHE
+
+    first_time = not (CACHE / "warm").exists()
+    if first_time:
+        say("compiling the kernels, once on this machine (about half a minute)")
+    from market.warm import warm
+
+    took_s = warm()
+    (CACHE / "warm").touch()
+    if first_time:
+        say(f"compiled in {took_s:.0f} s")
+    if ensure_bundled(settings):
+        say(f"made the bundled day {feed_path(settings)}")
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document whole or not at all, keys in their order."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def parts_of(settings: Settings, config: Path, folder: Path) -> list[Part]:
+    """Return the processes of the stack; the coordinator hosts the hubs and starts first."""
+    common = ("--config", str(config), "--run", str(folder))
+    optimizers = [
+        Part(f"optimizer-{n}", ("agents.optimizer", *common, "--name", f"optimizer-{n}"))
+        for n in range(1, settings.run.optimizers + 1)
+    ]
+    return [
+        Part("coordinator", ("agents.coordinator", *common)),
+        Part(settings.account.executor, ("agents.executor", *common)),
+        *optimizers,
+    ]
+
+
+def progress(folder: Path, settings: Settings) -> Callable[[], None]:
+    """Return a function that tells how far the executor's journal has come."""
+    from agents.cli.progress import look
+
+    shown = {"at": -1.0, "line": ""}
+
+    def tell() -> None:
+        seen = look(folder, settings)
+        if seen is None or seen.line == shown["line"]:
+            return
+        shown["line"] = seen.line
+        if sys.stderr.isatty():
+            print(f"\r{seen.line:<100}", end="", file=sys.stderr, flush=True)
+        elif seen.share >= shown["at"] + 0.1:
+            shown["at"] = seen.share
+            say(seen.line)
+
+    return tell
+
+
+def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
+    """Run the stack to the end of its recording, or until Ctrl-C, and print the result."""
+    began = time.time()
+    settings = loaded.settings
+    prepare(settings)
+    from agents.session import feed_path, open_session
+
+    folder = new_folder(settings)
+    sockets = settings.bus.folder or Path(tempfile.mkdtemp(prefix="counterpoint-"))
+    path = feed_path(settings)
+    feed = settings.feed.model_copy(update={"path": path.resolve(), "hours": hours_of(settings)})
+    bus = settings.bus.model_copy(
+        update={"folder": sockets, "keys": settings.keys_folder.resolve()}
+    )
+    resolved = settings.model_copy(
+        update={"feed": feed, "bus": bus, "data": settings.data.resolve()}
+    )
+    open_session(resolved)  # whatever is wrong with the data is said here, in one line
+    config = folder / "config.json"
+    write_json(config, json.loads(resolved.model_dump_json()))
+    supervisor = Supervisor(
+        parts_of(resolved, config, folder), main=settings.account.executor, folder=folder
+    )
+
+    def ask_to_end(*_: object) -> None:
+        supervisor.asked_to_end = True
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, ask_to_end)
+    say(f"run {folder}")
+    try:
+        supervisor.start()
+        complete = supervisor.watch(every_s=0.25, on_look=progress(folder, resolved))
+    finally:
+        if sys.stderr.isatty():
+            say("")
+        supervisor.end()
+        if settings.bus.folder is None:
+            shutil.rmtree(sockets, ignore_errors=True)
+    return close(resolved, folder, supervisor, complete=complete, began=began, as_json=as_json)
+
+
+def hours_of(settings: Settings) -> float | None:
+    """Return the hours used: the bundled day is long, a run of it is not, unless told."""
+    from agents.session import BUNDLED_HOURS
+
+    if settings.feed.hours is None and settings.feed.path is None:
+        return BUNDLED_HOURS
+    return settings.feed.hours
+
+
+def close(
+    settings: Settings,
+    folder: Path,
+    supervisor: Supervisor,
+    *,
+    complete: bool,
+    began: float,
+    as_json: bool,
+) -> int:
+    """Write result.json and run.json and print the table."""
+    from agents.cli.result import result_of
+    from agents.cli.table import render
+
+    result = result_of(settings, folder, complete=complete)
+    machine = {
+        "started": datetime.fromtimestamp(began, UTC).isoformat(),
+        "wall_s": round(time.time() - began, 3),
+        "parts": supervisor.account(),
+    }
+    write_json(folder / "result.json", result)
+    write_json(folder / "run.json", machine)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        render(result, machine, str(folder / "result.json"))
+    return OK

@@ -1,0 +1,130 @@
+"""Renders a result document as the table that closes a run. Reads a dict, decides nothing."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+DASH = "-"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a figure, or a dash when it is not defined."""
+    return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def cash(text: str) -> str:
+    """Return decimal text with two places for a reader; the file holds all eight."""
+    return f"{float(text):+,.2f}"
+
+
+def metric(figures: dict[str, Any], name: str, digits: int = 2, factor: float = 1.0) -> str:
+    """Return one metric of a figures document."""
+    value = figures["metrics"][name]["value"]
+    return number(None if value is None else value * factor, digits)
+
+
+def parameters_line(parameters: dict[str, Any] | None) -> str:
+    """Return a set as one line."""
+    if parameters is None:
+        return DASH
+    return (
+        f"spread {parameters['spread_percentage']:.4g} %, levels {parameters['levels']}, "
+        f"base {parameters['base_quantity']:.6g}, max {parameters['max_position']:.6g}"
+    )
+
+
+def rows(f: dict[str, Any], quote: str) -> list[tuple[str, str]]:
+    """Return title and text of every line of one column; f is a figures document."""
+    return [
+        ("net of holding", f"{cash(f['profit']['net_of_holding'])} {quote}"),
+        ("  spread captured", cash(f["profit"]["spread"])),
+        ("  fees", cash(f["profit"]["fees"])),
+        ("  inventory, with the target", cash(f["profit"]["inventory"])),
+        ("equity change", cash(f["profit"]["total"])),
+        ("orders sent", f"{f['orders']['sent']:,}"),
+        ("orders accepted", f"{f['orders']['accepted']:,}"),
+        ("refused by the gate", f"{sum(f['orders']['refused'].values()):,}"),
+        ("quoted in all", f"{float(f['quoted']['sent_quote']):,.0f} {quote}"),
+        ("fills", f"{f['fills']['count']:,}"),
+        ("fill rate", metric(f, "fill_rate", 1, 100) + " %"),
+        ("round trips", f"{f['fills']['round_trips']:,}"),
+        ("hit rate", metric(f, "hit_rate", 1, 100) + " %"),
+        ("average trade duration", metric(f, "average_trade_duration_s", 0) + " s"),
+        ("markout 1 / 10 / 60 s", markouts(f)),
+        ("SQN", metric(f, "sqn")),
+        ("Sharpe, a year of 365 days", metric(f, "sharpe")),
+        ("largest drawdown", metric(f, "max_drawdown", 4, 100) + " %"),
+        ("verdict", verdict(f, quote)),
+    ]
+
+
+def markouts(figures: dict[str, Any]) -> str:
+    """Return the three markouts in basis points."""
+    names = ("markout_1s_bps", "markout_10s_bps", "markout_60s_bps")
+    return " / ".join(metric(figures, name) for name in names) + " bps"
+
+
+def verdict(figures: dict[str, Any], quote: str) -> str:
+    """Return the edge verdict with its bounds."""
+    found = figures["verdict"]
+    if found["lower"] is None:
+        return str(found["edge"])
+    return f"{found['edge']} [{found['lower']:+,.2f}, {found['upper']:+,.2f}] {quote}"
+
+
+def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
+    """Print the closing table of a run on stdout."""
+    console = Console(width=108, highlight=False)
+    recording = result["recording"]
+    quote = recording["symbol"].split("-")[1]
+    console.print(
+        f"\n[bold]{recording['symbol']}[/bold] on {recording['venue']}, "
+        f"{recording['first']} to {recording['last']} ({recording['hours']:.1f} h), "
+        f"maker fee {recording['maker_fee_bps']:g} bps, mode {result['mode']}, "
+        f"seed {result['seed']}"
+    )
+    if result["ended"] != "complete":
+        console.print(f"[bold]ended early[/bold] at {result['ended_at']}")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for title in ("tuned", "untuned", "holding"):
+        table.add_column(title, justify="right")
+    tuned, untuned = rows(result["tuned"], quote), rows(result["untuned"], quote)
+    for (title, left), (_, right) in zip(tuned, untuned, strict=True):
+        holding = DASH
+        if title == "net of holding":
+            holding = f"+0.00 {quote}"
+        if title == "equity change":
+            holding = cash(result["tuned"]["profit"]["holding"])
+        table.add_row(title, left, right, holding)
+    console.print(table)
+    explain(console, result, machine)
+    console.print(f"result {where}")
+
+
+def explain(console: Console, result: dict[str, Any], machine: dict[str, Any]) -> None:
+    """Print parameters, proposals, uptime and the count behind the verdict."""
+    tuning = result["tuning"]
+    console.print()
+    console.print(f"parameters  first  {parameters_line(result['parameters']['initial'])}")
+    console.print(f"            last   {parameters_line(result['parameters']['final'])}")
+    refused = ", ".join(f"{code} {n}" for code, n in tuning["proposals_refused"].items())
+    applied = sum(row["fate"] == "applied" for row in tuning["decisions"])
+    console.print(
+        f"tuning      {tuning['boundaries']} boundaries: {tuning['no_updates']} times nothing "
+        f"better, {tuning['proposals_made']} proposals, {tuning['proposals_approved']} approved, "
+        f"{applied} applied, refused: {refused or 'none'}"
+    )
+    found = result["tuned"]["verdict"]
+    console.print(
+        f"verdict     {found['edge']}: {found['reason']}; {found['round_trips']:,} round trips, "
+        f"{found['trials']} parameter sets paid for"
+    )
+    uptime = ", ".join(
+        f"{name} {100 * part['uptime']:.0f} % (deaths {part['deaths']})"
+        for name, part in machine["parts"].items()
+    )
+    console.print(f"uptime      {uptime}")
+    if result["recording"]["artificial"]:
+        console.print("            the recording is artificial: its profit is no promise")
