@@ -176,11 +176,13 @@ def evaluate(
     worth = 0.5 * half_ticks * scale[SCALE_TICK_LOT] * position_lots
     cost = ledger[LEDGER_POSITION_COST]
     bound = limits[LIMIT_STOP_LOSS] * abs(cost)
-    if position_lots != 0 and cost != 0 and cost - worth >= bound:
+    dust = abs(position_lots) < smallest_lots(max(1, half_ticks // 2), scale)
+    if not dust and cost != 0 and cost - worth >= bound:
         until_ns = now_ns + int(limits[LIMIT_COOLDOWN_NS])
         enter(risk, REDUCING, REASON_STOP_LOSS, now_ns, until_ns)
     if risk[RISK_REASON] == REASON_STOP_LOSS:
-        if position_lots != 0 or now_ns < risk[RISK_UNTIL_NS]:
+        # Dust below the smallest legal order cannot be closed and counts as closed.
+        if not dust or now_ns < risk[RISK_UNTIL_NS]:
             return REDUCING
         enter(risk, ACTIVE, REASON_NONE, now_ns, 0)
     return int(risk[RISK_STATE])
