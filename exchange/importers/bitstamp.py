@@ -32,7 +32,9 @@ MILLISECOND_NS = 1_000_000
 AMOUNT = 100_000_000  # amounts are integers of 1e-8 in here
 MATCH_NS = 2_000_000_000
 EVENTS = {"order_created", "order_changed", "order_deleted", "order_book", "trade"}
-SYMBOL = "BTC-USD"
+SYMBOL = "BTC-USD"  # a log does not say; --symbol names another one
+TICK = "0.01"
+LOT = "0.00000001"
 
 
 def amount_of(text: str | float) -> int:
@@ -242,6 +244,7 @@ def import_bitstamp(
         ),
         counts=Counts(**log.count),
         options=options,
+        defaults=Options(tick=TICK, lot=LOT),
     )
     agreement: dict[str, JsonValue] = {"samples": log.samples, "best_prices_equal": log.agreed}
     return made.noted({"own_book": agreement})

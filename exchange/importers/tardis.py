@@ -89,7 +89,7 @@ def rows_of(paths: Sequence[Path], names: Names, progress: Progress) -> Iterator
                 exch_ns = int(stamp) * MICROSECOND_NS if stamp and stamp != "0" else UNKNOWN_NS
                 snapshot = {"true": True, "false": False}[mark] if not trades else False
                 row = Row(
-                    int(local) * MICROSECOND_NS, int(not trades), exch_ns, snapshot, side,
+                    int(local) * MICROSECOND_NS, int(trades), exch_ns, snapshot, side,
                     float(price), float(amount),
                 )  # fmt: skip
             except (ValueError, KeyError) as error:

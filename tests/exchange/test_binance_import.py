@@ -75,7 +75,7 @@ def test_tick_and_lot_are_read_from_the_figures(tmp_path):
     assert made(tmp_path, spot_day()).meta.lot == "0.1"
     given = made(tmp_path, spot_day(), tick="0.005", lot="0.01").meta
     assert (given.tick, given.lot) == ("0.005", "0.01")
-    with pytest.raises(FeedFormatError, match="no multiple of the tick 0.1"):
+    with pytest.raises(FeedFormatError, match=r"no multiple of the tick 0\.1"):
         made(tmp_path, spot_day(), tick="0.1")
     with pytest.raises(FeedFormatError, match="no multiple of the lot 3"):
         made(tmp_path, spot_day(), lot="3")
