@@ -86,6 +86,34 @@ def close_batch(meter: I8, touch: I8, now_ns: int) -> None:
 
 
 @kernel
+def count_pause(meter: I8, row: int, last_ns: int, now_ns: int, silence_ns: int) -> None:
+    """Count the time between two events of a clock: backwards, a silence, the longest so far."""
+    pause_ns = now_ns - last_ns
+    if pause_ns < 0:
+        if meter[SURVEY_BACK] == 0:
+            meter[SURVEY_BACK_ROW] = row
+        meter[SURVEY_BACK] += 1
+    if pause_ns > silence_ns:
+        meter[SURVEY_SILENCES] += 1
+    if pause_ns > meter[SURVEY_LONGEST_NS]:
+        meter[SURVEY_LONGEST_NS] = pause_ns
+        meter[SURVEY_LONGEST_AT_NS] = last_ns
+
+
+@kernel
+def sample(meter: I8, touch: I8, samples: I8, next_ns: int, now_ns: int, every_ns: int) -> int:
+    """Write the touch at every sample time before `now_ns`; return the next sample time."""
+    while next_ns < now_ns and meter[SURVEY_SAMPLES] < samples.shape[0]:
+        at = meter[SURVEY_SAMPLES]
+        samples[at, SAMPLE_NS] = next_ns
+        samples[at, SAMPLE_BID] = touch[TOUCH_BID]
+        samples[at, SAMPLE_ASK] = touch[TOUCH_ASK]
+        meter[SURVEY_SAMPLES] += 1
+        next_ns += every_ns
+    return next_ns
+
+
+@kernel
 def survey(
     events: I8,
     seen: int,
@@ -127,23 +155,8 @@ def survey(
         if meter[SURVEY_ROWS] == 0:
             next_ns = (now_ns // sample_ns + 1) * sample_ns
         else:
-            pause_ns = now_ns - last_ns
-            if pause_ns < 0:
-                if meter[SURVEY_BACK] == 0:
-                    meter[SURVEY_BACK_ROW] = row
-                meter[SURVEY_BACK] += 1
-            if pause_ns > silence_ns:
-                meter[SURVEY_SILENCES] += 1
-            if pause_ns > meter[SURVEY_LONGEST_NS]:
-                meter[SURVEY_LONGEST_NS] = pause_ns
-                meter[SURVEY_LONGEST_AT_NS] = last_ns
-        while next_ns < now_ns and meter[SURVEY_SAMPLES] < samples.shape[0]:
-            at = meter[SURVEY_SAMPLES]
-            samples[at, SAMPLE_NS] = next_ns
-            samples[at, SAMPLE_BID] = touch[TOUCH_BID]
-            samples[at, SAMPLE_ASK] = touch[TOUCH_ASK]
-            meter[SURVEY_SAMPLES] += 1
-            next_ns += sample_ns
+            count_pause(meter, row, last_ns, now_ns, silence_ns)
+        next_ns = sample(meter, touch, samples, next_ns, now_ns, sample_ns)
         meter[SURVEY_ROWS] += 1
         last_ns = now_ns
         price = events[row, EVENT_PRICE_TICKS]

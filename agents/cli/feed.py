@@ -5,6 +5,8 @@ Standard output is data, standard error is talk. Whatever is wrong is one line a
 
 import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,30 +45,38 @@ MakerFee = Annotated[
 TakerFee = Annotated[float | None, typer.Option("--taker-fee", help="basis points")]
 
 SECOND_NS = 1_000_000_000
+QUIET_S = 3.0
 
 
 class Talk:
-    """Tells how far an import is: in place on a terminal, else once a quarter of each file."""
+    """Tells how far long work is: in place on a terminal, else now and then. Short work is quiet,
+    so that a command which fails at once says one line.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self.terminal = sys.stderr.isatty()
-        self.last = ("", -1)
+        self.next_s = clock() + QUIET_S
+        self.shown = False
 
     def __call__(self, what: str, fraction: float) -> None:
         """Take `what` is being done and a fraction in [0, 1]."""
-        step = int(fraction * (100 if self.terminal else 4))
-        if (what, step) == self.last:
+        now_s = self.clock()
+        if now_s < self.next_s:
             return
-        self.last = (what, step)
+        self.next_s = now_s + (0.1 if self.terminal else QUIET_S)
+        self.shown = True
         line = f"{what}: {fraction:.0%}"
-        if self.terminal:
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        print(
+            f"\r\x1b[K{line}" if self.terminal else line,
+            end="" if self.terminal else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def done(self) -> None:
         """Clear the line."""
-        if self.terminal and self.last[0]:
+        if self.terminal and self.shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
@@ -300,19 +310,15 @@ def synth(
     from exchange.recording import save
 
     demand_npz(out)
-    talk = Talk()
-    talk(f"making {hours:g} h (the first time it compiles)", 0.0)
-    try:
-        recording = synthetic_recording(
-            seed=seed,
-            hours=hours,
-            setting=setting,
-            maker_fee_bps=maker_fee,
-            taker_fee_bps=taker_fee,
-            informed_share=informed_share,
-        )
-    finally:
-        talk.done()
+    print(f"making {hours:g} h; the first time compiles for some seconds", file=sys.stderr)
+    recording = synthetic_recording(
+        seed=seed,
+        hours=hours,
+        setting=setting,
+        maker_fee_bps=maker_fee,
+        taker_fee_bps=taker_fee,
+        informed_share=informed_share,
+    )
     meta = save(out, recording)
     if as_json:
         print(json.dumps({"path": str(out), **meta.model_dump(mode="json")}, indent=2))
