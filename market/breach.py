@@ -13,6 +13,7 @@ from market.layout import (
     LEDGER_DAY,
     LEDGER_DAY_OPENING,
     LEDGER_EQUITY,
+    LEDGER_OPEN_LOTS,
     LEDGER_PEAK,
     LEDGER_POSITION_COST,
     SCALE_LOT,
@@ -114,6 +115,17 @@ def position_cap_lots(half_ticks: int, limits: F8, scale: I8) -> int:
 
 
 @kernel
+def open_loss(ledger: I8, half_ticks: int, scale: I8) -> float:
+    """Return what the open FIFO lots lose at a mid, before fees, quote units; a gain is negative.
+
+    Lots and not the position are counted: base fees make the two differ by less than a lot, which
+    is much when the position is small.
+    """
+    worth = 0.5 * half_ticks * scale[SCALE_TICK_LOT] * ledger[LEDGER_OPEN_LOTS]
+    return float(ledger[LEDGER_POSITION_COST] - worth)
+
+
+@kernel
 def enter(risk: I8, state: int, reason: int, now_ns: int, until_ns: int) -> None:
     """Change the risk state unless it is already there for the same reason."""
     if risk[RISK_STATE] == state and risk[RISK_REASON] == reason:
@@ -173,11 +185,10 @@ def evaluate(
         if sigma_ratio > VOLATILITY_RETURN * cutoff:
             return HALTED
         enter(risk, ACTIVE, REASON_NONE, now_ns, 0)
-    worth = 0.5 * half_ticks * scale[SCALE_TICK_LOT] * position_lots
     cost = ledger[LEDGER_POSITION_COST]
     bound = limits[LIMIT_STOP_LOSS] * abs(cost)
     dust = abs(position_lots) < smallest_lots(max(1, half_ticks // 2), scale)
-    if not dust and cost != 0 and cost - worth >= bound:
+    if not dust and cost != 0 and open_loss(ledger, half_ticks, scale) >= bound:
         until_ns = now_ns + int(limits[LIMIT_COOLDOWN_NS])
         enter(risk, REDUCING, REASON_STOP_LOSS, now_ns, until_ns)
     if risk[RISK_REASON] == REASON_STOP_LOSS:

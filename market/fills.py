@@ -1,33 +1,19 @@
-"""The exchange's side of our orders: arrival, queue, fills, cancels, and the reports of them.
+"""The exchange's side of our orders: arrival, queue, fills, cancels, reports.
 
-The strict model, the default:
-
-- an order joins its price level behind everything that rests there when it arrives;
-- trades at its price, by the opposite aggressor, eat that queue first and then the order;
-- a level that shrinks below the queue caps it: who left is assumed to have stood behind us as
-  long as that is possible (risk-averse: only trades and the cap bring us forward);
-- a trade through its price fills it, up to the trade's volume;
-- liquidity of the other side that newly comes to rest at or through its price fills it, up to
-  the increase of that level;
-- one traded or posted lot never fills two of our orders: best price first, then time;
-- a post-only order that would cross on arrival is rejected; an immediate-or-cancel order walks
-  the visible book once and its rest is cancelled;
-- what arrives at the time of an event comes after it; a cancel ends an order when it arrives,
-  and a fill before that stands.
-
-Own orders do not move the recorded market. What we believe of our orders is in `own.py`.
+The default model is strict: we join behind everything at our price, only real prints and newly
+posted crossing liquidity fill us, and one lot of it is used once. Our orders do not move the
+recorded market. Who decides what to send is not known here.
 """
 
 import numpy as np
 
-from market.book import apply, level_lots
+from market.book import apply
 from market.jit import kernel
 from market.layout import (
     ASK_ROW,
     BID_ROW,
     BUY,
     DELAY_ORDER_NS,
-    DELAY_RESPONSE_NS,
     EVENT_EXCH_NS,
     EVENT_KIND,
     EVENT_LOTS,
@@ -56,73 +42,88 @@ from market.layout import (
     REPORT_CANCEL_REJECTED,
     REPORT_CANCELLED,
     REPORT_COLUMNS,
-    REPORT_EXCH_NS,
     REPORT_FILL,
-    REPORT_KIND,
-    REPORT_LOTS,
-    REPORT_MAKER,
-    REPORT_ORDER_ID,
-    REPORT_PRICE_TICKS,
     REPORT_REJECTED,
-    REPORT_SIDE,
-    REPORT_TRADE_ID,
-    REPORT_VISIBLE_NS,
     REPORTS_MAX,
     SEEN_EXCHANGE,
     SELL,
     STATE_FREE,
+    STATE_GONE,
     STATE_IN_FLIGHT,
     STATE_RESTING,
     TOUCH_ASK,
     TOUCH_BASE,
     TOUCH_BID,
+    TOUCH_OUTSIDE,
+)
+from market.resting import (
+    METER_ASK_HIGH,
+    METER_ASK_LOW,
+    METER_BID_HIGH,
+    METER_BID_LOW,
+    METER_COLUMNS,
+    METER_CURSOR,
+    METER_NEXT_NS,
+    METER_OVERFLOW,
+    METER_READ,
+    METER_TRADES,
+    METER_USED,
+    METER_WRITTEN,
+    cap_queue,
+    rebound,
+    remove,
+    report,
+    serve,
 )
 from market.types import I8
 
-# --- about the table of orders and the ring of reports: i8[METER_COLUMNS] -------------------
-METER_CURSOR = 0  # next event to read
-METER_WRITTEN = 1  # reports written so far
-METER_READ = 2  # reports read so far
-METER_TRADES = 3  # fills so far
-METER_NEXT_NS = 4  # earliest arrival of an order or cancel; NEVER when none is under way
-METER_OVERFLOW = 5  # reports lost because nobody read, orders lost because the table was full
-METER_SLOTS = 6  # slots in use lie below this row
-METER_BID_LOW = 7  # our resting bids lie in [low, high]; empty: low NO_ASK, high NO_BID
-METER_BID_HIGH = 8
-METER_ASK_LOW = 9
-METER_ASK_HIGH = 10
-METER_COLUMNS = 11
-
-STATE_GONE = 3  # filled or rejected, but a cancel is still under way to it
+__all__ = [
+    "FULL",
+    "METER_ASK_HIGH",
+    "METER_ASK_LOW",
+    "METER_BID_HIGH",
+    "METER_BID_LOW",
+    "METER_COLUMNS",
+    "METER_CURSOR",
+    "METER_NEXT_NS",
+    "METER_OVERFLOW",
+    "METER_READ",
+    "METER_TRADES",
+    "METER_USED",
+    "METER_WRITTEN",
+    "OK",
+    "UNKNOWN_ORDER",
+    "advance",
+    "cancel",
+    "new_exchange",
+    "submit",
+]
 
 OK = 0
-FULL = -1
+UNKNOWN_ORDER = 1  # a cancel of an order that is gone; its refusal will be reported
+FULL = -1  # no free row
 
 
 def new_exchange() -> tuple[I8, I8, I8]:
-    """Return (orders, reports, meter): no order, no report, nothing read."""
+    """Return (orders, reports, meter) of an exchange that knows no order of ours."""
     meter = np.zeros(METER_COLUMNS, dtype=np.int64)
     meter[METER_NEXT_NS] = NEVER
-    meter[METER_BID_LOW] = NO_ASK
     meter[METER_BID_HIGH] = NO_BID
+    meter[METER_BID_LOW] = NO_ASK
     meter[METER_ASK_LOW] = NO_ASK
     meter[METER_ASK_HIGH] = NO_BID
-    return (
-        np.zeros((ORDERS_MAX, ORDER_COLUMNS), dtype=np.int64),
-        np.zeros((REPORTS_MAX, REPORT_COLUMNS), dtype=np.int64),
-        meter,
-    )
+    orders = np.zeros((ORDERS_MAX, ORDER_COLUMNS), dtype=np.int64)
+    return orders, np.zeros((REPORTS_MAX, REPORT_COLUMNS), dtype=np.int64), meter
 
 
 @kernel
 def free_slot(orders: I8, meter: I8) -> int:
-    """Return a free row, or FULL."""
-    for slot in range(orders.shape[0]):
+    """Return the first free row and count it as used; -1 when there is none."""
+    for slot in range(ORDERS_MAX):
         if orders[slot, ORDER_STATE] == STATE_FREE:
-            meter[METER_SLOTS] = max(meter[METER_SLOTS], slot + 1)
+            meter[METER_USED] = max(meter[METER_USED], slot + 1)
             return slot
-    meter[METER_OVERFLOW] += 1
-    return FULL
+    return -1
 
 
 @kernel
@@ -137,10 +138,23 @@ def submit(
     delays: I8,
     taker: int,
 ) -> int:
-    """Send an order: it reaches the exchange DELAY_ORDER_NS later. Return OK or FULL."""
+    """Send an order at local time `now_ns`; return OK or FULL.
+
+    Args:
+        orders: i8[ORDERS_MAX, ORDER_COLUMNS], changed.
+        meter: i8[METER_COLUMNS], changed.
+        order_id: i8, > 0, rising from order to order: it also breaks ties in time.
+        side: BUY or SELL.
+        price_ticks: i8, limit.
+        lots: i8, > 0.
+        now_ns: i8.
+        delays: i8[DELAY_COLUMNS].
+        taker: 0 post-only, 1 immediate or cancel.
+    """
     slot = free_slot(orders, meter)
     if slot < 0:
         return FULL
+    arrives = now_ns + delays[DELAY_ORDER_NS]
     orders[slot, ORDER_ID] = order_id
     orders[slot, ORDER_SIDE] = side
     orders[slot, ORDER_PRICE_TICKS] = price_ticks
@@ -148,311 +162,151 @@ def submit(
     orders[slot, ORDER_REMAINING] = lots
     orders[slot, ORDER_AHEAD] = 0
     orders[slot, ORDER_STATE] = STATE_IN_FLIGHT
-    orders[slot, ORDER_ARRIVES_NS] = now_ns + delays[DELAY_ORDER_NS]
+    orders[slot, ORDER_ARRIVES_NS] = arrives
     orders[slot, ORDER_CANCEL_NS] = NEVER
     orders[slot, ORDER_SENT_NS] = now_ns
     orders[slot, ORDER_TAKER] = taker
-    meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], orders[slot, ORDER_ARRIVES_NS])
+    meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], arrives)
     return OK
 
 
 @kernel
 def cancel(orders: I8, meter: I8, order_id: int, now_ns: int, delays: I8) -> int:
-    """Send a cancel: it reaches the exchange DELAY_ORDER_NS later. Return OK or FULL."""
-    arrives_ns = now_ns + delays[DELAY_ORDER_NS]
+    """Send a cancel at local time `now_ns`; return OK, UNKNOWN_ORDER or FULL.
+
+    It takes effect on arrival, after everything that the exchange did at that instant. The cancel
+    of an order that is gone travels too, and is answered with REPORT_CANCEL_REJECTED; when no row
+    is free for it (FULL) it is not.
+    """
+    code = OK
     slot = -1
-    for row in range(meter[METER_SLOTS]):
-        if orders[row, ORDER_STATE] != STATE_FREE and orders[row, ORDER_ID] == order_id:
-            slot = row
-            break
+    for index in range(meter[METER_USED]):
+        if orders[index, ORDER_STATE] != STATE_FREE and orders[index, ORDER_ID] == order_id:
+            slot = index
     if slot < 0:
         slot = free_slot(orders, meter)
         if slot < 0:
             return FULL
+        code = UNKNOWN_ORDER
         orders[slot, :] = 0
         orders[slot, ORDER_ID] = order_id
         orders[slot, ORDER_STATE] = STATE_GONE
-        orders[slot, ORDER_CANCEL_NS] = NEVER
-        orders[slot, ORDER_SENT_NS] = now_ns
-    if orders[slot, ORDER_CANCEL_NS] == NEVER:
-        orders[slot, ORDER_CANCEL_NS] = arrives_ns
-        meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], arrives_ns)
-    return OK
+    elif orders[slot, ORDER_CANCEL_NS] != NEVER:
+        return OK  # one is on its way
+    arrives = max(now_ns + delays[DELAY_ORDER_NS], orders[slot, ORDER_ARRIVES_NS])
+    orders[slot, ORDER_CANCEL_NS] = arrives
+    meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], arrives)
+    return code
 
 
 @kernel
-def report(
-    kind: int, orders: I8, slot: int, lots: int, exch_ns: int, delays: I8, reports: I8, meter: I8
-) -> int:
-    """Append one report about a slot; return its row in the ring."""
-    if meter[METER_WRITTEN] - meter[METER_READ] >= reports.shape[0]:
-        meter[METER_OVERFLOW] += 1
-        meter[METER_READ] += 1
-    row = meter[METER_WRITTEN] % reports.shape[0]
-    reports[row, REPORT_KIND] = kind
-    reports[row, REPORT_ORDER_ID] = orders[slot, ORDER_ID]
-    reports[row, REPORT_SIDE] = orders[slot, ORDER_SIDE]
-    reports[row, REPORT_PRICE_TICKS] = orders[slot, ORDER_PRICE_TICKS]
-    reports[row, REPORT_LOTS] = lots
-    reports[row, REPORT_EXCH_NS] = exch_ns
-    reports[row, REPORT_VISIBLE_NS] = exch_ns + delays[DELAY_RESPONSE_NS]
-    reports[row, REPORT_MAKER] = 1
-    reports[row, REPORT_TRADE_ID] = 0
-    meter[METER_WRITTEN] += 1
-    return int(row)
-
-
-@kernel
-def release(orders: I8, slot: int) -> None:
-    """End an order: its slot is free unless a cancel is still under way to it."""
-    if orders[slot, ORDER_CANCEL_NS] == NEVER:
-        orders[slot, ORDER_STATE] = STATE_FREE
-        orders[slot, ORDER_ID] = 0
-    else:
-        orders[slot, ORDER_STATE] = STATE_GONE
-
-
-@kernel
-def bound(orders: I8, meter: I8) -> None:
-    """Recompute where our resting orders lie and when the next message arrives."""
-    meter[METER_NEXT_NS] = NEVER
-    meter[METER_BID_LOW] = NO_ASK
-    meter[METER_BID_HIGH] = NO_BID
-    meter[METER_ASK_LOW] = NO_ASK
-    meter[METER_ASK_HIGH] = NO_BID
-    last = 0
-    for slot in range(meter[METER_SLOTS]):
-        state = orders[slot, ORDER_STATE]
-        if state == STATE_FREE:
-            continue
-        last = slot + 1
-        meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], orders[slot, ORDER_CANCEL_NS])
-        if state == STATE_IN_FLIGHT:
-            meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], orders[slot, ORDER_ARRIVES_NS])
-        elif state == STATE_RESTING:
-            price = orders[slot, ORDER_PRICE_TICKS]
-            if orders[slot, ORDER_SIDE] == BUY:
-                meter[METER_BID_LOW] = min(meter[METER_BID_LOW], price)
-                meter[METER_BID_HIGH] = max(meter[METER_BID_HIGH], price)
-            else:
-                meter[METER_ASK_LOW] = min(meter[METER_ASK_LOW], price)
-                meter[METER_ASK_HIGH] = max(meter[METER_ASK_HIGH], price)
-    meter[METER_SLOTS] = last
-
-
-@kernel
-def fill_order(
-    orders: I8,
-    slot: int,
-    price_ticks: int,
-    lots: int,
-    maker: int,
-    exch_ns: int,
-    delays: I8,
-    reports: I8,
-    meter: I8,
+def take(
+    levels: I8, touch: I8, orders: I8, reports: I8, meter: I8, delays: I8, slot: int, exch_ns: int
 ) -> None:
-    """Fill part or all of an order and report it."""
-    orders[slot, ORDER_REMAINING] -= lots
-    row = report(REPORT_FILL, orders, slot, lots, exch_ns, delays, reports, meter)
-    meter[METER_TRADES] += 1
-    reports[row, REPORT_PRICE_TICKS] = price_ticks
-    reports[row, REPORT_MAKER] = maker
-    reports[row, REPORT_TRADE_ID] = meter[METER_TRADES]
-    if orders[slot, ORDER_REMAINING] == 0:
-        release(orders, slot)
+    """Fill a taker order from what the book shows, best price first; cancel the rest.
 
-
-@kernel
-def walk_book(
-    orders: I8,
-    slot: int,
-    levels: I8,
-    touch: I8,
-    exch_ns: int,
-    delays: I8,
-    reports: I8,
-    meter: I8,
-) -> None:
-    """Fill an immediate-or-cancel order from the visible book up to its price; cancel the rest."""
+    The book stays as it is: the recording goes on as if we had not been there.
+    """
     side = orders[slot, ORDER_SIDE]
-    limit = orders[slot, ORDER_PRICE_TICKS]
     row = ASK_ROW if side == BUY else BID_ROW
     price = touch[TOUCH_ASK] if side == BUY else touch[TOUCH_BID]
-    empty = price in (NO_ASK, NO_BID)
-    while not empty and side * (limit - price) >= 0:
-        column = price - touch[TOUCH_BASE]
-        if column < 0 or column >= levels.shape[1] or orders[slot, ORDER_REMAINING] <= 0:
+    base = touch[TOUCH_BASE]
+    width = levels.shape[1]
+    while side * (orders[slot, ORDER_PRICE_TICKS] - price) >= 0:
+        if price < base or price >= base + width or orders[slot, ORDER_REMAINING] == 0:
             break
-        lots = min(levels[row, column], orders[slot, ORDER_REMAINING])
-        if lots > 0:
-            fill_order(orders, slot, price, lots, 0, exch_ns, delays, reports, meter)
+        part = min(levels[row, price - base], orders[slot, ORDER_REMAINING])
+        if part > 0:
+            report(orders, reports, meter, delays, slot, REPORT_FILL, price, part, exch_ns)
         price += side
-    if orders[slot, ORDER_REMAINING] > 0:
-        left = orders[slot, ORDER_REMAINING]
-        report(REPORT_CANCELLED, orders, slot, left, exch_ns, delays, reports, meter)
-        release(orders, slot)
+    rest = orders[slot, ORDER_REMAINING]
+    if rest > 0:
+        price = orders[slot, ORDER_PRICE_TICKS]
+        report(orders, reports, meter, delays, slot, REPORT_CANCELLED, price, rest, exch_ns)
+    remove(orders, meter, slot)
 
 
 @kernel
 def arrive(
-    orders: I8,
-    slot: int,
-    levels: I8,
-    touch: I8,
-    exch_ns: int,
-    delays: I8,
-    reports: I8,
-    meter: I8,
+    levels: I8, touch: I8, orders: I8, reports: I8, meter: I8, delays: I8, slot: int
 ) -> None:
-    """Let an order reach the book: it rests behind its level, crosses, or is rejected."""
+    """Let the order in a row reach the book."""
+    now_ns = orders[slot, ORDER_ARRIVES_NS]
     side = orders[slot, ORDER_SIDE]
     price = orders[slot, ORDER_PRICE_TICKS]
+    lots = orders[slot, ORDER_LOTS]
     if orders[slot, ORDER_TAKER] != 0:
-        walk_book(orders, slot, levels, touch, exch_ns, delays, reports, meter)
+        take(levels, touch, orders, reports, meter, delays, slot, now_ns)
         return
-    crosses = price >= touch[TOUCH_ASK] if side == BUY else price <= touch[TOUCH_BID]
-    left = orders[slot, ORDER_REMAINING]
-    if crosses:
-        report(REPORT_REJECTED, orders, slot, left, exch_ns, delays, reports, meter)
-        release(orders, slot)
+    if (side == BUY and price >= touch[TOUCH_ASK]) or (side == SELL and price <= touch[TOUCH_BID]):
+        report(orders, reports, meter, delays, slot, REPORT_REJECTED, price, lots, now_ns)
+        remove(orders, meter, slot)
         return
-    orders[slot, ORDER_STATE] = STATE_RESTING
-    orders[slot, ORDER_AHEAD] = level_lots(levels, touch, side, price)
-    report(REPORT_ACCEPTED, orders, slot, left, exch_ns, delays, reports, meter)
-
-
-@kernel
-def deliver_due(
-    orders: I8,
-    levels: I8,
-    touch: I8,
-    reports: I8,
-    meter: I8,
-    delays: I8,
-    before_ns: int,
-) -> None:
-    """Let the orders and cancels that arrive before a time reach the book, in time order."""
-    while meter[METER_NEXT_NS] < before_ns:
-        due_ns = meter[METER_NEXT_NS]
-        slot = -1
-        is_cancel = 0
-        for row in range(meter[METER_SLOTS]):
-            state = orders[row, ORDER_STATE]
-            if state == STATE_IN_FLIGHT and orders[row, ORDER_ARRIVES_NS] == due_ns:
-                if slot < 0 or is_cancel != 0 or orders[row, ORDER_ID] < orders[slot, ORDER_ID]:
-                    slot = row
-                    is_cancel = 0
-            elif (
-                state != STATE_FREE
-                and orders[row, ORDER_CANCEL_NS] == due_ns
-                and (
-                    slot < 0 or (is_cancel != 0 and orders[row, ORDER_ID] < orders[slot, ORDER_ID])
-                )
-            ):
-                slot = row
-                is_cancel = 1
-        if slot < 0:
-            bound(orders, meter)
-            continue
-        if is_cancel == 0:
-            arrive(orders, slot, levels, touch, due_ns, delays, reports, meter)
-        else:
-            left = orders[slot, ORDER_REMAINING]
-            gone = orders[slot, ORDER_STATE] == STATE_GONE
-            kind = REPORT_CANCEL_REJECTED if gone else REPORT_CANCELLED
-            report(kind, orders, slot, left, due_ns, delays, reports, meter)
-            orders[slot, ORDER_CANCEL_NS] = NEVER
-            release(orders, slot)
-        bound(orders, meter)
-
-
-@kernel
-def next_best(orders: I8, meter: I8, side: int, limit: int, done_price: int, done_id: int) -> int:
-    """Return the slot of our next resting order at or better than a price, or -1.
-
-    Orders come best price first, then by id (time of sending); (done_price, done_id) is the last
-    one handled, with id 0 for none.
-    """
-    best = -1
-    for slot in range(meter[METER_SLOTS]):
-        if orders[slot, ORDER_STATE] != STATE_RESTING or orders[slot, ORDER_SIDE] != side:
-            continue
-        price = orders[slot, ORDER_PRICE_TICKS]
-        if side * (price - limit) < 0:
-            continue
-        if done_id != 0:
-            behind = side * (done_price - price)
-            if behind < 0 or (behind == 0 and orders[slot, ORDER_ID] <= done_id):
-                continue
-        if best >= 0:
-            ahead = side * (price - orders[best, ORDER_PRICE_TICKS])
-            if ahead < 0 or (ahead == 0 and orders[slot, ORDER_ID] > orders[best, ORDER_ID]):
-                continue
-        best = slot
-    return best
-
-
-@kernel
-def match_flow(
-    orders: I8,
-    side: int,
-    limit: int,
-    lots: int,
-    queued: int,
-    exch_ns: int,
-    delays: I8,
-    reports: I8,
-    meter: I8,
-) -> None:
-    """Fill our orders of a side with flow that reached a price.
-
-    Args:
-        side: of our orders.
-        limit: the price that was reached; better-priced orders were passed through.
-        lots: volume of the flow; no lot is used twice.
-        queued: 1 when the queue at `limit` is served before us (a trade), 0 when the flow itself
-            came to rest there (posted liquidity).
-    """
-    used = 0
-    done_price = 0
-    done_id = 0
-    changed = False
-    while used < lots:
-        slot = next_best(orders, meter, side, limit, done_price, done_id)
-        if slot < 0:
-            break
-        done_price = orders[slot, ORDER_PRICE_TICKS]
-        done_id = orders[slot, ORDER_ID]
-        room = lots - used
-        if queued != 0 and done_price == limit:
-            ahead = orders[slot, ORDER_AHEAD]
-            orders[slot, ORDER_AHEAD] = max(0, ahead - room)
-            room -= ahead
-        take = min(room, orders[slot, ORDER_REMAINING])
-        if take > 0:
-            used += take
-            fill_order(orders, slot, done_price, take, 1, exch_ns, delays, reports, meter)
-            changed = True
-    if changed:
-        bound(orders, meter)
-
-
-@kernel
-def cap_queue(orders: I8, meter: I8, side: int, price_ticks: int, lots: int) -> None:
-    """Bring our orders at a price forward to what the level still holds."""
-    for slot in range(meter[METER_SLOTS]):
+    ahead = 0
+    column = price - touch[TOUCH_BASE]
+    if 0 <= column < levels.shape[1]:
+        ahead = levels[BID_ROW if side == BUY else ASK_ROW, column]
+    for index in range(meter[METER_USED]):  # our earlier order there keeps its place before us
         if (
-            orders[slot, ORDER_STATE] == STATE_RESTING
-            and orders[slot, ORDER_SIDE] == side
-            and orders[slot, ORDER_PRICE_TICKS] == price_ticks
+            orders[index, ORDER_STATE] == STATE_RESTING
+            and orders[index, ORDER_PRICE_TICKS] == price
+            and orders[index, ORDER_SIDE] == side
         ):
-            orders[slot, ORDER_AHEAD] = min(orders[slot, ORDER_AHEAD], lots)
+            ahead = max(ahead, orders[index, ORDER_AHEAD])
+    orders[slot, ORDER_AHEAD] = ahead
+    orders[slot, ORDER_STATE] = STATE_RESTING
+    report(orders, reports, meter, delays, slot, REPORT_ACCEPTED, price, lots, now_ns)
+    rebound(orders, meter)
+
+
+@kernel
+def settle(
+    levels: I8, touch: I8, orders: I8, reports: I8, meter: I8, delays: I8, before_ns: int
+) -> None:
+    """Let all orders and cancels arrive that are due before a time, in the order of arrival.
+
+    At one instant cancels come first (they are sent first), then orders, each by id; a cancel
+    never overtakes its own order.
+    """
+    while True:
+        pick = -1
+        first = NEVER
+        first_arrival = False
+        for slot in range(meter[METER_USED]):
+            state = orders[slot, ORDER_STATE]
+            if state == STATE_FREE:
+                continue
+            arrival = state == STATE_IN_FLIGHT
+            due = orders[slot, ORDER_ARRIVES_NS if arrival else ORDER_CANCEL_NS]
+            if due > first or due == NEVER:
+                continue
+            if due == first and pick >= 0:
+                if arrival and not first_arrival:
+                    continue
+                if arrival == first_arrival and orders[slot, ORDER_ID] > orders[pick, ORDER_ID]:
+                    continue
+            pick = slot
+            first = due
+            first_arrival = arrival
+        meter[METER_NEXT_NS] = first
+        if pick < 0 or first >= before_ns:
+            return
+        if first_arrival:
+            arrive(levels, touch, orders, reports, meter, delays, pick)
+            continue
+        gone = orders[pick, ORDER_STATE] == STATE_GONE
+        kind = REPORT_CANCEL_REJECTED if gone else REPORT_CANCELLED
+        price = orders[pick, ORDER_PRICE_TICKS]
+        rest = orders[pick, ORDER_REMAINING]
+        report(orders, reports, meter, delays, pick, kind, price, rest, first)
+        orders[pick, ORDER_CANCEL_NS] = NEVER
+        remove(orders, meter, pick)
+        rebound(orders, meter)
 
 
 @kernel
 def aggressor(side: int, price_ticks: int, touch: I8) -> int:
-    """Return the aggressor of a trade; an unknown one is told from the touch, else 0."""
+    """Return the aggressor of a trade; an unknown one is told from the touch, else it is 0."""
     if side != 0:
         return side
     if price_ticks <= touch[TOUCH_BID]:
@@ -473,58 +327,60 @@ def advance(
     delays: I8,
     now_ns: int,
 ) -> int:
-    """Advance the exchange side to a time, arrivals included; return reports not yet read.
+    """Advance the exchange over its events with exch_ts <= now; return the unread reports.
+
+    At one instant the market comes before our arrivals and cancels: what we send cannot have
+    been there first.
 
     Args:
-        events: i8[n, EVENT_COLUMNS]; those with SEEN_EXCHANGE and exch time <= now_ns are read.
+        events: i8[n, EVENT_COLUMNS]; read from METER_CURSOR on.
         levels: i8[2, width], the exchange's book, changed.
         touch: i8[TOUCH_COLUMNS], changed.
         orders: i8[ORDERS_MAX, ORDER_COLUMNS], changed.
-        reports: i8[REPORTS_MAX, REPORT_COLUMNS], a ring, changed.
+        reports: i8[REPORTS_MAX, REPORT_COLUMNS], a ring; rows WRITTEN - READ are unread.
         meter: i8[METER_COLUMNS], changed.
         delays: i8[DELAY_COLUMNS].
-        now_ns: i8.
+        now_ns: i8, exchange clock.
     """
-    index = meter[METER_CURSOR]
-    count = events.shape[0]
-    while index < count:
+    read = meter[METER_CURSOR]
+    for index in range(read, events.shape[0]):
         if events[index, EVENT_SEEN] & SEEN_EXCHANGE == 0:
-            index += 1
             continue
         exch_ns = events[index, EVENT_EXCH_NS]
         if exch_ns > now_ns:
             break
+        read = index + 1
         if meter[METER_NEXT_NS] < exch_ns:
-            deliver_due(orders, levels, touch, reports, meter, delays, exch_ns)
+            settle(levels, touch, orders, reports, meter, delays, exch_ns)
         kind = events[index, EVENT_KIND]
         side = events[index, EVENT_SIDE]
         price = events[index, EVENT_PRICE_TICKS]
         lots = events[index, EVENT_LOTS]
-        index += 1
         if kind == KIND_TRADE:
-            if price <= meter[METER_BID_HIGH] or price >= meter[METER_ASK_LOW]:
-                hit = aggressor(side, price, touch)
-                if hit == SELL and price <= meter[METER_BID_HIGH]:
-                    match_flow(orders, BUY, price, lots, 1, exch_ns, delays, reports, meter)
-                elif hit == BUY and price >= meter[METER_ASK_LOW]:
-                    match_flow(orders, SELL, price, lots, 1, exch_ns, delays, reports, meter)
+            if lots > 0 and (price <= meter[METER_BID_HIGH] or price >= meter[METER_ASK_LOW]):
+                hit = -aggressor(side, price, touch)
+                if (hit == BUY and price <= meter[METER_BID_HIGH]) or (
+                    hit == SELL and price >= meter[METER_ASK_LOW]
+                ):
+                    serve(orders, reports, meter, delays, hit, price, lots, True, exch_ns)
             continue
-        previous = apply(levels, touch, kind, side, price, lots)
-        if kind == KIND_CLEAR:
-            continue
+        outside = touch[TOUCH_OUTSIDE]
+        before = apply(levels, touch, kind, side, price, lots)
+        if kind == KIND_CLEAR or touch[TOUCH_OUTSIDE] != outside:
+            continue  # a lost connection: neither did the queue before us go, nor was any hit
         if side == BUY:
+            if price >= meter[METER_ASK_LOW] and lots > before:
+                more = lots - before
+                serve(orders, reports, meter, delays, SELL, price, more, False, exch_ns)
             if meter[METER_BID_LOW] <= price <= meter[METER_BID_HIGH]:
                 cap_queue(orders, meter, BUY, price, lots)
-            if price >= meter[METER_ASK_LOW] and lots > previous:
-                more = lots - previous
-                match_flow(orders, SELL, price, more, 0, exch_ns, delays, reports, meter)
         else:
+            if price <= meter[METER_BID_HIGH] and lots > before:
+                more = lots - before
+                serve(orders, reports, meter, delays, BUY, price, more, False, exch_ns)
             if meter[METER_ASK_LOW] <= price <= meter[METER_ASK_HIGH]:
                 cap_queue(orders, meter, SELL, price, lots)
-            if price <= meter[METER_BID_HIGH] and lots > previous:
-                more = lots - previous
-                match_flow(orders, BUY, price, more, 0, exch_ns, delays, reports, meter)
-    meter[METER_CURSOR] = index
+    meter[METER_CURSOR] = read
     if meter[METER_NEXT_NS] <= now_ns:
-        deliver_due(orders, levels, touch, reports, meter, delays, now_ns + 1)
+        settle(levels, touch, orders, reports, meter, delays, now_ns + 1)
     return int(meter[METER_WRITTEN] - meter[METER_READ])

@@ -34,7 +34,9 @@ TOUCH_BID = 0  # best bid in ticks, NO_BID when the side is empty
 TOUCH_ASK = 1  # best ask in ticks, NO_ASK when the side is empty
 TOUCH_BASE = 2  # tick of column 0 of `levels`
 TOUCH_OUTSIDE = 3  # events whose price fell outside the window, counted
-TOUCH_COLUMNS = 4
+TOUCH_BIDS = 4  # bid levels that hold lots
+TOUCH_ASKS = 5
+TOUCH_COLUMNS = 6
 NO_BID = -(1 << 62)
 NO_ASK = 1 << 62
 
@@ -95,6 +97,7 @@ ORDERS_MAX = 256
 STATE_FREE = 0
 STATE_IN_FLIGHT = 1
 STATE_RESTING = 2
+STATE_GONE = 3  # over, but a cancel is still on its way to it
 NEVER = 1 << 62
 
 # --- what the exchange tells us: i8[REPORTS_MAX, REPORT_COLUMNS], a ring --------------------
@@ -168,8 +171,9 @@ LEDGER_TRIPS = 17  # closed round trips
 LEDGER_WINS = 18  # of them with a profit
 LEDGER_DAY_OPENING = 19  # equity at the first mark of the UTC day, quote units
 LEDGER_DAY = 20  # number of that day since the epoch
-LEDGER_EQUITY = 21  # at the last mark
-LEDGER_COLUMNS = 22
+LEDGER_EQUITY = 21  # of the balances now, at the last mark
+LEDGER_OPEN_LOTS = 22  # signed sum of the open FIFO lots
+LEDGER_COLUMNS = 23
 
 # one open FIFO lot of the position: i8[LOTS_MAX, LOT_COLUMNS], oldest first, a ring
 LOT_SIGNED = 0  # lots, positive long
