@@ -18,7 +18,6 @@ from market.fills import (
     METER_CURSOR,
     METER_OVERFLOW,
     METER_READ,
-    METER_USED,
     METER_TRADES,
     METER_WRITTEN,
     advance,
@@ -39,8 +38,8 @@ from market.layout import (
     REPORT_FILL,
     REPORT_KIND,
     REPORT_VISIBLE_NS,
-    STATE_FREE,
-    STATE_GONE,
+    STATE_IN_FLIGHT,
+    STATE_RESTING,
     STEP_NOW_NS,
     TRIP_COLUMNS,
 )
@@ -152,7 +151,6 @@ class RecordedVenue:
     async def account(self) -> VenueAccount:
         """Return balances after every fill so far, visible or not, and our open orders."""
         exchange = self._exchange
-        rows = exchange.orders[: int(exchange.meter[METER_USED])]
         orders = tuple(
             OpenOrder(
                 int(row[ORDER_ID]),
@@ -160,8 +158,8 @@ class RecordedVenue:
                 int(row[ORDER_PRICE_TICKS]),
                 int(row[ORDER_REMAINING]),
             )
-            for row in rows
-            if row[ORDER_STATE] not in (STATE_FREE, STATE_GONE)
+            for row in exchange.orders
+            if row[ORDER_STATE] in (STATE_IN_FLIGHT, STATE_RESTING)
         )
         return VenueAccount(
             quote_units=int(self._ledger[LEDGER_QUOTE]),
@@ -201,7 +199,7 @@ class RecordedVenue:
         """Advance the exchange side; return a copy of the reports that became visible."""
         exchange = self._exchange
         meter = exchange.meter
-        waiting = advance(
+        advance(
             self._builder.events,
             exchange.levels,
             exchange.touch,
@@ -212,9 +210,9 @@ class RecordedVenue:
             now_ns,
         )
         self._now_ns = now_ns
-        if waiting == 0:
+        if meter[METER_WRITTEN] == meter[METER_READ]:
             return NO_REPORTS
-        if waiting < 0 or meter[METER_OVERFLOW]:
+        if meter[METER_OVERFLOW]:
             raise VenueError("more reports came in one step than the ring holds")
         ring = exchange.reports
         self._book(ring)

@@ -1,0 +1,163 @@
+"""What the pure step is told, and what it asks its shell to do. Nothing here acts."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from agents.executor.state import Frozen
+from exchange.port import MarketStep
+from market.types import I8
+from protocol.journal import Entry
+from protocol.messages import Ack, Decision, Nack, Pair, Round, Vote
+from protocol.orders import Approved
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionHeard:
+    """A set that shall come into force; `ref` is its message, empty when a snapshot told it."""
+
+    src: str
+    ref: str
+    pair: Pair
+    word: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class RoundHeard:
+    """Sets are put to us as a voter."""
+
+    src: str
+    ref: str
+    word: Round
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """The shadow replay of a round is done.
+
+    Attributes:
+        incumbent, candidate: (net profit against holding, root mean square of the worth held) on
+            the newest window, quote asset.
+    """
+
+    asked: RoundHeard
+    incumbent: tuple[float, float]
+    candidate: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DoneHeard:
+    """All seats have answered a boundary."""
+
+    index: int
+    decision: Pair | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopHeard:
+    """Cancel everything and stay stopped; `src` is empty when a file or snapshot told it."""
+
+    id: str
+    flatten: bool
+    src: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RearmHeard:
+    """Stop ids are lifted, for good."""
+
+    src: str
+    ref: str
+    lifts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PauseHeard:
+    """Quotes are withdrawn, or allowed again."""
+
+    src: str
+    ref: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The coordinator has been silent for too long, or is back."""
+
+    alone: bool
+
+
+Event: TypeAlias = (
+    MarketStep
+    | DecisionHeard
+    | RoundHeard
+    | Shadowed
+    | DoneHeard
+    | StopHeard
+    | RearmHeard
+    | PauseHeard
+    | Alone
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Put these on disk in one transaction, before any later effect."""
+
+    entries: tuple[Entry, ...]
+    state: Frozen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send an order."""
+
+    order: Approved
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Send a cancel."""
+
+    order_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer the message `ref` of `dst`; the latest answer is the one that is repeated."""
+
+    dst: str
+    ref: str
+    word: Ack | Nack
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say a vote to the coordinator until it has received it."""
+
+    ref: str
+    word: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Tell coordinator and seats that feed time waits at a boundary."""
+
+    index: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Replay the round's set beside the incumbent, then tell `Shadowed`."""
+
+    asked: RoundHeard
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Fills to be shown on telemetry: i8[n, FILLED_COLUMNS]."""
+
+    filled: I8
+
+
+Effect: TypeAlias = Write | Place | Cancel | Reply | Say | Reach | Shadow | Show

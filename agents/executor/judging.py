@@ -1,0 +1,168 @@
+"""Judges what others decided or proposed: decisions, their coming into force, votes.
+
+The order is that of PROTOCOL.md 3, "Applying": epoch, version, expiry, bounds, step, veto. Bounds
+and veto hold in every mode and are asked twice, when a decision is heard and when it would come
+into force. The incumbent lapses to the baseline after its `not_after`; a boundary that closed
+without a decision renews it, here and in the coordinator's log alike.
+"""
+
+from agents.executor import records
+from agents.executor.events import DecisionHeard, Effect, Reply, RoundHeard, Shadowed
+from agents.executor.state import COORDINATOR, Agreed, State, Verdict
+from agents.session import parameter_row
+from market.breach import HALTED, RISK_STATE
+from market.layout import LEDGER_MARK
+from market.policy import cap_lots
+from market.quotes import smallest_lots
+from protocol.errors import printable
+from protocol.journal import Entry
+from protocol.merge import digest, within_step
+from protocol.messages import (
+    Ack,
+    Choice,
+    Nack,
+    NackCode,
+    QuoteParameters,
+    Stage,
+    utc_ns,
+)
+
+Problem = tuple[NackCode, str]
+
+
+def of_decision(state: State, heard: DecisionHeard) -> Problem | None:
+    """Return why a decision must not come into force, None when it may."""
+    epoch, version = state.verdict.pair
+    if heard.pair[0] < epoch:
+        return NackCode.FENCED, f"epoch must be at least {epoch}, found {heard.pair[0]}"
+    if heard.pair[1] <= version:
+        return NackCode.STALE_VERSION, f"version must be above {version}, found {heard.pair[1]}"
+    word = heard.word
+    if state.now_ns > word.not_after:
+        return NackCode.EXPIRED, f"must come before {word.not_after}, found {state.now_ns}"
+    problem = of_bounds(state, word.params)
+    if problem is not None:
+        return problem
+    limit = state.session.settings.optimizer.step_limit
+    step = within_step(state.incumbent, word.params, limit)
+    if step is not None:
+        return NackCode.STEP, printable(step)
+    return of_veto(state)
+
+
+def of_bounds(state: State, params: QuoteParameters) -> Problem | None:
+    """Return why a set could never make a legal order here."""
+    scale = state.session.setup.scale
+    half = int(state.account.ledger[LEDGER_MARK])
+    if half == 0:
+        return None  # nothing is known of prices yet, and nothing is quoted
+    least = int(smallest_lots(max(1, half // 2), scale))
+    held = int(cap_lots(parameter_row(params), scale))
+    if held < least:
+        line = f"max_position must hold the smallest order, {least} lots, found {held}"
+        return NackCode.BOUNDS, line
+    return None
+
+
+def of_veto(state: State) -> Problem | None:
+    """Return why risk or the operator forbids any change now."""
+    if state.stops:
+        return NackCode.HALTED, "stopped by the operator"
+    if state.account.risk[RISK_STATE] == HALTED:
+        return NackCode.RISK_VETO, "risk has halted the account"
+    return None
+
+
+def renew(state: State) -> tuple[list[Entry], list[Effect]]:
+    """At a cycle edge: let a pending set come into force, let an old one lapse."""
+    entries: list[Entry] = []
+    said: list[Effect] = []
+    pending, now_ns = state.pending, state.now_ns
+    if pending is not None and pending.not_before_ns <= now_ns:
+        state.pending = None
+        problem = of_bounds(state, pending.params) or of_veto(state)
+        if now_ns > pending.not_after_ns:
+            problem = NackCode.EXPIRED, f"lapsed at {pending.not_after_ns}"
+        if problem is None:
+            state.in_force = pending
+            state.applied_pair = pending.pair
+            state.verdict = Verdict(pending.pair, applied=True)
+        else:
+            state.verdict = Verdict(pending.pair, code=problem[0], detail=problem[1])
+        kind = "applied" if problem is None else "refused"
+        entries.append(_entry(now_ns, kind, pending, problem))
+        if pending.ref:
+            said.append(Reply(COORDINATOR, pending.ref, stage_of(state)))
+    held = state.in_force
+    if held is not None and now_ns > held.not_after_ns:
+        state.in_force = None
+        entries.append(_entry(now_ns, "lapsed", held, None))
+    if entries:
+        state.parameters[:] = parameter_row(state.incumbent)
+    return entries, said
+
+
+def _entry(now_ns: int, kind: str, agreed: Agreed, problem: Problem | None) -> Entry:
+    body = {
+        "pair": list(agreed.pair),
+        "params": agreed.params.model_dump(),
+        "code": None if problem is None else problem[0].value,
+        "detail": "" if problem is None else problem[1],
+    }
+    return Entry(records.PARAMETERS, now_ns, kind, body, key=f"{kind} {now_ns}")
+
+
+def stage_of(state: State) -> Ack | Nack:
+    """Return the answer that the newest judged decision has come to."""
+    verdict = state.verdict
+    if verdict.code is not None:
+        return Nack(code=verdict.code, detail=printable(verdict.detail))
+    return Ack(stage=Stage.APPLIED if verdict.applied else Stage.RECEIVED)
+
+
+def of_round(state: State, asked: RoundHeard) -> Problem | None:
+    """Return why a round's set is rejected before it is replayed, None to replay it."""
+    word, settings = asked.word, state.session.settings
+    chosen = next((s for s in word.sets if digest(s.params) == digest(word.candidate)), None)
+    if chosen is None:
+        return NackCode.SCHEMA, "no set of the round has the candidate's digest"
+    rules = settings.coordinator
+    if not chosen.confidence_score >= rules.confidence_min:
+        found = f"{chosen.confidence_score:.4g}"
+        line = f"confidence_score must be at least {rules.confidence_min:g}, found {found}"
+        return NackCode.CONFIDENCE, line
+    drawdown = chosen.performance_metrics.max_drawdown
+    if not drawdown <= rules.drawdown_max:
+        line = f"max_drawdown must be at most {rules.drawdown_max:g}, found {drawdown:.4g}"
+        return NackCode.BOUNDS, line
+    age_s = (state.now_ns - utc_ns(chosen.timestamp)) / 1e9
+    if not abs(age_s) <= rules.age_max_s:
+        line = f"age must be at most {rules.age_max_s} s of venue time, found {age_s:.0f} s"
+        return NackCode.EXPIRED, line
+    step = within_step(state.incumbent, word.candidate, settings.optimizer.step_limit)
+    if step is not None:
+        return NackCode.STEP, printable(step)
+    return of_bounds(state, word.candidate) or of_veto(state)
+
+
+def of_shadow(seen: Shadowed) -> Problem | None:
+    """Return why the shadow replay speaks against a set, None when it is not worse.
+
+    A set is worse when both its net profit and its net profit per unit of risk fall behind the
+    incumbent's on the newest window: a smaller one that earns less but risks less may pass.
+    """
+    net, risk = seen.candidate
+    held_net, held_risk = seen.incumbent
+    per_risk = net / risk if risk > 0.0 else 0.0
+    held_per_risk = held_net / held_risk if held_risk > 0.0 else 0.0
+    if net >= held_net or per_risk >= held_per_risk:
+        return None
+    line = f"shadow replay found {net:.2f} against {held_net:.2f} of the set in force"
+    return NackCode.RISK_VETO, line
+
+
+def choice_of(problem: Problem | None) -> tuple[Choice, str]:
+    """Return a vote and its reason, which begins with the code that a refusal will carry."""
+    if problem is None:
+        return Choice.APPROVE, "not worse on the newest window"
+    return Choice.REJECT, printable(f"{problem[0].value}: {problem[1]}")

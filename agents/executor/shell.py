@@ -1,0 +1,307 @@
+"""The thin shell: it owns the clock, the venue, the journal and the tasks, and decides nothing.
+
+One loop: words that have come in, then one market step, then the effects of both in their order.
+It gives way to the event loop at least every few milliseconds, so that words are heard while the
+feed runs, and looks at the stop file before every step and at least every 200 ms.
+"""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, assert_never
+
+import structlog
+
+from agents.executor import records
+from agents.executor.events import (
+    Alone,
+    Cancel,
+    Effect,
+    Event,
+    Place,
+    Reach,
+    Reply,
+    Say,
+    Shadow,
+    Show,
+    StopHeard,
+    Write,
+)
+from agents.executor.recovery import HEARD_SEQ, Recovered, fold_due, guarded
+from agents.executor.shadow import shadowed
+from agents.executor.state import State, freeze
+from agents.executor.step import step
+from agents.executor.stopfile import StopFile
+from agents.settings import Clock
+from market.layout import LEDGER_TRIPS
+from protocol.journal import Journal
+
+BREATH_S = 0.005
+"""Wall time after which the loop gives way to others."""
+LOOK_S = 0.2
+"""Longest wall time between two looks at the stop file."""
+
+log = structlog.get_logger()
+
+
+class Link(Protocol):
+    """The executor's side of the bus."""
+
+    def reply(self, effect: Reply) -> None:
+        """Answer a message."""
+        ...
+
+    def say(self, effect: Say) -> None:
+        """Send a vote."""
+        ...
+
+    def reach(self, state: State, effect: Reach) -> None:
+        """Tell coordinator and seats of a boundary, and answer it as a seat."""
+        ...
+
+    def closed(self, state: State) -> None:
+        """Hear that the boundary was closed and judged: nobody need be told any more."""
+        ...
+
+    def show(self, state: State, effect: Show) -> None:
+        """Show fills."""
+        ...
+
+    def tell(self, state: State, *, lag_s: float) -> None:
+        """Show how things stand, and keep the heartbeat's words current."""
+        ...
+
+    def silence_s(self) -> float:
+        """Return the wall seconds since the coordinator's last sign of life."""
+        ...
+
+
+class Shell:
+    """Runs one executor over one venue.
+
+    Args:
+        found: where to go on from.
+        journal: open for writing.
+        folder: the executor's data directory; the stop file is looked for there.
+        link: the bus, None when alone.
+    """
+
+    def __init__(
+        self, found: Recovered, journal: Journal, folder: Path, link: Link | None = None
+    ) -> None:
+        self.state = found.state
+        self.venue = found.venue
+        self.link = link
+        self.inbox: deque[Event] = deque()
+        self.ending = False
+        self._found = found
+        self._journal = journal
+        self._stop_file = StopFile(folder)
+        self._wake = asyncio.Event()
+        self._heard_seq = found.heard_seq
+        self._replaying = True
+        self._tasks: set[asyncio.Task[None]] = set()
+        settings = self.state.session.settings
+        self._limit_s = settings.executor.autonomy_limit_s
+        self._real = settings.run.clock is Clock.REAL and link is not None
+        self._speed = settings.run.speed
+        self._breathed_s = self._looked_s = self._told_s = time.monotonic()
+        self._began_s = self._breathed_s
+        self._began_ns = self.venue.now_ns()
+        self._lag_s = 0.0
+
+    def put(self, event: Event) -> None:
+        """Hand in a word; it is taken in before the next market step."""
+        self.inbox.append(event)
+        self._wake.set()
+
+    def end(self) -> None:
+        """End after the present step."""
+        self.ending = True
+        self._wake.set()
+
+    async def catch_up(self) -> None:
+        """Live again through what the journal knows already; nothing is said meanwhile.
+
+        Raises:
+            RecoveryError: a step decided otherwise than it did before.
+        """
+        steps = self.venue.events()
+        while self.state.now_ns < self._found.horizon_ns:
+            market = await anext(steps, None)
+            if market is None:
+                break
+            await self._take(market, market.now_ns)
+            fold_due(self._found)
+            self._heard_seq = self._found.heard_seq
+        self._replaying = False
+        self._began_ns = self.venue.now_ns()
+        self._began_s = time.monotonic()
+
+    async def run(self) -> bool:
+        """Run to the end of the feed; return False when it ended early because it was told to."""
+        if self._replaying:
+            await self.catch_up()
+        if self.state.waiting and self.link is not None:
+            self.link.reach(self.state, Reach(self.state.boundary, self.state.now_ns))
+        steps = self.venue.events()
+        complete = False
+        while not self.ending:
+            await self._drain()
+            if not self._may_step():
+                await self._pause(LOOK_S)
+                continue
+            if self._real and await self._too_early():
+                continue
+            market = await anext(steps, None)
+            if market is None:
+                complete = True
+                break
+            await self._take(market, market.now_ns)
+            await self._breathe()
+        await self._drain()
+        self._close()
+        return complete
+
+    def _may_step(self) -> bool:
+        """Whether feed time may go on.
+
+        While a stop waits for its cancels it always may: in lockstep a boundary, or a silent
+        coordinator, would else hold up the answer. Otherwise, in lockstep, time stands still
+        without a coordinator: nothing is quoted then, and the result does not depend on it.
+        """
+        state = self.state
+        if state.stops and not state.calm:
+            return True
+        if state.waiting:
+            return False
+        return self.link is None or self._real or self.link.silence_s() <= self._limit_s
+
+    async def _drain(self) -> None:
+        """Take in all words that have come, and the stop file."""
+        for stop in self._stop_file.look(self.state):
+            self.inbox.append(stop)
+        if self._real and self.link is not None:
+            self.inbox.append(Alone(self.link.silence_s() > self._limit_s))
+        self._looked_s = time.monotonic()
+        while self.inbox:
+            event = self.inbox.popleft()
+            waited = self.state.waiting
+            await self._take(event, self.state.now_ns)
+            if waited and not self.state.waiting and self.link is not None:
+                self.link.closed(self.state)
+            if isinstance(event, StopHeard):
+                log.warning("stopped", id=event.id, flatten=event.flatten)
+
+    async def _take(self, event: Event, now_ns: int) -> None:
+        self.state, effects = step(self.state, event, now_ns)
+        for effect in effects:
+            await self._perform(effect)
+
+    async def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Write():
+                self._write(effect)
+            case Place():
+                await self.venue.place(effect.order)
+            case Cancel():
+                await self.venue.cancel(effect.order_id)
+            case Shadow():
+                self._shadow(effect)
+            case Reply() | Say() | Reach() | Show():
+                if self.link is not None and not self._replaying:
+                    self._speak(self.link, effect)
+            case _:
+                assert_never(effect)
+
+    def _speak(self, link: Link, effect: Reply | Say | Reach | Show) -> None:
+        match effect:
+            case Reply():
+                link.reply(effect)
+            case Say():
+                link.say(effect)
+            case Reach():
+                link.reach(self.state, effect)
+            case Show():
+                link.show(self.state, effect)
+            case _:
+                assert_never(effect)
+
+    def _write(self, effect: Write) -> None:
+        """Put one transaction on disk; a frozen state says up to which word it goes."""
+        held = None
+        if effect.state is not None:
+            held = {records.STATE: effect.state, HEARD_SEQ: self._heard_seq}
+        if self._replaying:
+            guarded(lambda: self._journal.append(effect.entries, state=held))
+            return
+        numbers = self._journal.append(effect.entries, state=held)
+        for entry, number in zip(effect.entries, numbers, strict=True):
+            if entry.table == records.HEARD:
+                self._heard_seq = max(self._heard_seq, number)
+
+    def _shadow(self, effect: Shadow) -> None:
+        """Replay beside the loop: it may take longer than a word may wait."""
+        state, tape = self.state, self.venue.tape()
+        held, now_ns = state.incumbent, state.now_ns
+
+        async def replay() -> None:
+            asked, session = effect.asked, state.session
+            self.put(await asyncio.to_thread(shadowed, asked, session, held, now_ns, tape))
+
+        task = asyncio.create_task(replay())
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("shadow_replay_failed", error=str(task.exception()))
+            self.end()
+
+    async def _breathe(self) -> None:
+        """Give way to others now and then."""
+        now_s = time.monotonic()
+        if now_s - self._breathed_s < BREATH_S and not self.inbox:
+            return
+        await asyncio.sleep(0)
+        self._breathed_s = time.monotonic()
+        self._lag_s = self._breathed_s - now_s
+        self._tell(self._breathed_s)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for a word, at most so long."""
+        self._tell(time.monotonic())
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _too_early(self) -> bool:
+        """Wait for the wall clock to reach the next step; True when words must be heard first."""
+        ahead_ns = self.venue.now_ns() + self.state.session.settings.executor.guard_interval_ns
+        due_s = self._began_s + (ahead_ns - self._began_ns) / 1e9 / self._speed
+        left_s = due_s - time.monotonic()
+        if left_s <= 0.0:
+            return time.monotonic() - self._looked_s > LOOK_S
+        await self._pause(min(left_s, LOOK_S))
+        return True
+
+    def _tell(self, now_s: float) -> None:
+        if self.link is not None and now_s - self._told_s >= LOOK_S:
+            self.link.tell(self.state, lag_s=self._lag_s)
+            self._told_s = now_s
+
+    def _close(self) -> None:
+        """Put what the last transaction left over on disk, with the state as it is now."""
+        if self.state.now_ns == 0:
+            return
+        entry = records.cycle_entry(self.state)
+        last = replace(entry, kind="end", key=f"end {self.state.now_ns}")
+        self.state.kept_trips = int(self.state.account.ledger[LEDGER_TRIPS])
+        entries = (*self.state.unwritten, last)
+        self.state.unwritten.clear()
+        self._write(Write(entries, freeze(self.state)))

@@ -1,0 +1,105 @@
+"""One executor's life: lock, journal, recovery, then the shell, alone or on the bus."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from agents.executor.recovery import RecoveryError, open_journal, recover
+from agents.executor.result import executor_part, journaled
+from agents.executor.shell import Shell
+from agents.session import Session, open_session
+from agents.settings import Clock, Settings
+
+LOCK_NAME = "executor.lock"
+RESULT_NAME = "executor.json"
+
+log = structlog.get_logger()
+
+
+class Run:
+    """An executor from its start to its end in one run folder.
+
+    Args:
+        settings: resolved.
+        folder: for journal, lock, stop file and result.
+        alone: without a bus.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, *, alone: bool) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.alone = alone
+        self.shell: Shell | None = None
+        self._ending = False
+
+    def end(self) -> None:
+        """End cleanly after the present step."""
+        self._ending = True
+        if self.shell is not None:
+            self.shell.end()
+
+    async def serve(self) -> int:
+        """Live through the recording; return 0 at its end, also when told to end early.
+
+        Raises:
+            RecoveryError: another executor holds the folder, or the journal does not fit.
+        """
+        lock = take_lock(self.folder)
+        try:
+            session = open_session(self.settings)
+            log.info("session_opened", symbol=session.meta.symbol, first_ns=session.first_ns)
+            complete = await self._live(session)
+            if complete:
+                write_result(self.folder, session)
+        finally:
+            os.close(lock)
+        return 0
+
+    async def _live(self, session: Session) -> bool:
+        lockstep = not self.alone and self.settings.run.clock is Clock.LOCKSTEP
+        with open_journal(self.folder) as journal:
+            found = recover(journal, session, lockstep=lockstep)
+            if found.state.now_ns:
+                log.info("recovered", now_ns=found.state.now_ns, horizon_ns=found.horizon_ns)
+            shell = self.shell = Shell(found, journal, self.folder)
+            if self._ending:
+                shell.end()
+            await shell.catch_up()
+            if self.alone:
+                return await shell.run()
+            from agents.executor.link import joined
+
+            async with joined(self.settings, shell, journal):
+                return await shell.run()
+
+
+def take_lock(folder: Path) -> int:
+    """Hold a run folder for this process alone; return the lock's descriptor.
+
+    Raises:
+        RecoveryError: another executor holds it.
+    """
+    lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise RecoveryError(
+            f"another executor is at work in {folder}; end it, or use another folder"
+        ) from None
+    return lock
+
+
+def write_result(folder: Path, session: Session) -> dict[str, Any]:
+    """Write the executor's part of the result as JSON, whole or not at all; return it."""
+    lived = journaled(folder, session)
+    tape = session.tape_builder().advance(lived.last_ns)
+    document = executor_part(lived, session, tape)
+    draft = folder / f"{RESULT_NAME}.draft"
+    draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    draft.replace(folder / RESULT_NAME)
+    return document

@@ -1,0 +1,275 @@
+"""What the executor knows, how much of it lives on disk, and how it is read back.
+
+The account's arrays are changed in place by the kernels, once a step; everything else is small and
+plain. `freeze` gives what the journal keeps at every cycle (only rows in use), `thaw` makes the
+same state of it. What is public of the market is not kept: the venue observes it again.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from agents.session import Session, parameter_row
+from market.account import Account, open_account
+from market.layout import LEDGER_TRIPS, LOTS_MAX
+from market.ledger import LOTS_COUNT, LOTS_FIRST
+from market.own import OWN_METER_COUNT
+from market.replay_step import COUNT_COLUMNS, REPLAY_COLUMNS, REPLAY_PEAK
+from market.types import F8, I8
+from protocol.journal import Entry
+from protocol.messages import NackCode, Pair, QuoteParameters
+
+NOTHING: Pair = (0, 0)
+COORDINATOR = "coordinator"
+"""Its name on the bus."""
+TRIPS_KEPT = 1 << 20
+"""Closed round trips of one run that are kept one by one; more are only counted."""
+Frozen: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A decision as it was judged here: what shall be in force, and when."""
+
+    pair: Pair
+    params: QuoteParameters
+    not_before_ns: int
+    not_after_ns: int
+    ref: str
+    """Id of the message that it came with, to be answered finally."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the newest decision was judged; `code` None while it is pending or applied."""
+
+    pair: Pair = NOTHING
+    applied: bool = False
+    code: NackCode | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """The last vote given, to be said again when it is asked for again."""
+
+    ref: str
+    round: int
+    candidate: str
+    choice: str
+    reason: str
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that the pure step works on.
+
+    Attributes:
+        session: never changes.
+        account: arrays, changed in place.
+        parameters: f8[PARAMETER_COLUMNS] in force.
+        counts: i8[COUNT_COLUMNS], of records and refusals.
+        figures: f8[REPLAY_COLUMNS], what was quoted and risked, summed over steps.
+        now_ns: time of the last step lived through; 0 before the first.
+        steps: lived through.
+        in_force: the applied decision, None for the baseline.
+        applied_pair: the newest pair ever applied; stays when the set lapses.
+        pending: a judged decision whose time has not come.
+        boundary: number of the last boundary reached, counted from 1.
+        waiting: whether feed time stands at that boundary.
+        named: the decision that the closing of the boundary named and we have not judged yet.
+        stops: active stop ids, each with whether it asks for a flat position.
+        lifted: ids that never stop again.
+        told: stop ids whose `stopped` has been said since this start.
+        kept_trips: closed round trips already on disk.
+        unwritten: entries of past steps that needed no transaction of their own.
+        asked: who asked for each stop since this start.
+        lockstep: whether feed time waits at boundaries.
+        calm: whether nothing of ours was open, or to be done, after the last step.
+    """
+
+    session: Session
+    account: Account
+    parameters: F8
+    counts: I8
+    figures: F8
+    now_ns: int = 0
+    steps: int = 0
+    in_force: Agreed | None = None
+    applied_pair: Pair = NOTHING
+    pending: Agreed | None = None
+    verdict: Verdict = field(default_factory=Verdict)
+    voted: Voted | None = None
+    boundary: int = 0
+    waiting: bool = False
+    named: Pair | None = None
+    paused: bool = False
+    alone: bool = False
+    """True while the coordinator has been silent for longer than the autonomy limit."""
+    stops: dict[str, bool] = field(default_factory=dict)
+    lifted: dict[str, None] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    kept_trips: int = 0
+    unwritten: list[Entry] = field(default_factory=list)
+    asked: dict[str, str] = field(default_factory=dict)
+    lockstep: bool = False
+    calm: bool = False
+
+    @property
+    def incumbent(self) -> QuoteParameters:
+        """The set that is quoted by."""
+        return self.session.baseline if self.in_force is None else self.in_force.params
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing may be quoted now."""
+        return bool(self.stops) or self.paused or self.alone
+
+    @property
+    def flatten(self) -> bool:
+        """Whether some active stop asks for a flat position."""
+        return any(self.stops.values())
+
+    @property
+    def open_orders(self) -> int:
+        """How many of our orders may still fill, as far as is known here."""
+        return int(self.account.own_meter[OWN_METER_COUNT])
+
+
+def new_state(session: Session, *, lockstep: bool = False) -> State:
+    """Return the state before the first step."""
+    figures = np.zeros(REPLAY_COLUMNS)
+    figures[REPLAY_PEAK] = -1e300
+    return State(
+        session=session,
+        account=open_account(session.setup, trips=TRIPS_KEPT),
+        parameters=parameter_row(session.baseline),
+        counts=np.zeros(COUNT_COLUMNS, dtype=np.int64),
+        figures=figures,
+        lockstep=lockstep,
+    )
+
+
+def freeze(state: State) -> Frozen:
+    """Return everything that must survive as plain values and bytes."""
+    account = state.account
+    own = int(account.own_meter[OWN_METER_COUNT])
+    first = int(account.lots_meter[LOTS_FIRST])
+    lots = np.arange(first, first + int(account.lots_meter[LOTS_COUNT])) % LOTS_MAX
+    return {
+        "own": account.own[:own].tobytes(),
+        "own_meter": account.own_meter.tobytes(),
+        "ledger": account.ledger.tobytes(),
+        "lots": account.lots[lots].tobytes(),
+        "lots_meter": account.lots_meter.tobytes(),
+        "risk": account.risk.tobytes(),
+        "kelly": account.kelly.tobytes(),
+        "guard_state": account.guard_state.tobytes(),
+        "ladder": account.ladder.tobytes(),
+        "remember": account.remember.tobytes(),
+        "parameters": state.parameters.tobytes(),
+        "counts": state.counts.tobytes(),
+        "figures": state.figures.tobytes(),
+        "now_ns": state.now_ns,
+        "steps": state.steps,
+        "in_force": freeze_agreed(state.in_force),
+        "applied_pair": list(state.applied_pair),
+        "pending": freeze_agreed(state.pending),
+        "verdict": [
+            list(state.verdict.pair),
+            state.verdict.applied,
+            None if state.verdict.code is None else state.verdict.code.value,
+            state.verdict.detail,
+        ],
+        "voted": None
+        if state.voted is None
+        else [
+            state.voted.ref,
+            state.voted.round,
+            state.voted.candidate,
+            state.voted.choice,
+            state.voted.reason,
+        ],
+        "boundary": state.boundary,
+        "waiting": state.waiting,
+        "named": None if state.named is None else list(state.named),
+        "paused": state.paused,
+        "alone": state.alone,
+        "stops": dict(state.stops),
+        "lifted": list(state.lifted),
+        "kept_trips": int(account.ledger[LEDGER_TRIPS]),
+    }
+
+
+def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False) -> State:
+    """Return the state that `freeze` was given."""
+    state = new_state(session, lockstep=lockstep)
+    account = state.account
+    for name in ("own_meter", "ledger", "lots_meter", "risk", "guard_state", "ladder", "remember"):
+        _fill(getattr(account, name), frozen[name])
+    _fill(account.kelly, frozen["kelly"])
+    _fill(state.parameters, frozen["parameters"])
+    _fill(state.counts, frozen["counts"])
+    _fill(state.figures, frozen["figures"])
+    _fill(account.own[: int(account.own_meter[OWN_METER_COUNT])], frozen["own"])
+    first = int(account.lots_meter[LOTS_FIRST])
+    count = int(account.lots_meter[LOTS_COUNT])
+    lots = np.frombuffer(frozen["lots"], dtype=np.int64).reshape(count, account.lots.shape[1])
+    account.lots[np.arange(first, first + count) % LOTS_MAX] = lots
+    pair, applied, code, detail = frozen["verdict"]
+    state.now_ns = frozen["now_ns"]
+    state.steps = frozen["steps"]
+    state.in_force = thaw_agreed(frozen["in_force"])
+    state.applied_pair = as_pair(frozen["applied_pair"])
+    state.pending = thaw_agreed(frozen["pending"])
+    state.verdict = Verdict(
+        as_pair(pair), applied, None if code is None else NackCode(code), detail
+    )
+    state.voted = None if frozen["voted"] is None else Voted(*frozen["voted"])
+    state.boundary = frozen["boundary"]
+    state.waiting = frozen["waiting"]
+    state.named = None if frozen["named"] is None else as_pair(frozen["named"])
+    state.paused = frozen["paused"]
+    state.alone = frozen["alone"]
+    state.stops = dict(frozen["stops"])
+    state.lifted = dict.fromkeys(frozen["lifted"])
+    state.kept_trips = frozen["kept_trips"]
+    return state
+
+
+def freeze_agreed(agreed: Agreed | None) -> Frozen | None:
+    """Return a decision as plain values."""
+    if agreed is None:
+        return None
+    return {
+        "pair": list(agreed.pair),
+        "params": agreed.params.model_dump(),
+        "not_before": agreed.not_before_ns,
+        "not_after": agreed.not_after_ns,
+        "ref": agreed.ref,
+    }
+
+
+def thaw_agreed(frozen: Frozen | None) -> Agreed | None:
+    """Return the decision that `freeze_agreed` was given."""
+    if frozen is None:
+        return None
+    return Agreed(
+        pair=as_pair(frozen["pair"]),
+        params=QuoteParameters(**frozen["params"]),
+        not_before_ns=frozen["not_before"],
+        not_after_ns=frozen["not_after"],
+        ref=frozen["ref"],
+    )
+
+
+def as_pair(value: Any) -> Pair:
+    """Return `[epoch, version]` as a pair."""
+    epoch, version = value
+    return (int(epoch), int(version))
+
+
+def _fill(target: I8 | F8, held: bytes) -> None:
+    """Put saved bytes into an array of the same size."""
+    target[...] = np.frombuffer(held, dtype=target.dtype).reshape(target.shape)

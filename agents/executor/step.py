@@ -1,0 +1,243 @@
+"""The pure step of the executor: `step(state, event, now_ns) -> (state, effects)`.
+
+A market step trades (`trade`); a word is judged, becomes one row of the table `heard`, and changes
+the state by `fold`, which is also how a start reads those rows back. The account's arrays are
+changed in place, so the state returned is the one given; nothing else is touched, and no clock.
+"""
+
+from typing import Any, assert_never
+
+from agents.executor import judging, records
+from agents.executor.events import (
+    Alone,
+    DecisionHeard,
+    DoneHeard,
+    Effect,
+    Event,
+    PauseHeard,
+    RearmHeard,
+    Reply,
+    RoundHeard,
+    Say,
+    Shadow,
+    Shadowed,
+    StopHeard,
+    Write,
+)
+from agents.executor.state import (
+    Agreed,
+    State,
+    Verdict,
+    Voted,
+    as_pair,
+    freeze_agreed,
+    thaw_agreed,
+)
+from agents.executor.trade import stopped_replies, trade
+from exchange.port import MarketStep
+from protocol.errors import NackCode, printable
+from protocol.merge import digest
+from protocol.messages import Ack, Choice, Nack, Pair, Stage, Vote
+
+Effects = tuple[Effect, ...]
+
+
+def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
+    """Return the state after `event` and what is to be done, in order.
+
+    Args:
+        state: its arrays are changed in place.
+        event: what happened.
+        now_ns: venue time; a market step's own time, else that of the last step.
+    """
+    match event:
+        case MarketStep():
+            assert now_ns == event.now_ns > state.now_ns, f"{now_ns} is not after {state.now_ns}"
+            return state, trade(state, event)
+        case DecisionHeard():
+            return state, _decision(state, event)
+        case RoundHeard():
+            return state, _round(state, event)
+        case Shadowed():
+            return state, _vote(state, event.asked, judging.of_shadow(event))
+        case DoneHeard():
+            return state, _done(state, event)
+        case StopHeard():
+            return state, _stop(state, event)
+        case RearmHeard():
+            body = {"lifts": list(event.lifts)}
+            said = Reply(event.src, event.ref, Ack(stage=Stage.RECEIVED))
+            return state, (_keep(state, "rearm", body, event.ref), said)
+        case PauseHeard():
+            kind = "pause" if event.paused else "resume"
+            said = Reply(event.src, event.ref, Ack(stage=Stage.RECEIVED))
+            return state, (_keep(state, kind, {}, event.ref), said)
+        case Alone():
+            if event.alone == state.alone:
+                return state, ()
+            return state, (_keep(state, "alone", {"alone": event.alone}, None),)
+        case _:
+            assert_never(event)
+
+
+def _keep(state: State, kind: str, body: dict[str, Any], key: str | None) -> Write:
+    """Let a word change the state, and ask for its row."""
+    entry = records.heard_entry(state.now_ns, kind, body, key)
+    fold(state, kind, body)
+    return Write((entry,))
+
+
+def fold(state: State, kind: str, body: dict[str, Any]) -> None:
+    """Change the state as a row of `heard` says.
+
+    Raises:
+        ValueError: a kind that this program does not write.
+    """
+    match kind:
+        case "decision":
+            _fold_decision(state, body)
+        case "done":
+            _fold_done(state, body)
+        case "stop":
+            if body["id"] not in state.lifted:
+                state.stops[body["id"]] = body["flatten"]
+        case "rearm":
+            for key in body["lifts"]:
+                state.stops.pop(key, None)
+                state.lifted[key] = None
+        case "pause" | "resume":
+            state.paused = kind == "pause"
+        case "alone":
+            state.alone = body["alone"]
+        case "vote":
+            state.voted = Voted(**body)
+        case _:
+            raise ValueError(f"the journal holds a word of kind {kind!r}, which is not known")
+
+
+def _fold_decision(state: State, body: dict[str, Any]) -> None:
+    agreed = thaw_agreed(body["agreed"])
+    assert agreed is not None, "a judged decision without a set"
+    if body["code"] is None:
+        state.pending = agreed
+        state.verdict = Verdict(agreed.pair)
+    else:
+        code = NackCode(body["code"])
+        # A fenced or stale pair is refused without becoming the highest one judged.
+        if code not in (NackCode.FENCED, NackCode.STALE_VERSION):
+            state.verdict = Verdict(agreed.pair, code=code, detail=body["detail"])
+    if state.named is not None and state.verdict.pair >= state.named:
+        state.named = None
+        state.waiting = False
+
+
+def _fold_done(state: State, body: dict[str, Any]) -> None:
+    if body["index"] != state.boundary or not state.waiting:
+        return
+    named: Pair | None = None if body["decision"] is None else as_pair(body["decision"])
+    if named is not None and named > state.verdict.pair:
+        state.named = named
+        return
+    state.named = None
+    state.waiting = False
+    held = state.in_force
+    if named is None and held is not None and state.now_ns <= held.not_after_ns:
+        # Nothing better was found: the set in force is renewed, as in the coordinator's log.
+        until_ns = state.now_ns + state.session.settings.optimizer.validity_ns
+        state.in_force = Agreed(held.pair, held.params, held.not_before_ns, until_ns, held.ref)
+
+
+def _decision(state: State, heard: DecisionHeard) -> Effects:
+    if heard.pair == state.verdict.pair:
+        if not heard.ref:
+            return ()
+        if state.pending is not None and state.pending.pair == heard.pair:
+            held = state.pending
+            state.pending = Agreed(
+                held.pair, held.params, held.not_before_ns, held.not_after_ns, heard.ref
+            )
+        return (Reply(heard.src, heard.ref, judging.stage_of(state)),)
+    problem = judging.of_decision(state, heard)
+    word = heard.word
+    agreed = Agreed(heard.pair, word.params, word.not_before, word.not_after, heard.ref)
+    body = {
+        "agreed": freeze_agreed(agreed),
+        "code": None if problem is None else problem[0].value,
+        "detail": "" if problem is None else problem[1],
+    }
+    epoch, version = heard.pair
+    fenced = problem is not None and problem[0] in (NackCode.FENCED, NackCode.STALE_VERSION)
+    replaced = state.pending if problem is None else None
+    effects: list[Effect] = []
+    if fenced:
+        # Nothing changes by it, and a flood of old pairs must not fill the journal.
+        assert problem is not None, "fenced without a reason"
+    else:
+        effects.append(_keep(state, "decision", body, f"{epoch} {version}"))
+    if replaced is not None and replaced.ref:
+        line = f"{epoch}.{version} came before it was in force"
+        effects.append(Reply(heard.src, replaced.ref, _nack(NackCode.STALE_VERSION, line)))
+    if heard.ref:
+        answer = _nack(*problem) if problem is not None else judging.stage_of(state)
+        effects.append(Reply(heard.src, heard.ref, answer))
+    return tuple(effects)
+
+
+def _nack(code: NackCode, detail: str) -> Nack:
+    return Nack(code=code, detail=printable(detail))
+
+
+def _round(state: State, asked: RoundHeard) -> Effects:
+    voted = state.voted
+    if voted is not None and voted.ref == asked.ref:
+        return (Say(asked.ref, _word(voted)),)
+    problem = judging.of_round(state, asked)
+    if problem is None:
+        return (Shadow(asked),)
+    return _vote(state, asked, problem)
+
+
+def _vote(state: State, asked: RoundHeard, problem: judging.Problem | None) -> Effects:
+    choice, reason = judging.choice_of(problem)
+    body: dict[str, Any] = {
+        "ref": asked.ref,
+        "round": asked.word.round,
+        "candidate": digest(asked.word.candidate),
+        "choice": choice.value,
+        "reason": reason,
+    }
+    kept = _keep(state, "vote", body, asked.ref)
+    return (kept, Say(asked.ref, _word(Voted(**body))))
+
+
+def _word(voted: Voted) -> Vote:
+    return Vote(
+        round=voted.round,
+        candidate=voted.candidate,
+        choice=Choice(voted.choice),
+        reason=voted.reason,
+    )
+
+
+def _done(state: State, heard: DoneHeard) -> Effects:
+    if heard.index != state.boundary or not state.waiting or state.named is not None:
+        return ()
+    pair = None if heard.decision is None else list(heard.decision)
+    return (_keep(state, "done", {"index": heard.index, "decision": pair}, str(heard.index)),)
+
+
+def _stop(state: State, heard: StopHeard) -> Effects:
+    effects: list[Effect] = []
+    if heard.id not in state.stops and heard.id not in state.lifted:
+        body = {"id": heard.id, "flatten": heard.flatten}
+        effects.append(_keep(state, "stop", body, heard.id))
+    if heard.src:
+        state.asked[heard.id] = heard.src
+        if heard.id in state.lifted:
+            # A stop that was lifted already asks for nothing: it is over.
+            return (*effects, Reply(heard.src, heard.id, Ack(stage=Stage.STOPPED)))
+        state.told.discard(heard.id)
+        effects.append(Reply(heard.src, heard.id, Ack(stage=Stage.RECEIVED)))
+        if state.calm:
+            effects.extend(stopped_replies(state))
+    return tuple(effects)

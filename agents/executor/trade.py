@@ -1,0 +1,212 @@
+"""One guard step of trading, in exactly the order of `market/replay_step.py`.
+
+Reports, then `market.strategy.think`, then each action through the gate. The kernels are those of
+the replay; here they are asked one step at a time, and what they want becomes effects.
+"""
+
+import numpy as np
+
+from agents.executor import judging, records
+from agents.executor.events import Cancel, Effect, Place, Reach, Reply, Show, Write
+from agents.executor.state import State, freeze
+from exchange.port import MarketStep
+from market.breach import APPROVED
+from market.guard import flatten
+from market.layout import (
+    ACTION_CANCEL,
+    LEDGER_BASE,
+    LEDGER_MARK,
+    LEDGER_QUOTE,
+    LEDGER_TRIPS,
+    REPORT_EXCH_NS,
+    REPORT_FILL,
+    REPORT_KIND,
+    REPORT_LOTS,
+    REPORT_MAKER,
+    REPORT_ORDER_ID,
+    REPORT_PRICE_TICKS,
+    REPORT_SIDE,
+    REPORT_TRADE_ID,
+    REPORT_VISIBLE_NS,
+    UNITS,
+)
+from market.ledger import position_lots
+from market.own import FULL, free_base, free_quote, mark_cancelling
+from market.replay_step import (
+    COUNT_EQUITY,
+    COUNT_FILLED,
+    COUNT_PLACED,
+    COUNT_REFUSED,
+    COUNT_REPORTS,
+    FILLED_COLUMNS,
+    REPLAY_NET,
+    measure,
+)
+from market.strategy import enter_order, excess_units, half_ticks_of, take_report, think
+from market.types import I8
+from protocol.journal import Entry
+from protocol.messages import Ack, Stage
+from protocol.orders import Approved, Refused
+from risk import gate
+
+
+def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
+    """Live through one guard step; return what is to be done, the journal first."""
+    now_ns = event.now_ns
+    state.now_ns = now_ns
+    state.steps += 1
+    account, setup = state.account, state.session.setup
+    said: list[Effect] = []
+    if len(event.reports):
+        said.extend(_hear(state, event.reports))
+    unmarked = account.ledger[LEDGER_MARK] == 0
+    cycle = now_ns % setup.cycle.item(0) == 0
+    entries: list[Entry] = []
+    if cycle:
+        changes, replies = judging.renew(state)
+        entries.extend(changes)
+        said.extend(replies)
+    quiet = 1 if state.quiet else 0
+    rows = (event.step_row, event.view_row, event.plan_row)
+    count = think(*rows, account, setup, state.parameters, quiet)
+    if quiet and state.flatten:
+        count = _flatten(state, event)
+    sends = _act(state, event, count) if count else []
+    if unmarked and account.ledger[LEDGER_MARK] != 0:
+        state.figures[REPLAY_NET] -= excess_units(account.ledger, setup.scale) / UNITS
+    measure(account, setup.scale, state.figures)
+    if state.stops:
+        state.calm = _is_calm(state, event, count)
+        if state.calm:
+            said.extend(stopped_replies(state))
+    else:
+        state.calm = False
+    frozen = None
+    if cycle:
+        state.counts[COUNT_EQUITY] += 1
+        entries.append(records.cycle_entry(state))
+        if _reaches_boundary(state):
+            said.append(Reach(state.boundary, now_ns))
+        state.kept_trips = int(account.ledger[LEDGER_TRIPS])
+        frozen = freeze(state)
+    if not (cycle or sends):
+        return tuple(said)
+    entries = [*state.unwritten, *entries]
+    state.unwritten.clear()
+    return (Write(tuple(entries), frozen), *sends, *said)
+
+
+def _hear(state: State, reports: I8) -> list[Effect]:
+    """Book every report that has become visible."""
+    account, setup, counts = state.account, state.session.setup, state.counts
+    fills = []
+    for row in reports:
+        mark = int(account.ledger[LEDGER_MARK])
+        fee = take_report(row, account, setup)
+        kind = int(row[REPORT_KIND])
+        counts[COUNT_REPORTS + kind] += 1
+        if kind != REPORT_FILL:
+            continue
+        counts[COUNT_FILLED] += 1
+        fills.append(
+            (
+                row[REPORT_EXCH_NS],
+                row[REPORT_VISIBLE_NS],
+                row[REPORT_ORDER_ID],
+                row[REPORT_SIDE],
+                row[REPORT_PRICE_TICKS],
+                row[REPORT_LOTS],
+                row[REPORT_MAKER],
+                row[REPORT_TRADE_ID],
+                mark,
+                fee,
+            )
+        )
+    filled = np.array(fills, dtype=np.int64).reshape(-1, FILLED_COLUMNS)
+    state.unwritten.append(records.report_entry(state.now_ns, reports, filled))
+    return [Show(filled)] if fills else []
+
+
+def _act(state: State, event: MarketStep, count: int) -> list[Effect]:
+    """Put each action through the gate, note it, and return what is to be sent."""
+    account, setup, now_ns = state.account, state.session.setup, state.now_ns
+    rows: list[tuple[int, ...]] = []
+    sends: list[Effect] = []
+    refused: list[tuple[Refused, tuple[int, ...]]] = []
+    for action in account.actions[:count]:
+        kind, order_id, side, price, lots, level, taker = action.tolist()
+        code = APPROVED
+        if kind == ACTION_CANCEL:
+            mark_cancelling(account.own, account.own_meter, order_id)
+            sends.append(Cancel(order_id))
+        else:
+            judged = gate.check(action, event.step_row, account, setup)
+            order_id = 0
+            if isinstance(judged, Approved):
+                order_id = enter_order(action, now_ns, account)
+                if order_id == FULL:
+                    judged, order_id = gate.full(), 0
+                else:
+                    sends.append(Place(judged))
+            if isinstance(judged, Refused):
+                code = gate.refused_code(judged)
+                state.counts[COUNT_REFUSED + code] += 1
+        row = (now_ns, kind, order_id, side, price, lots, level, code, taker)
+        rows.append(row)
+        if code != APPROVED and isinstance(judged, Refused):
+            refused.append((judged, row))
+    state.counts[COUNT_PLACED] += count
+    state.unwritten.append(records.sent_entry(now_ns, rows))
+    if refused:
+        state.unwritten.append(records.refusal_entry(now_ns, refused))
+    return sends
+
+
+def _flatten(state: State, event: MarketStep) -> int:
+    """Write the actions that close the position, instead of the guard's."""
+    account, setup = state.account, state.session.setup
+    ledger, own, meter = account.ledger, account.own, account.own_meter
+    return int(
+        flatten(
+            event.step_row,
+            own,
+            meter,
+            position_lots(ledger, setup.scale),
+            free_quote(own, meter, int(ledger[LEDGER_QUOTE]), setup.scale),
+            free_base(own, meter, int(ledger[LEDGER_BASE]), setup.scale),
+            setup.scale,
+            setup.guarding,
+            account.actions,
+        )
+    )
+
+
+def _is_calm(state: State, event: MarketStep, count: int) -> bool:
+    """Return whether nothing of ours is open, nor, if asked, a position that can be closed."""
+    if state.open_orders or count:
+        return False
+    if not state.flatten or half_ticks_of(event.step_row) > 0:
+        return True
+    return position_lots(state.account.ledger, state.session.setup.scale) == 0
+
+
+def stopped_replies(state: State) -> list[Effect]:
+    """Say `stopped` to whoever asked and has not heard it since this start."""
+    replies: list[Effect] = []
+    for key, src in state.asked.items():
+        if key in state.stops and key not in state.told:
+            state.told.add(key)
+            replies.append(Reply(src, key, Ack(stage=Stage.STOPPED)))
+    return replies
+
+
+def _reaches_boundary(state: State) -> bool:
+    """Note a tuning boundary, from which feed time goes on only when it was closed."""
+    session = state.session
+    every = session.settings.optimizer.boundary_ns
+    if not state.lockstep or state.now_ns % every or state.now_ns <= session.first_ns:
+        return False
+    first = session.first_ns // every * every + every
+    state.boundary = (state.now_ns - first) // every + 1
+    state.waiting = True
+    return True
