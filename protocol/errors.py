@@ -76,3 +76,15 @@ class JournalError(ProtocolError):
 
 class SealError(ProtocolError):
     """The seal of `Approved` was claimed twice, by a stranger, or forged."""
+
+
+class RosterError(ProtocolError):
+    """Keys or the roster are missing, damaged, readable by others, or do not fit together."""
+
+    exit_code = 4
+
+
+class BusError(ProtocolError):
+    """The bus cannot be opened, or a message found no answer within its time."""
+
+    exit_code = 5

@@ -1,222 +1,144 @@
-"""Four frames: topic, header, body, signature. Sealing them, and opening what arrives.
+"""Four frames of one message: topic, header, body, signature; how they are made and opened.
 
-Whatever bytes arrive, opening gives a `Verified` or a `WireError`; nothing is parsed before its
-signature holds. Which key to try is read off the header by a pattern, a hint that decides nothing:
-the parsed sender must then be the one whose key it was. Time and delivery are judged elsewhere.
+Opening goes in the order of PROTOCOL.md 2: count and sizes, key, signature, and only then a
+parse; topic against header, rights, time. A frame that fails is an `Unfit` value, never an error.
 """
 
 import hashlib
-import json
 import re
 import struct
-from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
 
-from cryptography.exceptions import InvalidSignature
 from pydantic import Field
 
-from protocol.codec import BODY_MAX, loads_strict, parse_as
+from protocol.codec import BODY_MAX, CodecError, encode, loads_strict, parse_as
 from protocol.elements import Count, MessageId, Name, TimeNs, Word
-from protocol.errors import CodecError
+from protocol.errors import NackCode
 from protocol.keys import Identity, Roster
-from protocol.topics import TOPIC_MAX, Plane, Topic, parse_topic, topic_of
+from protocol.topics import Channel, Topic, parse_topic
 
 VERSION = 1
 HEADER_MAX = 1024
-"""Longest header, bytes."""
 SIGNATURE_SIZE = 64
-TTL_MAX_MS = 300_000
-AHEAD_MAX_NS = 30 * 10**9
+FRAMES = 4
+PAST_NS = 30 * 10**9
 """How far a sender's clock may run ahead of ours."""
-VERIFIED_MAX = 4096
-"""Signatures that a verifier remembers."""
-STOP = "emergency_stop"
-_SRC = re.compile(rb'"src"\s*:\s*"([a-z0-9_-]{1,24})"')
-
-Frames: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+TTL_MAX_MS = 300_000
+PREFIX = b"CPT1"
+SOURCE = re.compile(rb'"src":"([a-z0-9_-]{1,24})"')
+STOPS = frozenset({"emergency_stop"})
+"""Words that ignore clocks and rates, never the signature."""
 
 
 class Header(Word):
-    """What stands on the envelope; times are wall time."""
+    """Who says what to whom, when, and about which decision."""
 
-    v: Annotated[int, Field(ge=1, le=255)]
+    v: int = Field(ge=1, le=255)
     id: MessageId
-    type: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
+    type: str = Field(pattern=r"^[a-z_]{1,24}$")
     src: Name
     dst: Name
     ts: TimeNs
-    ttl: Annotated[int, Field(ge=1, le=TTL_MAX_MS)] = Field(description="delivery, ms")
-    enc: Literal["json", "msgpack"]
+    ttl: int = Field(ge=1, le=TTL_MAX_MS)
+    enc: str = Field(pattern=r"^(json|msgpack)$")
     epoch: Count | None = None
     version: Count | None = None
     gen: Count | None = None
     ref: MessageId | None = None
 
-    @property
-    def pair(self) -> tuple[int, int] | None:
-        """The decision's `(epoch, version)`, None when the header carries none."""
-        if self.epoch is None or self.version is None:
-            return None
-        return (self.epoch, self.version)
-
-
-class Fault(StrEnum):
-    """Why frames were dropped; the names of the counters."""
-
-    COUNT = "count"
-    SIZE = "size"
-    TOPIC = "topic"
-    KEY = "key"
-    SIGNATURE = "signature"
-    HEADER = "header"
-    MISMATCH = "mismatch"
-    RIGHTS = "rights"
-    RATE = "rate"
-    SNAPSHOT_RATE = "snapshot_rate"
-    ADDRESS = "address"
-    UNJOINED = "unjoined"
-    QUEUE = "queue"
-
 
 @dataclass(frozen=True, slots=True)
-class WireError:
-    """Frames that are not to be listened to."""
-
-    fault: Fault
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """Frames whose signature, sender, topic and rights hold."""
+class Message:
+    """A verified message; its body is still bytes."""
 
     topic: Topic
     header: Header
-    frames: Frames
+    body: bytes
+    raw: tuple[bytes, ...]
 
-    @property
-    def body(self) -> bytes:
-        """The body as sent."""
-        return self.frames[2]
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a frame was not taken; `src` only when the signature was good."""
+
+    why: str
+    code: NackCode | None = None
+    message: Message | None = None
+
+
+def derive_id(seed: int, *parts: object) -> str:
+    """Return 32 hex digits that depend on nothing but the seed and the parts."""
+    text = "\0".join([str(seed), *map(str, parts)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def preimage(topic: bytes, header: bytes, body: bytes) -> bytes:
-    """Return what is signed: `CPT1`, then each frame after its length (big-endian, 4 bytes)."""
-    parts = [b"CPT1"]
-    for frame in (topic, header, body):
-        parts += (struct.pack(">I", len(frame)), frame)
-    return b"".join(parts)
+    """Return the signed bytes: "CPT1", then each frame behind its big-endian 32-bit length."""
+    return PREFIX + b"".join(struct.pack(">I", len(part)) + part for part in (topic, header, body))
 
 
-def seal(identity: Identity, header: Header, body: bytes) -> Frames:
-    """Return the four frames of a message, signed.
+def seal(identity: Identity, channel: Channel, header: Header, body: bytes) -> tuple[bytes, ...]:
+    """Return the four frames of a message, signed by its source."""
+    party = header.dst if channel is Channel.CONTROL else header.src
+    topic = Topic(channel, header.type, party).encode()
+    head = encode(header)
+    if len(head) > HEADER_MAX or len(body) > BODY_MAX:
+        raise ValueError(f"{header.type}: header {len(head)} or body {len(body)} bytes is too long")
+    return (topic, head, body, identity.sign(preimage(topic, head, body)))
 
-    Raises:
-        ValueError: the header speaks for somebody else, or a frame is too long.
+
+def sizes_fit(frames: list[bytes]) -> bool:
+    """Return whether count and sizes are those of a message."""
+    return (
+        len(frames) == FRAMES
+        and len(frames[1]) <= HEADER_MAX
+        and len(frames[2]) <= BODY_MAX
+        and len(frames[3]) == SIGNATURE_SIZE
+    )
+
+
+def source_of(head: bytes) -> str | None:
+    """Return the one source that header bytes name, before they may be parsed."""
+    found = SOURCE.findall(head)
+    return found[0].decode("ascii") if len(found) == 1 else None
+
+
+def open_frames(
+    frames: list[bytes], roster: Roster, now_ns: int, *, verified: bool = False
+) -> Message | Unfit:
+    """Return the message of four frames, or why it is unfit.
+
+    Args:
+        frames: as received.
+        roster: who may speak.
+        now_ns: wall time.
+        verified: True when the same signed bytes were verified before.
     """
-    if header.src != identity.name:
-        raise ValueError(f"src must be {identity.name}, found {header.src}")
-    topic = topic_of(header.type, src=header.src, dst=header.dst).encode()
-    envelope = json.dumps(header.model_dump(exclude_none=True), separators=(",", ":")).encode()
-    if len(topic) > TOPIC_MAX or len(envelope) > HEADER_MAX or len(body) > BODY_MAX:
-        sizes = f"{len(topic)}, {len(envelope)}, {len(body)}"
-        raise ValueError(f"frames must have at most 64, 1024, 65536 bytes, found {sizes}")
-    return (topic, envelope, body, identity.sign(preimage(topic, envelope, body)))
-
-
-def in_time(header: Header, now_ns: int) -> bool:
-    """Tell whether a message counts at `now_ns` (wall time); a stop always does."""
-    if header.type == STOP:
-        return True
-    return header.ts - AHEAD_MAX_NS <= now_ns <= header.ts + header.ttl * 1_000_000
-
-
-def derive_id(seed: int, *parts: str | int) -> str:
-    """Return a message id (32 hex) that is a function of its arguments alone."""
-    text = json.dumps([seed, *parts], separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
-
-
-def check_shape(frames: Sequence[bytes]) -> Topic | WireError:
-    """Check count, sizes and topic: all that can be known before a signature."""
-    if len(frames) != 4:
-        return WireError(Fault.COUNT, f"must be 4 frames, found {len(frames)}")
-    topic, header, body, signature = frames
-    if not (
-        len(topic) <= TOPIC_MAX
-        and len(header) <= HEADER_MAX
-        and len(body) <= BODY_MAX
-        and len(signature) == SIGNATURE_SIZE
-    ):
-        sizes = ", ".join(str(len(frame)) for frame in frames)
-        return WireError(Fault.SIZE, f"frames must fit 64, 1024, 65536, 64 bytes, found {sizes}")
-    parsed = parse_topic(topic)
-    return parsed or WireError(Fault.TOPIC, f"no topic of ours: {topic!r}")
-
-
-class Verifier:
-    """Opens frames against a roster; the same signed bytes are verified once.
-
-    Only signatures that hold are remembered, the newest `remembered` of them. A hub and the
-    participant in its process may share one.
-    """
-
-    def __init__(self, roster: Roster, *, remembered: int = VERIFIED_MAX) -> None:
-        self.roster = roster
-        self.verifications = 0
-        self._remembered = remembered
-        self._known: OrderedDict[bytes, None] = OrderedDict()
-
-    def open(self, frames: Sequence[bytes]) -> Verified | WireError:
-        """Judge `frames`: count and sizes, key, signature, header, topic, rights, in this order."""
-        topic = check_shape(frames)
-        if isinstance(topic, WireError):
-            return topic
-        hint = _SRC.search(frames[1])
-        src = hint[1].decode("ascii") if hint is not None else ""
-        if src not in self.roster:
-            return WireError(Fault.KEY, "no key of this sender in the roster")
-        if not self._signed(src, frames):
-            return WireError(Fault.SIGNATURE, f"not signed by {src}")
-        try:
-            header = parse_as(Header, loads_strict(frames[1]), whence=f"header of {src}")
-        except CodecError as error:
-            return WireError(Fault.HEADER, error.detail)
-        expected = topic_of(header.type, src=header.src, dst=header.dst)
-        if header.src != src or expected != topic:
-            return WireError(Fault.MISMATCH, f"topic and header of {src} differ")
-        if not self.roster.may(src, header.type):
-            return WireError(Fault.RIGHTS, f"{src} may not send {header.type}")
-        return Verified(topic, header, (frames[0], frames[1], frames[2], frames[3]))
-
-    def _signed(self, src: str, frames: Sequence[bytes]) -> bool:
-        signed, signature = preimage(frames[0], frames[1], frames[2]), frames[3]
-        # The signer is part of what is signed (the header), so it need not be part of the key.
-        mark = hashlib.sha256(signature + signed).digest()
-        if mark in self._known:
-            self._known.move_to_end(mark)
-            return True
-        for key in self.roster.keys(src):
-            self.verifications += 1
-            try:
-                key.verify(signature, signed)
-            except InvalidSignature:
-                continue
-            self._known[mark] = None
-            if len(self._known) > self._remembered:
-                self._known.popitem(last=False)
-            return True
-        return False
-
-
-def open_frame(frames: Sequence[bytes], roster: Roster) -> Verified | WireError:
-    """Judge `frames` once, remembering nothing."""
-    return Verifier(roster, remembered=0).open(frames)
-
-
-def is_addressed(verified: Verified, name: str) -> bool:
-    """Tell whether a control message is for `name`."""
-    return verified.topic.plane is Plane.CONTROL and verified.topic.name == name
+    if not sizes_fit(frames):
+        return Unfit("sizes")
+    topic = parse_topic(frames[0])
+    name = source_of(frames[1])
+    if topic is None or name is None:
+        return Unfit("topic")
+    member = roster.members.get(name)
+    if member is None:
+        return Unfit("unknown")
+    if not verified and not member.verifies(frames[3], preimage(*frames[:3])):
+        return Unfit("signature")
+    try:
+        header = parse_as(Header, loads_strict(frames[1]), whence=f"header from {name}")
+    except CodecError as error:
+        return Unfit("header", error.code)
+    message = Message(topic, header, frames[2], tuple(frames))
+    party = header.dst if topic.channel is Channel.CONTROL else header.src
+    if header.src != name or topic.type_name != header.type or topic.party != party:
+        return Unfit("mismatch")
+    if header.v != VERSION:
+        return Unfit("version", NackCode.VERSION, message)
+    if header.type not in member.may_send:
+        return Unfit("rights", NackCode.FORBIDDEN, message)
+    if header.type not in STOPS:
+        fresh = header.ts - PAST_NS <= now_ns <= header.ts + header.ttl * 1_000_000
+        if not fresh:
+            return Unfit("expired", NackCode.EXPIRED, message)
+    return message

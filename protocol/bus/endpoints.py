@@ -1,0 +1,78 @@
+"""Addresses of the two hubs, and sockets with every option set that PROTOCOL.md 1 asks for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+import zmq.asyncio
+
+from protocol.errors import BusError
+
+IPC_MAX = 107
+"""Longest path of an ipc socket, bytes."""
+MARK = 10_000
+"""High-water mark of either direction, messages."""
+MESSAGE_MAX = 131_072
+LINGER_CONTROL_MS = 1000
+_OPTIONS = {
+    zmq.HEARTBEAT_IVL: 500,
+    zmq.HEARTBEAT_TIMEOUT: 1500,
+    zmq.CONNECT_TIMEOUT: 2000,
+    zmq.RECONNECT_IVL: 100,
+    zmq.RECONNECT_IVL_MAX: 2000,
+    zmq.MAXMSGSIZE: MESSAGE_MAX,
+    zmq.HANDSHAKE_IVL: 5000,
+    zmq.SNDHWM: MARK,
+    zmq.RCVHWM: MARK,
+}
+_LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:", "ipc://")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where participants publish to (`in`) and subscribe from (`out`), by hub."""
+
+    control_in: str
+    control_out: str
+    telemetry_in: str
+    telemetry_out: str
+
+    def __post_init__(self) -> None:
+        """Refuse what would leave this host unencrypted."""
+        for address in (self.control_in, self.control_out, self.telemetry_in, self.telemetry_out):
+            if not address.startswith(_LOOPBACK):
+                raise BusError(
+                    f"{address} leaves this host, which needs CURVE; use ipc or loopback"
+                )
+
+
+def ipc_endpoints(folder: Path) -> Endpoints:
+    """Return the sockets in a folder of mode 0700, which is made when missing.
+
+    Raises:
+        BusError: the path is too long for a socket, or others may enter the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        raise BusError(f"{folder} is open to others; chmod 700 {folder}")
+    longest = len(str(folder).encode()) + len("/co")
+    if longest > IPC_MAX:
+        raise BusError(
+            f"bus.folder must leave socket paths of at most {IPC_MAX} bytes, found {longest}: "
+            f"{folder}; choose a shorter one"
+        )
+    return Endpoints(*(f"ipc://{folder}/{name}" for name in ("ci", "co", "ti", "to")))
+
+
+def tcp_endpoints(port: int) -> Endpoints:
+    """Return four loopback ports in a row."""
+    return Endpoints(*(f"tcp://127.0.0.1:{port + n}" for n in range(4)))
+
+
+def open_socket(context: zmq.asyncio.Context, kind: int, *, control: bool) -> zmq.asyncio.Socket:
+    """Return a PUB or SUB socket with its options set, neither bound nor connected."""
+    socket = context.socket(kind)
+    for option, value in _OPTIONS.items():
+        socket.setsockopt(option, value)
+    socket.setsockopt(zmq.LINGER, LINGER_CONTROL_MS if control else 0)
+    return socket
