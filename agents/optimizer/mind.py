@@ -1,0 +1,87 @@
+"""The optimizer's whole mind: a session, an online tape, and an answer for any boundary.
+
+Pure but for the tape, which only grows: `answer` for a boundary depends on recording, settings,
+name, boundary and incumbent, never on what was asked before.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.optimizer.answer import words_of
+from agents.optimizer.window import Judgement, Options, judge
+from agents.session import Session
+from agents.settings import Settings
+from market.tape import Tape
+from protocol.messages import NoUpdate, ParameterUpdate, QuoteParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The word to say at a boundary, and the judgement behind it."""
+
+    word: ParameterUpdate | NoUpdate
+    judgement: Judgement
+
+
+def options_of(settings: Settings) -> Options:
+    """Return the search options that settings ask for."""
+    given = settings.optimizer
+    return Options(
+        window_s=given.window_hours * 3600.0,
+        horizon_s=given.horizon_hours * 3600.0,
+        budget=given.budget,
+        slices=given.slices,
+        step_limit=given.step_limit,
+        confidence_min=given.confidence_min,
+        threads=given.threads,
+    )
+
+
+def seat_number(name: str) -> int:
+    """Return the number at the end of a name such as optimizer-2; 0 when there is none."""
+    found = re.search(r"(\d+)$", name)
+    return int(found[1]) if found else 0
+
+
+def seed_of(seed: int, name: str, index: int) -> int:
+    """Return the seed of one seat at one boundary, so that seats search differently."""
+    sequence = np.random.SeedSequence([seed, seat_number(name), index])
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+class Mind:
+    """Answers boundaries of one recording."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self.session = session
+        self.name = name
+        self.options = options_of(session.settings)
+        self._builder = session.tape_builder()
+
+    def tape(self, now_ns: int) -> Tape:
+        """Return the tape as it was known at `now_ns`."""
+        tape = self._builder.advance(now_ns)
+        # The builder may have been ahead: a boundary may be asked for again.
+        return tape.until(now_ns)
+
+    def judgement(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Judgement:
+        """Search the window that ends at boundary `index`, at venue time `now_ns`."""
+        seed = seed_of(self.session.settings.seed, self.name, index)
+        setup = self.session.setup
+        return judge(self.tape(now_ns), setup, incumbent, self.options, seed)
+
+    def answer(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
+        """Return what this seat says at boundary `index`."""
+        found = self.judgement(index, now_ns, incumbent)
+        word = words_of(
+            found,
+            tape=self.tape(now_ns),
+            setup=self.session.setup,
+            incumbent=incumbent,
+            now_ns=now_ns,
+            source=self.name,
+            target=self.session.settings.account.executor,
+        )
+        return Answer(word, found)
