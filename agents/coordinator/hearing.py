@@ -29,6 +29,8 @@ from protocol.messages import (
     Vote,
 )
 
+EARLY_MAX = 64
+"""Answers kept that overtook their boundary."""
 QUEUE_MAX = 16
 """Proposals that may wait at once beside those of the boundary."""
 
@@ -127,7 +129,9 @@ def _answer(draft: Draft, heard: Heard, word: ParameterUpdate | None) -> Signal 
     """Log one seat's answer to the open boundary."""
     opened = draft.state.boundary
     if opened is None or opened.id != heard.ref:
-        # Its boundary has not reached us yet, after a start of ours perhaps. Both are resent.
+        # Its boundary has not reached us yet, after a start of ours perhaps.
+        held = tuple(each for each in draft.state.early if each.id != heard.id)
+        draft.state = replace(draft.state, early=(*held, heard)[-EARLY_MAX:])
         return None
     if any(each.seat == heard.src for each in opened.answers):
         _nack(draft, heard, NackCode.BUSY, "the seat has answered this boundary")

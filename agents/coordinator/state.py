@@ -7,6 +7,7 @@ anything. Times are venue time, nanoseconds.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from agents.coordinator.rules import UNITS, Rules
 from protocol.elements import SETS_MAX
@@ -156,6 +157,8 @@ class State:
     phase: Phase = Phase.IDLE
     settled: bool = False
     """Whether the open boundary's proposals may be put: no earlier decision awaits judgement."""
+    early: tuple[Any, ...] = ()
+    """Answers (`events.Heard`) that overtook their boundary; heard as soon as it is open."""
     now_ns: int = 0
 
     @property

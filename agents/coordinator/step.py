@@ -19,6 +19,7 @@ from agents.coordinator.records import Kind
 from agents.coordinator.screening import screen
 from agents.coordinator.state import Phase, State
 from protocol.errors import NackCode
+from protocol.messages import Boundary
 
 RUN_MAX = 1000
 """Signals in one step: two for each proposal in the queue, and a few. More is a bug."""
@@ -38,6 +39,8 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, tuple[Effect, 
             follow(draft, _started(draft))
         case Heard():
             follow(draft, hear(draft, event))
+            if isinstance(event.word, Boundary):
+                _hear_early(draft)
         case Answered():
             follow(draft, answered(draft, event))
         case Tick():
@@ -56,6 +59,14 @@ def follow(draft: Draft, signal: Signal | None) -> None:
         draft.state = replace(draft.state, phase=move.phase)
         signal = ACTIONS[move.action](draft)
     raise AssertionError(f"signals did not come to rest, last {signal}")
+
+
+def _hear_early(draft: Draft) -> None:
+    """Take in what was said to the boundary that has just been opened, before it was."""
+    early = draft.state.early
+    draft.state = replace(draft.state, early=())
+    for each in early:
+        follow(draft, hear(draft, each))
 
 
 def _started(draft: Draft) -> Signal:

@@ -14,6 +14,9 @@ from scipy.special import stdtr
 
 from market.types import F8
 
+DUE = 1.5
+"""Error variances that the means must exceed before any of them is believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paired:
@@ -44,14 +47,16 @@ def shrink(found: Paired) -> F8:
     The true differences are taken as drawn around 0 (a candidate is as good as the incumbent)
     with a variance tau^2 that is what the means vary beyond their own errors; the posterior mean
     is tau^2 / (tau^2 + error^2) of the observed one (Efron, Morris 1973). Only the upper half
-    speaks, tau^2 = 2 mean(max(0, mean)^2) - mean(error^2): around an optimum most candidates are
-    worse by much, which is no evidence for the one that looks better by a little.
+    speaks, tau^2 = 2 mean(max(0, mean)^2) - 1.5 mean(error^2): around an optimum most candidates
+    are worse by much, which is no evidence for the one that looks better by a little. The half
+    error beyond the due one is what this estimate of tau^2 itself errs by with two dozen
+    candidates.
     """
     error2 = found.error**2
     if len(error2) == 0:
         return np.zeros(0)
     upward = 2.0 * float(np.mean(np.maximum(0.0, found.mean) ** 2))
-    tau2 = max(0.0, upward - float(np.mean(error2)))
+    tau2 = max(0.0, upward - DUE * float(np.mean(error2)))
     total = tau2 + error2
     return np.where(total > 0.0, tau2 / np.where(total > 0.0, total, 1.0), 0.0)
 

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from scipy.stats import qmc
 
 from agents.optimizer.space import Space
-from market.types import F8
+from market.types import F8, I8
 
 START_PER_DIMENSION = 2
 """Sobol points per dimension before anything is modelled, at least 8 in all."""
@@ -111,8 +111,14 @@ class Tuner:
         )
 
     def best(self) -> F8:
-        """Return f8[k, d], the points that nothing told dominates, best first; empty at first."""
-        return self._told.points[self._elite(limit=None)]
+        """Return f8[k, d], the feasible points that no feasible one dominates, best first."""
+        told = self._told
+        feasible = np.flatnonzero(told.violations <= 0.0)
+        values = told.values[feasible]
+        order = np.array(_ranked(values, np.zeros(len(values))), dtype=np.int64)
+        front = _dominated(values)[order] == 0
+        points: F8 = told.points[feasible[order[front]]]
+        return points
 
     def _start(self, count: int) -> F8:
         if count == 0:
@@ -200,14 +206,18 @@ def _penalised(values: F8, violations: F8) -> F8:
     return np.where(feasible[:, None], values, worst[None, :] + beyond[:, None])
 
 
+def _dominated(values: F8) -> I8:
+    """Return i8[n], by how many others each row of f8[n, m] is dominated."""
+    better = (values[:, None, :] <= values[None, :, :]).all(2)
+    strictly = (values[:, None, :] < values[None, :, :]).any(2)
+    return (better & strictly).sum(0)
+
+
 def _ranked(values: F8, violations: F8) -> list[int]:
     """Return row numbers, best first: feasible, then undominated, then by mean rank."""
     if len(values) == 0:
         return []
     if values.shape[1] == 1:
         return list(np.lexsort((values[:, 0], violations)))
-    better = (values[:, None, :] <= values[None, :, :]).all(2)
-    strictly = (values[:, None, :] < values[None, :, :]).any(2)
-    dominated = (better & strictly).sum(0)
     spread = np.argsort(np.argsort(values, axis=0), axis=0).mean(1)
-    return list(np.lexsort((spread, dominated, violations)))
+    return list(np.lexsort((spread, _dominated(values), violations)))
