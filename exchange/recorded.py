@@ -78,7 +78,7 @@ class RecordedVenue:
         builder: at the recording's beginning; it is advanced here and nowhere else.
         setup: scale, delays and opening balances are used.
         first_ns: first step yielded; what lies before it only builds the book.
-        last_ns: last step yielded.
+        last_ns: last step yielded; the recording may end before it.
     """
 
     def __init__(self, builder: TapeBuilder, setup: Setup, *, first_ns: int, last_ns: int) -> None:
@@ -91,7 +91,8 @@ class RecordedVenue:
         self._booked = 0
         self._tape = builder.advance(first_ns)
         self._next = self._tape.step_at(first_ns)
-        self._last_ns = last_ns
+        grid_ns = builder.first_ns + (builder.count - 1) * builder.interval_ns
+        self._last_ns = min(last_ns, grid_ns)
         self._now_ns = first_ns - builder.interval_ns
         self._highest_id = 0
         levels, touch, cursor = self._tape.exchange_before(self._next)
@@ -107,10 +108,10 @@ class RecordedVenue:
         """Return the tape as it is known now."""
         return self._tape.until(self._now_ns)
 
-    def whole_tape(self) -> Tape:
-        """Return the tape of the whole span; for reports, after the last step."""
-        self._tape = self._builder.advance(self._last_ns)
-        return self._tape.until(self._last_ns)
+    @property
+    def last_ns(self) -> int:
+        """The time of the last step."""
+        return self._last_ns
 
     def now_ns(self) -> int:
         """Return the time of the last step yielded."""

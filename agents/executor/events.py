@@ -48,6 +48,8 @@ class Shadowed:
 class DoneHeard:
     """All seats have answered a boundary."""
 
+    src: str
+    ref: str
     index: int
     decision: Pair | None
 

@@ -120,11 +120,13 @@ def finished(state: State) -> F8:
     return out
 
 
-def executor_part(lived: Journaled, session: Session, tape: Tape) -> dict[str, Any]:
+def executor_part(
+    lived: Journaled, session: Session, tape: Tape, *, complete: bool
+) -> dict[str, Any]:
     """Return the executor's part of a result as plain JSON values."""
     return {
         "ended_at": utc_text(lived.last_ns),
-        "complete": lived.last_ns == session.last_ns,
+        "complete": complete,
         "symbol": session.meta.symbol,
         "first": utc_text(session.first_ns),
         "parameters": {

@@ -105,7 +105,7 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         settings = self.state.session.settings
         self._limit_s = settings.executor.autonomy_limit_s
-        self._real = settings.run.clock is Clock.REAL and link is not None
+        self._real = settings.run.clock is Clock.REAL
         self._speed = settings.run.speed
         self._breathed_s = self._looked_s = self._told_s = time.monotonic()
         self._began_s = self._breathed_s

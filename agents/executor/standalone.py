@@ -53,8 +53,8 @@ class Run:
             session = open_session(self.settings)
             log.info("session_opened", symbol=session.meta.symbol, first_ns=session.first_ns)
             complete = await self._live(session)
-            if complete:
-                write_result(self.folder, session)
+            if self.shell is not None and self.shell.state.now_ns:
+                write_result(self.folder, session, complete=complete)
         finally:
             os.close(lock)
         return 0
@@ -71,9 +71,9 @@ class Run:
             await shell.catch_up()
             if self.alone:
                 return await shell.run()
-            from agents.executor.link import joined
+            from agents.executor.shell_bus import joined
 
-            async with joined(self.settings, shell, journal):
+            async with joined(self.settings, shell):
                 return await shell.run()
 
 
@@ -94,11 +94,11 @@ def take_lock(folder: Path) -> int:
     return lock
 
 
-def write_result(folder: Path, session: Session) -> dict[str, Any]:
+def write_result(folder: Path, session: Session, *, complete: bool) -> dict[str, Any]:
     """Write the executor's part of the result as JSON, whole or not at all; return it."""
     lived = journaled(folder, session)
     tape = session.tape_builder().advance(lived.last_ns)
-    document = executor_part(lived, session, tape)
+    document = executor_part(lived, session, tape, complete=complete)
     draft = folder / f"{RESULT_NAME}.draft"
     draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     draft.replace(folder / RESULT_NAME)

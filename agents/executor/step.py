@@ -220,10 +220,12 @@ def _word(voted: Voted) -> Vote:
 
 
 def _done(state: State, heard: DoneHeard) -> Effects:
+    said = Reply(heard.src, heard.ref, Ack(stage=Stage.RECEIVED))
     if heard.index != state.boundary or not state.waiting or state.named is not None:
-        return ()
+        return (said,)
     pair = None if heard.decision is None else list(heard.decision)
-    return (_keep(state, "done", {"index": heard.index, "decision": pair}, str(heard.index)),)
+    body = {"index": heard.index, "decision": pair}
+    return (_keep(state, "done", body, str(heard.index)), said)
 
 
 def _stop(state: State, heard: StopHeard) -> Effects:

@@ -1,0 +1,286 @@
+"""The executor on the bus: words become events, effects become words. It decides nothing.
+
+Handlers only put events into the shell; answers go out when the step asks for them, after its
+journal rows are on disk. A message whose answer comes late is kept by id until then; one of an
+earlier life of this process is heard again by its sender, and answered from the journal.
+"""
+
+import asyncio
+import os
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from agents.executor.events import (
+    DecisionHeard,
+    DoneHeard,
+    Event,
+    PauseHeard,
+    Reach,
+    RearmHeard,
+    Reply,
+    RoundHeard,
+    Say,
+    Show,
+    StopHeard,
+)
+from agents.executor.shell import Shell
+from agents.executor.state import COORDINATOR, State
+from agents.executor.telling import fill_words, pnl_word, status_word
+from agents.settings import Settings
+from protocol.bus.endpoints import ipc_endpoints, tcp_endpoints
+from protocol.bus.frames import derive_id
+from protocol.bus.participant import Participant, Received
+from protocol.errors import NackCode
+from protocol.keys import load_identity, load_roster
+from protocol.merge import digest
+from protocol.messages import (
+    Boundary,
+    BoundaryDone,
+    CoordinatorHeartbeat,
+    Decision,
+    EmergencyStop,
+    Heartbeat,
+    Nack,
+    NoUpdate,
+    Pause,
+    Rearm,
+    Resume,
+    Round,
+    Snapshot,
+    Stage,
+    Word,
+)
+
+OPEN_MAX = 256
+"""Messages that may wait for a late answer."""
+JOIN_S = 300.0
+ALL = "all"
+
+log = structlog.get_logger()
+
+
+class BusLink:
+    """The `Link` over a participant.
+
+    Args:
+        settings: resolved.
+        shell: takes the events.
+    """
+
+    def __init__(self, settings: Settings, shell: Shell) -> None:
+        folder = settings.keys_folder
+        self.name = settings.account.executor
+        ends = (
+            tcp_endpoints(settings.bus.port)
+            if settings.bus.folder is None and settings.bus.port is not None
+            else ipc_endpoints(settings.bus.folder or settings.data / "bus")
+        )
+        self.participant = Participant(
+            load_identity(self.name, folder, os.environ),
+            load_roster(folder),
+            ends,
+            clock=time.time_ns,
+            beat=self._beat,
+            telemetry=True,
+        )
+        self._settings = settings
+        self._shell = shell
+        self._open: OrderedDict[str, Received] = OrderedDict()
+        self._boundary: dict[str, tuple[str, Word, str | None, asyncio.Future[Received]]] = {}
+        self._joined_ns = 0
+        self._asked: Reach | None = None
+        for kind in ("decision", "round", "boundary_done", "emergency_stop", "rearm"):
+            self.participant.on(kind, self._hear)
+        for kind in ("pause", "resume"):
+            self.participant.on(kind, self._hear)
+        self.participant.follow("heartbeat", COORDINATOR, self._hear_beat)
+
+    async def join(self) -> None:
+        """Join the bus; nothing is said, and no order sent, before.
+
+        Raises:
+            BusError: no coordinator answered.
+        """
+        have = self._shell.state.verdict.pair
+        snapshot = await self.participant.join(have, timeout_s=JOIN_S)
+        self._joined_ns = time.time_ns()
+        self._take_snapshot(snapshot)
+        log.info("joined", pair=list(snapshot.pair), mode=snapshot.mode.value)
+
+    # --- Link -------------------------------------------------------------------------------
+
+    def reply(self, effect: Reply) -> None:
+        """Answer a message of this life; one of an earlier life will come again."""
+        received = self._open.get(effect.ref)
+        if received is None or received.header.src != effect.dst:
+            return
+        self.participant.answer(received, effect.word)
+        if isinstance(effect.word, Nack) or effect.word.stage in (Stage.APPLIED, Stage.STOPPED):
+            del self._open[effect.ref]
+
+    def say(self, effect: Say) -> None:
+        """Send a vote until the coordinator has it."""
+        key = derive_id(self._settings.seed, self.name, "vote", effect.ref)
+        self.participant.post(COORDINATOR, effect.word, message_id=key, ref=effect.ref)
+
+    def reach(self, state: State, effect: Reach) -> None:
+        """Tell coordinator and seats of a boundary; as a seat, say that we propose nothing."""
+        seed = self._settings.seed
+        key = derive_id(seed, "boundary", effect.index)
+        self._boundary.clear()
+        word = Boundary(index=effect.index, venue_time=effect.time_ns)
+        for seat in (COORDINATOR, *optimizers_of(self._settings)):
+            self._post_boundary(state, seat, key, word, None)
+        first_ns = self._shell.state.session.first_ns
+        answer = NoUpdate(
+            window=(first_ns, effect.time_ns),
+            digest=digest(state.incumbent),
+            reason="the executor proposes nothing of its own",
+        )
+        own = derive_id(seed, self.name, "answer", effect.index)
+        self._post_boundary(state, COORDINATOR, own, answer, key)
+
+    def closed(self, state: State) -> None:
+        """End the resending of the boundary: it was closed, and its decision judged."""
+        del state
+        for key, _, _, _ in self._boundary.values():
+            self.participant.settle(key)
+        self._boundary.clear()
+
+    def show(self, state: State, effect: Show) -> None:
+        """Show fills."""
+        for word in fill_words(state, effect.filled):
+            self.participant.tell(word)
+
+    def tell(self, state: State, *, lag_s: float) -> None:
+        """Show how things stand; say an unclosed boundary again once its ttl has ended."""
+        self.participant.tell(status_word(state, lag_s))
+        self.participant.tell(pnl_word(state))
+        if state.waiting:
+            for place, (key, word, ref, future) in list(self._boundary.items()):
+                if future.done() and not future.cancelled() and future.exception() is not None:
+                    self._post_boundary(state, place.partition(" ")[0], key, word, ref)
+
+    def silence_s(self) -> float:
+        """Return the wall seconds since the coordinator's last heartbeat, or since joining."""
+        seen_ns = max(self.participant.coordinator_seen_ns, self._joined_ns)
+        return (time.time_ns() - seen_ns) / 1e9
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _post_boundary(self, state: State, dst: str, key: str, word: Word, ref: str | None) -> None:
+        pair = state.applied_pair
+        future = self.participant.post(dst, word, message_id=key, ref=ref, pair=pair)
+        self._boundary[f"{dst} {key}"] = (key, word, ref, future)
+
+    def _hear(self, received: Received) -> Word | None:
+        """Put a word into the shell as an event; a word that makes no sense is refused here."""
+        event = self._event_of(received)
+        if isinstance(event, Nack):
+            return event
+        header = received.header
+        self._open[header.id] = received
+        while len(self._open) > OPEN_MAX:
+            self._open.popitem(last=False)
+        self._shell.put(event)
+        return None
+
+    def _event_of(self, received: Received) -> Event | Nack:
+        header, word = received.header, received.word
+        match word:
+            case Decision():
+                if header.epoch is None or header.version is None:
+                    line = "a decision must carry epoch and version in its header"
+                    return Nack(code=NackCode.SCHEMA, detail=line)
+                pair = (header.epoch, header.version)
+                return DecisionHeard(header.src, header.id, pair, word)
+            case Round():
+                return RoundHeard(header.src, header.id, word)
+            case BoundaryDone():
+                return DoneHeard(header.src, header.id, word.index, word.decision)
+            case EmergencyStop():
+                if word.scope not in (ALL, self.name):
+                    line = f"scope must be all or {self.name}, found {word.scope}"
+                    return Nack(code=NackCode.SCHEMA, detail=line)
+                return StopHeard(header.id, word.flatten, header.src)
+            case Rearm():
+                return RearmHeard(header.src, header.id, word.lifts)
+            case Pause():
+                return PauseHeard(header.src, header.id, paused=True)
+            case Resume():
+                return PauseHeard(header.src, header.id, paused=False)
+            case _:
+                line = f"an executor takes no {word.type_name}"
+                return Nack(code=NackCode.FORBIDDEN, detail=line)
+
+    def _hear_beat(self, received: Received) -> None:
+        """Latch a stop that the coordinator knows and we do not."""
+        word = received.word
+        if not isinstance(word, CoordinatorHeartbeat):
+            return
+        for row in word.executors:
+            if row.executor == self.name:
+                self._latch(row.stops)
+
+    def _take_snapshot(self, snapshot: Snapshot) -> None:
+        self._latch(snapshot.stops)
+        state = self._shell.state
+        times = (snapshot.not_before, snapshot.not_after)
+        if snapshot.pair <= state.verdict.pair or snapshot.params is None or None in times:
+            return
+        document: dict[str, Any] = {
+            "params": snapshot.params,
+            "basis": (),
+            "mode": snapshot.mode,
+            "not_before": snapshot.not_before,
+            "not_after": snapshot.not_after,
+        }
+        word = Decision(**document)
+        self._shell.put(DecisionHeard(COORDINATOR, "", snapshot.pair, word))
+
+    def _latch(self, stops: tuple[str, ...]) -> None:
+        state = self._shell.state
+        for key in stops:
+            if key not in state.stops and key not in state.lifted:
+                self._shell.put(StopHeard(key, flatten=False))
+
+    def _beat(self, lag_ms: float) -> Word:
+        state = self._shell.state
+        return Heartbeat(state=mood_of(state), lag_ms=lag_ms)
+
+
+def mood_of(state: State) -> str:
+    """Return in a word what the executor is doing."""
+    if state.stops:
+        return "stopped"
+    if state.paused:
+        return "paused"
+    if state.alone:
+        return "alone"
+    return "waiting" if state.waiting else "trading"
+
+
+def optimizers_of(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the optimizers that have a seat."""
+    if settings.run.optimizers == 1:
+        return (settings.optimizer.name,)
+    return tuple(f"optimizer-{1 + number}" for number in range(settings.run.optimizers))
+
+
+@asynccontextmanager
+async def joined(settings: Settings, shell: Shell) -> AsyncIterator[BusLink]:
+    """Join the bus and give the shell its link; leave at the end.
+
+    Raises:
+        BusError: no coordinator answered.
+    """
+    link = BusLink(settings, shell)
+    async with link.participant:
+        await link.join()
+        shell.link = link
+        yield link

@@ -1,0 +1,111 @@
+"""What the executor shows of itself on telemetry: amounts as decimal text, nothing decided."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from agents.executor.state import State
+from market.breach import ACTIVE, RISK_REASON, RISK_STATE
+from market.layout import (
+    BUY,
+    LEDGER_EQUITY,
+    LEDGER_FEES,
+    LEDGER_FILLS,
+    LEDGER_INVENTORY,
+    LEDGER_OPENING,
+    LEDGER_SPREAD,
+    LEDGER_TRIPS,
+    UNITS,
+)
+from market.ledger import position_lots
+from market.replay_step import (
+    COUNT_PLACED,
+    FILLED_FEE,
+    FILLED_LOTS,
+    FILLED_MAKER,
+    FILLED_ORDER_ID,
+    FILLED_PRICE_TICKS,
+    FILLED_SIDE,
+    FILLED_TRADE_ID,
+    FILLED_VISIBLE_NS,
+)
+from market.types import I8
+from protocol.messages import Direction, Fill, PnlReport, Status
+
+RISK_STATES = ("active", "reducing", "halted")
+
+
+def text(value: Decimal) -> str:
+    """Return a decimal without exponent and without trailing zeros."""
+    plain = f"{value:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def money(units: int) -> str:
+    """Return 1e-8 units as decimal text."""
+    return text(Decimal(int(units)) / UNITS)
+
+
+def fill_words(state: State, filled: I8) -> Iterator[Fill]:
+    """Yield one word a fill; the fee is its worth in quote asset."""
+    meta = state.session.meta
+    tick, lot = Decimal(meta.tick), Decimal(meta.lot)
+    for row in filled.tolist():
+        yield Fill(
+            symbol=meta.symbol,
+            order_id=row[FILLED_ORDER_ID],
+            trade_id=row[FILLED_TRADE_ID],
+            side=Direction.BUY if row[FILLED_SIDE] == BUY else Direction.SELL,
+            price=text(tick * row[FILLED_PRICE_TICKS]),
+            quantity=text(lot * row[FILLED_LOTS]),
+            fee=money(row[FILLED_FEE]),
+            fee_asset=meta.quote,
+            maker=bool(row[FILLED_MAKER]),
+            venue_time=row[FILLED_VISIBLE_NS],
+        )
+
+
+def pnl_word(state: State) -> PnlReport:
+    """Return the profit so far and its parts."""
+    ledger, meta = state.account.ledger, state.session.meta
+    lots = int(position_lots(ledger, state.session.setup.scale))
+    return PnlReport(
+        symbol=meta.symbol,
+        venue_time=state.now_ns,
+        opening=money(ledger[LEDGER_OPENING]),
+        equity=money(ledger[LEDGER_EQUITY]),
+        spread=money(ledger[LEDGER_SPREAD]),
+        fees=money(ledger[LEDGER_FEES]),
+        inventory=money(ledger[LEDGER_INVENTORY]),
+        position=text(Decimal(meta.lot) * lots),
+        fills=int(ledger[LEDGER_FILLS]),
+        round_trips=int(ledger[LEDGER_TRIPS]),
+        pair=state.applied_pair,
+    )
+
+
+def status_word(state: State, lag_s: float) -> Status:
+    """Return how things stand."""
+    session, ledger, risk = state.session, state.account.ledger, state.account.risk
+    document = {
+        "executor": session.settings.account.executor,
+        "symbol": session.meta.symbol,
+        "venue_time": state.now_ns,
+        "first_ns": session.first_ns,
+        "last_ns": session.last_ns,
+        "boundary": state.boundary,
+        "waiting": state.waiting,
+        "paused": state.paused,
+        "alone": state.alone,
+        "stops": list(state.stops),
+        "risk": RISK_STATES[int(risk[RISK_STATE])],
+        "risk_reason": int(risk[RISK_REASON]) if risk[RISK_STATE] != ACTIVE else 0,
+        "parameters": state.incumbent.model_dump(),
+        "pair": list(state.applied_pair),
+        "open_orders": state.open_orders,
+        "actions": int(state.counts[COUNT_PLACED]),
+        "fills": int(ledger[LEDGER_FILLS]),
+        "position_lots": int(position_lots(ledger, session.setup.scale)),
+        "equity": money(ledger[LEDGER_EQUITY]),
+        "lag_ms": round(lag_s * 1e3, 3),
+    }
+    return Status.model_validate(document)
