@@ -101,6 +101,7 @@ class Shell:
         self._stop_file = StopFile(folder)
         self._wake = asyncio.Event()
         self._heard_seq = found.heard_seq
+        self._kept_ns = found.state.now_ns
         self._replaying = True
         self._tasks: set[asyncio.Task[None]] = set()
         settings = self.state.session.settings
@@ -233,6 +234,7 @@ class Shell:
         """Put one transaction on disk; a frozen state says up to which word it goes."""
         held = None
         if effect.state is not None:
+            self._kept_ns = self.state.now_ns
             held = {records.STATE: effect.state, HEARD_SEQ: self._heard_seq}
         if self._replaying:
             guarded(lambda: self._journal.append(effect.entries, state=held))
@@ -297,11 +299,13 @@ class Shell:
 
     def _close(self) -> None:
         """Put what the last transaction left over on disk, with the state as it is now."""
-        if self.state.now_ns == 0:
+        state = self.state
+        if state.now_ns == 0:
             return
-        entry = records.cycle_entry(self.state)
-        last = replace(entry, kind="end", key=f"end {self.state.now_ns}")
-        self.state.kept_trips = int(self.state.account.ledger[LEDGER_TRIPS])
-        entries = (*self.state.unwritten, last)
-        self.state.unwritten.clear()
-        self._write(Write(entries, freeze(self.state)))
+        entries = list(state.unwritten)
+        state.unwritten.clear()
+        if state.now_ns != self._kept_ns:
+            entry = records.cycle_entry(state)
+            entries.append(replace(entry, kind="end", key=f"end {state.now_ns}"))
+            state.kept_trips = int(state.account.ledger[LEDGER_TRIPS])
+        self._write(Write(tuple(entries), freeze(state)))

@@ -1,0 +1,79 @@
+"""The executor and the replay are one strategy: the same day, the same bytes."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.executor.recovery import new_venue, open_journal, recover
+from agents.executor.result import executor_part, journaled
+from agents.executor.shell import Shell
+from agents.session import parameter_row
+from market.layout import LEDGER_TRIPS
+from market.replay import replay_one
+from tests.agents.executor.market import recording, session_for
+
+
+def lived(session, folder: Path):
+    """Trade a session alone and return the journal's record."""
+
+    async def trade():
+        with open_journal(folder) as journal:
+            shell = Shell(recover(journal, session, lockstep=False), journal, folder)
+            assert await shell.run()
+
+    asyncio.run(trade())
+    return journaled(folder, session)
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory):
+    return recording(tmp_path_factory.mktemp("feed"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"feed": {"maker_fee_bps": 2.0}},
+        {"executor": {"order_latency_ms": 700.0, "response_latency_ms": 900.0}},
+        {"risk": {"max_position_size": 0.002, "stop_loss_threshold": 0.0002, "cooldown_s": 60}},
+        {"risk": {"volatility_cutoff": 1.3}},
+    ],
+    ids=["plain", "fee", "slow", "stop-loss", "volatility"],
+)
+def test_a_run_without_updates_is_the_replay_byte_for_byte(feed, tmp_path, change):
+    """Orders, fills, equity, refusals, ledger, round trips and figures are equal."""
+    session = session_for(feed, **change)
+    mine = lived(session, tmp_path)
+    tape = session.tape_builder().advance(session.last_ns)
+    assert mine.last_ns == new_venue(session).last_ns
+    theirs = replay_one(
+        tape,
+        parameter_row(session.baseline),
+        session.setup,
+        first_step=tape.step_at(session.first_ns),
+        last_step=tape.step_at(mine.last_ns + 1),
+    )
+    assert len(theirs.filled) > 20
+    for name in ("placed", "filled", "equity", "counts", "figures"):
+        assert np.array_equal(getattr(theirs, name), getattr(mine.record, name)), name
+    assert np.array_equal(theirs.account.ledger, mine.record.account.ledger)
+    count = int(theirs.account.ledger[LEDGER_TRIPS])
+    assert np.array_equal(theirs.account.trips[:count], mine.record.account.trips)
+
+
+def test_a_result_knows_nothing_of_the_machine(feed, tmp_path):
+    """Two runs of one session give equal documents, without pairs, ids or wall times."""
+    session = session_for(feed, feed={"hours": 0.3})
+    documents = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        mine = lived(session, tmp_path / name)
+        tape = session.tape_builder().advance(mine.last_ns)
+        documents.append(executor_part(mine, session, tape, complete=True))
+    assert documents[0] == documents[1]
+    assert set(documents[0]) >= {"parameters", "figures", "complete"}
+    profit = documents[0]["figures"]["profit"]
+    assert {"spread", "fees", "inventory", "total"} <= set(profit)
