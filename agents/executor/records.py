@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from agents.executor.state import State
-from market.layout import LEDGER_TRIPS, REPORT_COLUMNS, TRIP_COLUMNS
+from market.layout import LEDGER_EQUITY, LEDGER_MARK, LEDGER_TRIPS, REPORT_COLUMNS, TRIP_COLUMNS
 from market.ledger import position_lots
 from market.replay_step import EQUITY_COLUMNS, FILLED_COLUMNS, PLACED_COLUMNS
 from market.strategy import excess_units
@@ -35,6 +35,8 @@ HEARD = "heard"
 TABLES = (INTENTS, REPORTS, REFUSALS, CYCLES, PARAMETERS, HEARD)
 STATE = "state"
 """Name of the newest frozen state in the journal's state table."""
+OPENING = "opening"
+"""Name of equity less the worth of the target at the start, quote units."""
 IDENTITY = "identity"
 """Name of what the journal belongs to: recording, settings, seed."""
 
@@ -103,8 +105,6 @@ def ledger_row(body: dict[str, Any]) -> I8:
 
 def equity_row(now_ns: int, body: dict[str, Any]) -> I8:
     """Return i8[EQUITY_COLUMNS] of a `cycles` row."""
-    from market.layout import LEDGER_EQUITY, LEDGER_MARK
-
     ledger = ledger_row(body)
     row = np.zeros(EQUITY_COLUMNS, dtype=np.int64)
     row[:] = (now_ns, ledger[LEDGER_EQUITY], body["excess"], body["position"], ledger[LEDGER_MARK])

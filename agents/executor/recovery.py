@@ -165,7 +165,9 @@ def _must_belong(journal: Journal, session: Session) -> None:
     mine = identity_of(session)
     found = journal.get(records.IDENTITY)
     if found is None:
-        journal.put(records.IDENTITY, mine)
+        # A session opens at its target, so the excess is the opening quote balance.
+        opening = int(session.setup.opening[0])
+        journal.append((), state={records.IDENTITY: mine, records.OPENING: opening})
         return
     for name, value in mine.items():
         if found.get(name) != value:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from agents.executor import records
-from agents.executor.recovery import RecoveryError, open_journal
+from agents.executor.recovery import JOURNAL_NAME, RecoveryError, open_journal
 from agents.executor.state import State, as_pair, thaw
 from agents.figures import figures
 from agents.session import Session
-from market.layout import LEDGER_TRIPS, TRIP_COLUMNS
+from market.layout import LEDGER_FILLS, LEDGER_TRIPS, TRIP_COLUMNS
 from market.replay import Record
 from market.replay_step import (
     EQUITY_COLUMNS,
@@ -51,6 +51,54 @@ class Journaled:
     history: list[dict[str, Any]]
     applied: Mapping[Pair, int]
     last_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far a running executor has come, at its last decision; money in 1e-8 quote."""
+
+    now_ns: int
+    fills: int
+    round_trips: int
+    net_units: int
+    position_lots: int
+
+
+class Watch:
+    """Looks at a running executor's journal now and then; it is opened once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._journal: Journal | None = None
+
+    def look(self) -> Seen | None:
+        """Return the newest decision, None before the first.
+
+        Raises:
+            JournalError: the journal is damaged.
+        """
+        if self._journal is None:
+            if not (self._folder / JOURNAL_NAME).exists():
+                return None
+            self._journal = open_journal(self._folder, readonly=True)
+        row = self._journal.last(records.CYCLES)
+        first = self._journal.get(records.OPENING)
+        if row is None or first is None:
+            return None
+        ledger = records.ledger_row(row.body)
+        return Seen(
+            now_ns=row.time_ns,
+            fills=int(ledger[LEDGER_FILLS]),
+            round_trips=int(ledger[LEDGER_TRIPS]),
+            net_units=int(row.body["excess"]) - int(first),
+            position_lots=int(row.body["position"]),
+        )
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
 
 def journaled(folder: Path, session: Session) -> Journaled:

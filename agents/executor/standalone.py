@@ -3,17 +3,23 @@
 import fcntl
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry, Gauge
 
 from agents.executor.recovery import RecoveryError, open_journal, recover
 from agents.executor.result import executor_part, journaled
 from agents.executor.shell import Shell
 from agents.session import Session, open_session
 from agents.settings import Clock, Settings
+from market.layout import LEDGER_EQUITY, LEDGER_FILLS, UNITS
+from protocol.telemetry import serve_metrics
 
+METRICS_OFFSET = 1
+"""Of the executor's port from `bus.metrics_port`; the coordinator has the first."""
 LOCK_NAME = "executor.lock"
 RESULT_NAME = "executor.json"
 
@@ -73,8 +79,25 @@ class Run:
                 return await shell.run()
             from agents.executor.shell_bus import joined
 
-            async with joined(self.settings, shell):
-                return await shell.run()
+            port = self.settings.bus.metrics_port
+            with serve_metrics(port + METRICS_OFFSET, gauges(shell)) if port else nullcontext():
+                async with joined(self.settings, shell):
+                    return await shell.run()
+
+
+def gauges(shell: Shell) -> CollectorRegistry:
+    """Return the figures that this process shows on its metrics endpoint."""
+    registry = CollectorRegistry()
+    for name, text, read in (
+        ("venue_seconds", "Venue time, s", lambda: shell.state.now_ns / 1e9),
+        ("steps", "Guard steps lived", lambda: float(shell.state.steps)),
+        ("open_orders", "Our open orders", lambda: float(shell.state.open_orders)),
+        ("stopped", "1 while a stop is active", lambda: float(bool(shell.state.stops))),
+        ("fills", "Fills", lambda: float(shell.state.account.ledger[LEDGER_FILLS])),
+        ("equity", "Quote", lambda: float(shell.state.account.ledger[LEDGER_EQUITY]) / UNITS),
+    ):
+        Gauge(f"counterpoint_executor_{name}", text, registry=registry).set_function(read)
+    return registry
 
 
 def take_lock(folder: Path) -> int:

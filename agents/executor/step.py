@@ -135,8 +135,8 @@ def _fold_done(state: State, body: dict[str, Any]) -> None:
     if body["index"] != state.boundary or not state.waiting:
         return
     named: Pair | None = None if body["decision"] is None else as_pair(body["decision"])
-    if named is not None and named > state.verdict.pair:
-        state.named = named
+    if named is not None and named > state.verdict.pair and named[1] > state.verdict.pair[1]:
+        state.named = named  # not judged yet; one whose version is stale would never be
         return
     state.named = None
     state.waiting = False
