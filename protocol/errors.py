@@ -45,7 +45,13 @@ def printable(text: str, limit: int = DETAIL_MAX) -> str:
 
 
 class ProtocolError(Exception):
-    """The root: whatever `protocol` refuses."""
+    """The root: whatever `protocol` refuses.
+
+    Attributes:
+        exit_code: how a command that meets it ends.
+    """
+
+    exit_code = 4
 
 
 class CodecError(ProtocolError):
@@ -80,8 +86,6 @@ class SealError(ProtocolError):
 
 class RosterError(ProtocolError):
     """Keys or the roster are missing, damaged, readable by others, or do not fit together."""
-
-    exit_code = 4
 
 
 class BusError(ProtocolError):

@@ -1,7 +1,9 @@
 """Addresses of the two hubs, and sockets with every option set that PROTOCOL.md 1 asks for."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import zmq
 import zmq.asyncio
@@ -25,7 +27,7 @@ _OPTIONS = {
     zmq.SNDHWM: MARK,
     zmq.RCVHWM: MARK,
 }
-_LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:", "ipc://")
+_LOOPBACK = re.compile(r"ipc://.+|tcp://(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Endpoints:
     def __post_init__(self) -> None:
         """Refuse what would leave this host unencrypted."""
         for address in (self.control_in, self.control_out, self.telemetry_in, self.telemetry_out):
-            if not address.startswith(_LOOPBACK):
+            if not _LOOPBACK.fullmatch(address):
                 raise BusError(
                     f"{address} leaves this host, which needs CURVE; use ipc or loopback"
                 )
@@ -69,9 +71,38 @@ def tcp_endpoints(port: int) -> Endpoints:
     return Endpoints(*(f"tcp://127.0.0.1:{port + n}" for n in range(4)))
 
 
-def open_socket(context: zmq.asyncio.Context, kind: int, *, control: bool) -> zmq.asyncio.Socket:
-    """Return a PUB or SUB socket with its options set, neither bound nor connected."""
-    socket = context.socket(kind)
+class Contexts:
+    """One libzmq context seen twice: publishers send at once, subscribers are awaited."""
+
+    def __init__(self) -> None:
+        self._plain: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._awaited = zmq.asyncio.Context.shadow(self._plain.underlying)
+
+    def publisher(self, *, control: bool) -> zmq.Socket[bytes]:
+        """Return a PUB socket with its options set, neither bound nor connected.
+
+        IMMEDIATE: nothing is queued for a hub that is not there; it would arrive stale, and what
+        must arrive is resent anyway.
+        """
+        socket = set_options(self._plain.socket(zmq.PUB), control=control)
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        return socket
+
+    def subscriber(self, *, control: bool) -> zmq.asyncio.Socket:
+        """Return a SUB socket with its options set, neither bound nor connected."""
+        return set_options(self._awaited.socket(zmq.SUB), control=control)
+
+    def close(self) -> None:
+        """Close every socket; control that was just said still leaves for LINGER."""
+        self._awaited.destroy()
+        self._plain.destroy()
+
+
+S = TypeVar("S", bound=zmq.Socket[Any])
+
+
+def set_options(socket: S, *, control: bool) -> S:
+    """Set every option of PROTOCOL.md 1 and return the socket."""
     for option, value in _OPTIONS.items():
         socket.setsockopt(option, value)
     socket.setsockopt(zmq.LINGER, LINGER_CONTROL_MS if control else 0)

@@ -5,15 +5,16 @@ parse; topic against header, rights, time. A frame that fails is an `Unfit` valu
 """
 
 import hashlib
+import os
 import re
 import struct
 from dataclasses import dataclass
 
 from pydantic import Field
 
-from protocol.codec import BODY_MAX, CodecError, encode, loads_strict, parse_as
+from protocol.codec import BODY_MAX, encode, loads_strict, parse_as
 from protocol.elements import Count, MessageId, Name, TimeNs, Word
-from protocol.errors import NackCode
+from protocol.errors import CodecError, NackCode
 from protocol.keys import Identity, Roster
 from protocol.topics import Channel, Topic, parse_topic
 
@@ -25,7 +26,7 @@ PAST_NS = 30 * 10**9
 """How far a sender's clock may run ahead of ours."""
 TTL_MAX_MS = 300_000
 PREFIX = b"CPT1"
-SOURCE = re.compile(rb'"src":"([a-z0-9_-]{1,24})"')
+SOURCE = re.compile(rb'"src"\s*:\s*"([a-z0-9_-]{1,24})"')
 STOPS = frozenset({"emergency_stop"})
 """Words that ignore clocks and rates, never the signature."""
 
@@ -45,6 +46,37 @@ class Header(Word):
     version: Count | None = None
     gen: Count | None = None
     ref: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a header may carry beside the obvious: an id of one's own, and what it refers to."""
+
+    message_id: str | None = None
+    ref: str | None = None
+    pair: tuple[int, int] | None = None
+    gen: int | None = None
+
+
+NOTHING_MORE = Said()
+
+
+def header_for(src: str, dst: str, kind: str, now_ns: int, ttl_ms: int, said: Said) -> Header:
+    """Return a header; its id is random unless one is given."""
+    return Header(
+        v=VERSION,
+        id=said.message_id or os.urandom(16).hex(),
+        type=kind,
+        src=src,
+        dst=dst,
+        ts=now_ns,
+        ttl=ttl_ms,
+        enc="json",
+        epoch=None if said.pair is None else said.pair[0],
+        version=None if said.pair is None else said.pair[1],
+        gen=said.gen,
+        ref=said.ref,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ of its epoch makes every open message to it due at once.
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from protocol.bus.frames import Header, Message
+from protocol.errors import NackCode
 from protocol.messages import Ack, Nack, Stage, Word
 
 FAST_NS = 500_000_000
@@ -40,10 +42,14 @@ _FINAL_WORDS = {
 def is_final(request: str, answer_type: str, answer: Word) -> bool:
     """Return whether an answer ends the resending of a request (the table of PROTOCOL.md 1)."""
     if isinstance(answer, Nack):
-        return True
+        return answer.code is not NackCode.BUSY  # said again, not refused
     if isinstance(answer, Ack):
         return _FINAL_STAGE.get(request) == answer.stage
     return answer_type in _FINAL_WORDS.get(request, frozenset())
+
+
+Key: TypeAlias = tuple[str, str]
+"""Addressee and id: one message may go to several parties under one id."""
 
 
 @dataclass(slots=True)
@@ -57,24 +63,25 @@ class _Open:
 
 
 class Outbox:
-    """The open messages of one participant, by id."""
+    """The open messages of one participant, by addressee and id."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _Open] = {}
+        self._open: dict[Key, _Open] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def __contains__(self, message_id: object) -> bool:
-        return message_id in self._open
+    def __contains__(self, key: object) -> bool:
+        return key in self._open
 
     def post(self, header: Header, frames: tuple[bytes, ...], now_ns: int) -> bool:
         """Take a new message, due now; return False when too many are open."""
-        if len(self._open) >= OPEN_MAX and header.id not in self._open:
+        key = (header.dst, header.id)
+        if len(self._open) >= OPEN_MAX and key not in self._open:
             return False
         every_ns = JOIN_NS if header.type == "snapshot_request" else FAST_NS
         ends_ns = now_ns + header.ttl * 1_000_000
-        self._open[header.id] = _Open(frames, header, now_ns, ends_ns, every_ns, 0)
+        self._open[key] = _Open(frames, header, now_ns, ends_ns, every_ns, 0)
         return True
 
     def due(self, now_ns: int) -> list[tuple[bytes, ...]]:
@@ -100,7 +107,7 @@ class Outbox:
         """Drop what found no final answer within its ttl, and return its headers."""
         gone = [entry.header for entry in self._open.values() if entry.ends_ns <= now_ns]
         for header in gone:
-            del self._open[header.id]
+            del self._open[header.dst, header.id]
         return gone
 
     def answered(self, message: Message, answer: Word, now_ns: int) -> Header | None:
@@ -108,22 +115,22 @@ class Outbox:
 
         Only the addressee's answer counts.
         """
-        ref = message.header.ref
-        entry = self._open.get(ref) if ref is not None else None
-        if entry is None or entry.header.dst != message.header.src:
+        key = (message.header.src, message.header.ref or "")
+        entry = self._open.get(key)
+        if entry is None:
             return None
         if is_final(entry.header.type, message.header.type, answer):
-            del self._open[entry.header.id]
+            del self._open[key]
             return entry.header
         if isinstance(answer, Ack):
             entry.every_ns = SLOW_NS
             entry.due_ns = now_ns + SLOW_NS
         return None
 
-    def settle(self, message_id: str) -> Header | None:
-        """End a message whose answer went to somebody else; None when it was not open."""
-        entry = self._open.pop(message_id, None)
-        return None if entry is None else entry.header
+    def settle(self, message_id: str) -> list[Header]:
+        """End a message whose answers went to somebody else, for all its addressees."""
+        ended = [key for key in self._open if key[1] == message_id]
+        return [self._open.pop(key).header for key in ended]
 
     def refresh(self, dst: str, now_ns: int) -> None:
         """Put every open message to a participant that restarted back to the fast schedule."""
