@@ -134,7 +134,7 @@ def _answer(draft: Draft, heard: Heard, word: ParameterUpdate | None) -> Signal 
         draft.state = replace(draft.state, early=(*held, heard)[-EARLY_MAX:])
         return None
     if any(each.seat == heard.src for each in opened.answers):
-        _nack(draft, heard, NackCode.BUSY, "the seat has answered this boundary")
+        _nack(draft, heard, NackCode.NOT_CHOSEN, "the seat has answered this boundary")
         return None
     update = None if word is None else update_body(word)
     draft.record(Kind.ANSWER, {"seat": heard.src, "id": heard.id, "update": update})

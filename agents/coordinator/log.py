@@ -73,3 +73,13 @@ class DecisionLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def read_records(folder: Path) -> list[Record]:
+    """Return everything that the log of `folder` holds, oldest first.
+
+    Raises:
+        JournalError: there is none, or it is damaged.
+    """
+    with DecisionLog.read(folder) as log:
+        return list(log.records())

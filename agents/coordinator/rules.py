@@ -6,7 +6,6 @@ Times are venue time, nanoseconds.
 from dataclasses import dataclass
 
 from agents.settings import Clock, Settings
-from protocol.errors import SettingsError
 from protocol.messages import Mode, QuoteParameters
 
 SECOND_NS = 1_000_000_000
@@ -41,8 +40,7 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
     """Return the rules that resolved settings ask for.
 
     Raises:
-        SettingsError: a starting parameter is unset: only a run that has looked at the recording
-            can suggest them.
+        RecordingError, AdviceError: see `baseline_of`.
     """
     baseline = baseline_of(settings)
     optimizers = tuple(f"optimizer-{1 + number}" for number in range(settings.run.optimizers))
@@ -71,16 +69,15 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
 
 
 def baseline_of(settings: Settings) -> QuoteParameters:
-    """Return the configured starting parameters.
+    """Return the starting parameters: the configured ones, what is missing from the recording.
 
     Raises:
-        SettingsError: one of them is unset.
+        RecordingError, AdviceError: something is missing and the recording does not tell it.
     """
-    given = settings.parameters
-    for key in ("spread_percentage", "levels", "base_quantity", "max_position"):
-        if getattr(given, key) is None:
-            raise SettingsError(
-                f"parameters.{key} must be set, found nothing; start through `counterpoint run`, "
-                "which suggests it from the recording, or set it (configuration)"
-            )
-    return QuoteParameters.model_validate(given.model_dump())
+    given = settings.parameters.model_dump()
+    if any(value is None for value in given.values()):
+        # Loaded only here: a resolved configuration names all four, and starts at once.
+        from agents.session import open_session
+
+        return open_session(settings).baseline
+    return QuoteParameters.model_validate(given)

@@ -26,7 +26,7 @@ def screen(state: State, proposal: Proposal) -> Refusal | None:
     if halted(state):
         return Refusal(NackCode.HALTED, "the executor is stopped by the operator")
     if state.flight is not None:
-        return Refusal(NackCode.BUSY, "an earlier decision is in flight")
+        return Refusal(NackCode.NOT_CHOSEN, "an earlier decision is in flight")
     if not data.confidence_score >= rules.confidence_min:
         found = f"{data.confidence_score:.4g}"
         line = f"confidence_score must be at least {rules.confidence_min:g}, found {found}"

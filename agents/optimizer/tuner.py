@@ -210,7 +210,8 @@ def _dominated(values: F8) -> I8:
     """Return i8[n], by how many others each row of f8[n, m] is dominated."""
     better = (values[:, None, :] <= values[None, :, :]).all(2)
     strictly = (values[:, None, :] < values[None, :, :]).any(2)
-    return (better & strictly).sum(0)
+    count: I8 = (better & strictly).sum(0)
+    return count
 
 
 def _ranked(values: F8, violations: F8) -> list[int]:

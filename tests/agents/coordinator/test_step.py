@@ -160,13 +160,13 @@ def test_a_boundary_waits_for_the_judgement_of_what_is_due(bench):
     assert incumbent(bench.state) == BASELINE
 
 
-def test_what_is_not_due_yet_makes_later_proposals_busy():
+def test_what_is_not_due_yet_keeps_later_proposals_out():
     """Feed time stands still, so a decision for later cannot be waited for."""
     bench = Bench(seats=("executor-1", "optimizer-1"), tuning_latency_ns=2 * BOUNDARY)
     bench.decided(1)
     key = bench.boundary(2)
     effects = bench.hear("optimizer-1", update(WIDER, START + 2 * BOUNDARY), "b", 2, ref=key)
-    assert replies(effects, NackCode.BUSY)
+    assert replies(effects, NackCode.NOT_CHOSEN)
     assert bench.state.boundary is None
 
 
@@ -205,7 +205,7 @@ def test_a_seat_answers_a_boundary_once(bench):
     entries = len(bench.disk)
     again = bench.hear("optimizer-1", proposal, "answer", 1, ref=key)
     assert again == (Reply("optimizer-1", ident("optimizer-1", "answer", 1), again[0].word),)
-    assert replies(bench.hear("optimizer-1", proposal, "other", 1, ref=key), NackCode.BUSY)
+    assert replies(bench.hear("optimizer-1", proposal, "other", 1, ref=key), NackCode.NOT_CHOSEN)
     assert len(bench.disk) == entries
 
 
@@ -309,7 +309,7 @@ def test_on_the_real_clock_a_decision_lapses_unjudged():
     bench.vote()
     late = bench.state.flight.not_after_ns + 1
     bench.hear("optimizer-2", update(WIDER, late), "q", now_ns=late - 10)
-    assert bench.disk[-1].body["code"] == "E_BUSY"
+    assert bench.disk[-1].body["detail"] == "an earlier decision is in flight"
     bench.do(Tick(), late)
     assert bench.state.flight is None
     assert bench.disk[-1].kind is Kind.REJECTED

@@ -1,0 +1,288 @@
+"""The coordinator's process: both hubs, the log, and the performing of what the core asks for.
+
+A thin shell: it turns messages into events, effects into deeds, and owns clocks and sockets. One
+event at a time is handled to its end, so what the core sees is a sequence.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from agents.coordinator.events import (
+    Answered,
+    Append,
+    Effect,
+    Event,
+    Fenced,
+    Heard,
+    Post,
+    Publish,
+    Reply,
+    Started,
+    Tick,
+    Withdraw,
+)
+from agents.coordinator.log import DecisionLog
+from agents.coordinator.pages import page
+from agents.coordinator.records import restored
+from agents.coordinator.rules import SECOND_NS, Rules
+from agents.coordinator.state import State, heartbeat
+from agents.coordinator.step import step
+from agents.settings import Settings
+from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
+from protocol.bus.hub import Hub
+from protocol.bus.participant import Participant, Received
+from protocol.errors import BusError
+from protocol.keys import load_identity, load_roster
+from protocol.messages import Heartbeat, JournalPage, JournalRequest, Pair, Status, Word
+
+HEARD = (
+    "boundary",
+    "no_update",
+    "parameter_update",
+    "vote",
+    "mode_change",
+    "emergency_stop",
+    "rearm",
+    "snapshot_request",
+)
+KEPT_MAX = 4096
+"""Messages that may still be answered again."""
+TICK_S = 0.1
+STATUS_S = 1.0
+
+log = structlog.get_logger()
+
+
+def wall_ns() -> int:
+    """Return the wall clock in ns."""
+    return time.time_ns()
+
+
+def endpoints_of(settings: Settings) -> Endpoints:
+    """Return the hubs' addresses: sockets in the configured folder, else ports, else in the data.
+
+    Raises:
+        BusError: a socket path would be too long.
+    """
+    if settings.bus.folder is None and settings.bus.port is not None:
+        return tcp_endpoints(settings.bus.port)
+    return ipc_endpoints(settings.bus.folder or settings.data / "bus")
+
+
+class Coordinator:
+    """One coordinator over one folder.
+
+    Args:
+        rules: what is decided by.
+        folder: of the log; the hub locks it.
+        clock: wall time in ns.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        settings: Settings,
+        folder: Path,
+        *,
+        clock: Callable[[], int] = wall_ns,
+    ) -> None:
+        self.rules = rules
+        self.settings = settings
+        self.folder = folder
+        self.ended = asyncio.Event()
+        self.fenced: str | None = None
+        self._clock = clock
+        self._log: DecisionLog | None = None
+        self._state: State | None = None
+        self._me: Participant | None = None
+        self._heard: OrderedDict[tuple[str, str], Received] = OrderedDict()
+        self._posts: dict[str, asyncio.Future[Received]] = {}
+        self._venue_ns = 0
+        self._venue_seen_ns = 0
+
+    def end(self) -> None:
+        """End cleanly after the present event."""
+        self.ended.set()
+
+    async def serve(self, environ: dict[str, str]) -> None:
+        """Lock, bind, read the log, speak, until the end.
+
+        Raises:
+            BusError: the folder or an address is in use; fenced by a newer coordinator.
+            JournalError, RosterError: log or keys cannot be used.
+        """
+        keys = self.settings.keys_folder
+        roster = load_roster(keys).seated(self.rules.seats)
+        identity = load_identity(self.rules.name, keys, environ)
+        ends = endpoints_of(self.settings)
+        async with Hub(identity, roster, ends, folder=self.folder, clock=self._clock):
+            with DecisionLog.open(self.folder) as self._log:
+                self._state = restored(self.rules, self._log.records())
+                me = Participant(
+                    identity, roster, ends, clock=self._clock, beat=self._beat, telemetry=True
+                )
+                self._listen(me)
+                async with me:
+                    self._me = me
+                    me.become_joined()
+                    self._handle(Started())
+                    log.info("started", epoch=self._state.epoch, seats=len(self.rules.seats))
+                    await self._until_ended()
+        if self.fenced is not None:
+            raise BusError(f"a newer coordinator decides: {self.fenced}")
+
+    def _listen(self, me: Participant) -> None:
+        for each in HEARD:
+            me.on(each, self._hear)
+        me.on("journal_request", self._page)
+        if not self.rules.lockstep:
+            me.listen("status", self.rules.executor, self._see)
+
+    async def _until_ended(self) -> None:
+        told_s = 0.0
+        while not self.ended.is_set():
+            try:
+                await asyncio.wait_for(self.ended.wait(), TICK_S)
+            except TimeoutError:
+                if not self.rules.lockstep:
+                    self._handle(Tick())
+            now_s = time.monotonic()
+            if now_s - told_s >= STATUS_S:
+                told_s = now_s
+                self._tell()
+
+    def _beat(self, lag_ms: float) -> Word:
+        if self._state is None:
+            return Heartbeat(state="starting", lag_ms=lag_ms)
+        return heartbeat(self._state)
+
+    def _tell(self) -> None:
+        """Show how things stand, on telemetry."""
+        state = self._state
+        if self._me is None or state is None:
+            return
+        held = state.newest
+        figures = {
+            "phase": state.phase.value,
+            "mode": state.mode.value,
+            "generation": state.generation,
+            "epoch": state.epoch,
+            "version": held.pair[1] if held else 0,
+            "boundary": state.boundary.index if state.boundary else None,
+            "venue_time": state.now_ns,
+            "seats": list(self.rules.seats),
+            "stops": len(state.stops),
+        }
+        self._me.tell(Status.model_validate(figures))
+
+    # --- messages in -------------------------------------------------------------------------
+    def _hear(self, received: Received) -> None:
+        header = received.header
+        key = (header.src, header.id)
+        self._heard[key] = received
+        self._heard.move_to_end(key)
+        while len(self._heard) > KEPT_MAX:
+            self._heard.popitem(last=False)
+        pair: Pair | None = None
+        if header.epoch is not None and header.version is not None:
+            pair = (header.epoch, header.version)
+        self._handle(
+            Heard(
+                src=header.src,
+                id=header.id,
+                word=received.word,
+                ref=header.ref,
+                pair=pair,
+                generation=header.gen,
+            )
+        )
+
+    def _page(self, received: Received) -> Word:
+        assert self._log is not None, "a request before the log was read"
+        assert isinstance(received.word, JournalRequest), "a handler of another type"
+        return JournalPage(rows=page(self._log.rows(received.word.after)))
+
+    def _see(self, received: Received) -> None:
+        """Learn the venue time from the executor's status; only when the clock is real."""
+        told = received.word.model_dump().get("venue_time")
+        if isinstance(told, int) and told > self._venue_ns:
+            self._venue_ns, self._venue_seen_ns = told, self._clock()
+
+    def _now_ns(self) -> int:
+        """Return the venue time as far as it is known; in lockstep boundaries alone tell it."""
+        if self.rules.lockstep or self._venue_ns == 0:
+            return 0
+        passed_ns = max(0, self._clock() - self._venue_seen_ns)
+        # A silent executor's clock is not guessed further than a few seconds.
+        passed_ns = min(passed_ns, 5 * SECOND_NS)
+        return self._venue_ns + round(passed_ns * self.settings.run.speed)
+
+    # --- effects out -------------------------------------------------------------------------
+    def _handle(self, event: Event) -> None:
+        assert self._state is not None, "an event before the log was read"
+        if self.fenced is not None:
+            return
+        self._state, effects = step(self._state, event, self._now_ns())
+        for effect in effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        assert self._log is not None and self._me is not None  # noqa: PT018 - both, or neither
+        match effect:
+            case Append(records):
+                self._log.append(records)
+                for record in records:
+                    log.info(record.kind.value, **_plain(record.body))
+            case Reply(dst, ref, word):
+                received = self._heard.get((dst, ref))
+                if received is not None:  # else it was said before our start and comes again
+                    self._me.answer(received, word)
+            case Post():
+                self._post(effect)
+            case Withdraw(key):
+                self._posts.pop(key, None)
+                self._me.settle(key)
+            case Publish(word, pair, generation):
+                self._me.publish(word, pair=pair, gen=generation)
+            case Fenced(detail):
+                self.fenced = detail
+                log.error("fenced", detail=detail)
+                self.end()
+            case _:
+                assert_never(effect)
+
+    def _post(self, effect: Post) -> None:
+        assert self._me is not None, "a post before the start"
+        if effect.id in self._posts:
+            return  # on its way already
+        future = self._me.post(
+            effect.dst,
+            effect.word,
+            message_id=effect.id,
+            ref=effect.ref,
+            pair=effect.pair,
+            gen=effect.generation,
+        )
+        self._posts[effect.id] = future
+        future.add_done_callback(lambda done: self._answered(effect.id, done))
+
+    def _answered(self, key: str, future: "asyncio.Future[Received]") -> None:
+        if self._posts.get(key) is not future:
+            return
+        del self._posts[key]
+        if future.cancelled() or self.ended.is_set():
+            return
+        word = None if future.exception() is not None else future.result().word
+        self._handle(Answered(key, word))
+
+
+def _plain(body: dict[str, object]) -> dict[str, object]:
+    """Return what of a record is worth a log line: no documents."""
+    short = {key: value for key, value in body.items() if not isinstance(value, dict)}
+    return {("change" if key == "event" else key): value for key, value in short.items()}

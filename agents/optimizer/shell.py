@@ -1,0 +1,270 @@
+"""The optimizer's process on the bus: hears boundaries, lets the mind think, says its answer.
+
+Thinking happens in a thread, so that heartbeats go on. Nothing is decided here.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from agents.optimizer.known import NOTHING, Known
+from agents.optimizer.mind import Answer, Mind
+from agents.optimizer.pace import Pace
+from agents.session import open_session
+from agents.settings import Clock, Settings
+from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
+from protocol.bus.frames import derive_id
+from protocol.bus.participant import COORDINATOR, Participant, Received
+from protocol.errors import BusError, NackCode
+from protocol.keys import load_identity, load_roster
+from protocol.merge import digest
+from protocol.messages import (
+    Boundary,
+    CoordinatorHeartbeat,
+    Decision,
+    Heartbeat,
+    Nack,
+    NoUpdate,
+    Pair,
+    ParameterUpdate,
+    QuoteParameters,
+    Snapshot,
+    Status,
+    Word,
+)
+
+JOIN_S = 60.0
+ASKS_MAX = 20
+"""Snapshots asked for a set that is not known, a second apart, before the answer is no_update."""
+RETRIES_MAX = 8
+"""How often one answer is said anew because the generation had changed meanwhile."""
+STATUS_S = 1.0
+
+log = structlog.get_logger()
+
+
+def wall_ns() -> int:
+    """Return the wall clock in ns."""
+    return time.time_ns()
+
+
+def endpoints_of(settings: Settings) -> Endpoints:
+    """Return the hubs' addresses: sockets in the configured folder, else ports, else in the data.
+
+    Raises:
+        BusError: a socket path would be too long.
+    """
+    if settings.bus.folder is None and settings.bus.port is not None:
+        return tcp_endpoints(settings.bus.port)
+    return ipc_endpoints(settings.bus.folder or settings.data / "bus")
+
+
+class Optimizer:
+    """One optimizer on the bus.
+
+    Args:
+        name: its seat.
+        folder: where it remembers decisions.
+        clock: wall time in ns.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        name: str,
+        *,
+        clock: Callable[[], int] = wall_ns,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.name = name
+        self.ended = asyncio.Event()
+        self.failure: BaseException | None = None
+        self._clock = clock
+        self._mind = Mind(open_session(settings), name)
+        baseline = self._mind.session.baseline
+        self._known = Known.open(folder / f"{name}.sqlite", baseline)
+        self._generation = 0
+        self._thinking: asyncio.Task[None] | None = None
+        self._boundary: Received | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._state = "waiting"
+        self._answered = 0
+        self._pace = Pace(self._mind.session.boundaries())
+
+    def end(self) -> None:
+        """End cleanly; what is being thought is thrown away."""
+        self.ended.set()
+
+    async def serve(self, environ: dict[str, str]) -> None:
+        """Join, answer boundaries, until the end.
+
+        Raises:
+            BusError: no coordinator answered.
+            RosterError, JournalError: keys or memory cannot be used.
+        """
+        keys = self.settings.keys_folder
+        me = Participant(
+            load_identity(self.name, keys, environ),
+            load_roster(keys),
+            endpoints_of(self.settings),
+            clock=self._clock,
+            beat=lambda lag_ms: Heartbeat(state=self._state, lag_ms=lag_ms),
+            telemetry=True,
+        )
+        real = self.settings.run.clock is Clock.REAL
+        if real:
+            me.listen("status", self.settings.account.executor, partial(self._see, me))
+        async with me:
+            me.follow("decision", COORDINATOR, self._learn)
+            me.follow("heartbeat", COORDINATOR, partial(self._repair, me))
+            if not real:
+                me.on("boundary", partial(self._reach, me))
+            self._take(await me.join(self._known.newest, timeout_s=JOIN_S))
+            log.info("joined", name=self.name, version=self._known.newest[1])
+            while not self.ended.is_set():
+                self._tell(me)
+                try:
+                    await asyncio.wait_for(self.ended.wait(), STATUS_S)
+                except TimeoutError:
+                    continue
+            for task in self._tasks:
+                task.cancel()
+        self._known.close()
+        if self.failure is not None:
+            raise self.failure
+
+    def _spawn(self, work: "asyncio.Future[None]") -> None:
+        task = asyncio.ensure_future(work)
+        assert isinstance(task, asyncio.Task), "a coroutine is asked for"
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.failure = task.exception()
+            self.end()
+
+    # --- what is in force --------------------------------------------------------------------
+    def _learn(self, received: Received) -> None:
+        word, header = received.word, received.header
+        if isinstance(word, Decision) and header.epoch is not None and header.version is not None:
+            self._known.learn((header.epoch, header.version), word.params, word.not_before)
+
+    def _take(self, word: Snapshot) -> None:
+        self._generation = max(self._generation, word.generation)
+        if word.params is not None and word.not_before is not None:
+            self._known.learn(word.pair, word.params, word.not_before)
+
+    def _repair(self, me: Participant, received: Received) -> None:
+        """Ask for a snapshot when the coordinator's heartbeat knows of more than we do."""
+        if not isinstance(received.word, CoordinatorHeartbeat):
+            return
+        for row in received.word.executors:
+            self._generation = max(self._generation, row.generation)
+            if (row.epoch, row.version) > self._known.newest and me.joined.is_set():
+                self._spawn(self._ask(me))  # type: ignore[arg-type]
+
+    async def _ask(self, me: Participant) -> None:
+        try:
+            self._take(await me.join(self._known.newest, timeout_s=1.0))
+        except BusError as error:
+            log.warning("snapshot_not_answered", error=str(error))
+
+    async def _incumbent(self, me: Participant, pair: Pair) -> QuoteParameters | None:
+        for _ in range(ASKS_MAX):
+            found = self._known.get(pair)
+            if found is not None:
+                return found
+            await self._ask(me)
+            await asyncio.sleep(0.0 if self._known.get(pair) else 1.0)
+        return self._known.get(pair)
+
+    # --- boundaries --------------------------------------------------------------------------
+    def _reach(self, me: Participant, received: Received) -> None:
+        """Begin to think about a boundary; a repetition of it changes nothing."""
+        self._spawn(self._answer(me, received))  # type: ignore[arg-type]
+
+    async def _answer(self, me: Participant, received: Received) -> None:
+        word, header = received.word, received.header
+        assert isinstance(word, Boundary), "a handler of another type"
+        pair = (header.epoch or 0, header.version or 0)
+        incumbent = await self._incumbent(me, pair)
+        if incumbent is None:
+            said: Word = self._unknown(word.venue_time)
+        else:
+            said = (await self._think(word.index, word.venue_time, incumbent)).word
+        await self._say(me, said, word.index, header.id)
+
+    def _unknown(self, now_ns: int) -> NoUpdate:
+        held = self._known.get(NOTHING)
+        assert held is not None, "the baseline is always known"
+        reason = "the set in force is not known here"
+        return NoUpdate(window=(now_ns, now_ns), digest=digest(held), reason=reason)
+
+    async def _think(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
+        self._state = "searching"
+        began_s = time.monotonic()
+        answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
+        self._state = "waiting"
+        self._answered += 1
+        found = answer.judgement
+        log.info(
+            "answered",
+            boundary=index,
+            better=found.better,
+            reason=found.reason,
+            candidates=found.evaluated,
+            wall_ms=round((time.monotonic() - began_s) * 1e3),
+        )
+        return answer
+
+    async def _say(self, me: Participant, word: Word, index: int, ref: str | None) -> None:
+        """Say an answer until it is settled; anew, under another id, if its generation is old."""
+        parts: tuple[object, ...] = (self.name, "answer", index)
+        for _ in range(RETRIES_MAX):
+            generation = self._generation
+            future = me.post(
+                COORDINATOR,
+                word,
+                message_id=derive_id(self.settings.seed, *parts),
+                ref=ref,
+                gen=generation if isinstance(word, ParameterUpdate) else None,
+            )
+            try:
+                final = (await future).word
+            except BusError as error:
+                log.warning("answer_not_settled", boundary=index, error=str(error))
+                return
+            if not (isinstance(final, Nack) and final.code is NackCode.STALE_GENERATION):
+                if isinstance(final, Nack):
+                    log.info("refused", boundary=index, code=final.code.value, why=final.detail)
+                return
+            await self._ask(me)
+            parts = (self.name, "answer", index, self._generation)
+
+    # --- when the clock is real --------------------------------------------------------------
+    def _see(self, me: Participant, received: Received) -> None:
+        """Learn the venue time from the executor's status; think when it passes a boundary."""
+        told = received.word.model_dump().get("venue_time")
+        if not isinstance(told, int) or not me.joined.is_set():
+            return
+        due = self._pace.due(told)
+        if due is not None and not self._tasks:
+            self._spawn(self._propose(me, *due))  # type: ignore[arg-type]
+
+    async def _propose(self, me: Participant, index: int, now_ns: int) -> None:
+        held = self._known.get(self._known.newest)
+        assert held is not None, "the newest known set is known"
+        answer = await self._think(index, now_ns, held)
+        await self._say(me, answer.word, index, None)
+
+    def _tell(self, me: Participant) -> None:
+        figures = {"state": self._state, "answered": self._answered, "name": self.name}
+        me.tell(Status.model_validate(figures))
