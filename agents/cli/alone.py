@@ -8,10 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agents.cli.exits import OK
-from agents.cli.run import hours_of, new_folder, prepare, say, write_json
+from agents.cli.run import hours_of, new_folder, prepare, write_json
 from agents.settings import Settings
-from protocol.settings import Loaded
 
 
 def resolved_config(settings: Settings) -> tuple[Settings, Path, Path]:

@@ -7,15 +7,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.cli.exits import OK
 from agents.cli.supervisor import Part, Supervisor
 from agents.settings import Settings
 from protocol.settings import Loaded
+
+if TYPE_CHECKING:
+    from agents.cli.progress import Onlooker
 
 LATEST = "latest"
 
@@ -89,24 +91,31 @@ def parts_of(settings: Settings, config: Path, folder: Path) -> list[Part]:
     ]
 
 
-def progress(folder: Path, settings: Settings) -> Callable[[], None]:
-    """Return a function that tells how far the executor's journal has come."""
-    from agents.cli.progress import look
+class Teller:
+    """Tells how far a run has come: one changing line on a terminal, a line a tenth elsewhere."""
 
-    shown = {"at": -1.0, "line": ""}
+    def __init__(self, onlooker: "Onlooker") -> None:
+        self._onlooker = onlooker
+        self._next = 0.0
+        self._line = ""
 
-    def tell() -> None:
-        seen = look(folder, settings)
-        if seen is None or seen.line == shown["line"]:
+    def __call__(self) -> None:
+        """Look once, and tell when there is something to tell."""
+        seen = self._onlooker.look()
+        if seen is None or seen.line == self._line:
             return
-        shown["line"] = seen.line
+        self._line = seen.line
         if sys.stderr.isatty():
             print(f"\r{seen.line:<100}", end="", file=sys.stderr, flush=True)
-        elif seen.share >= shown["at"] + 0.1:
-            shown["at"] = seen.share
+        elif seen.share >= self._next:
+            self._next = seen.share + 0.1
             say(seen.line)
 
-    return tell
+    def close(self) -> None:
+        """End the line and let the journal go."""
+        if sys.stderr.isatty() and self._line:
+            print(file=sys.stderr)
+        self._onlooker.close()
 
 
 def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
@@ -114,6 +123,7 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     began = time.time()
     settings = loaded.settings
     prepare(settings)
+    from agents.cli.progress import Onlooker
     from agents.session import feed_path, open_session
 
     folder = new_folder(settings)
@@ -126,7 +136,7 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     resolved = settings.model_copy(
         update={"feed": feed, "bus": bus, "data": settings.data.resolve()}
     )
-    open_session(resolved)  # whatever is wrong with the data is said here, in one line
+    session = open_session(resolved)  # whatever is wrong with the data is said here, in one line
     config = folder / "config.json"
     write_json(config, json.loads(resolved.model_dump_json()))
     supervisor = Supervisor(
@@ -139,12 +149,12 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, ask_to_end)
     say(f"run {folder}")
+    teller = Teller(Onlooker(folder, session))
     try:
         supervisor.start()
-        complete = supervisor.watch(every_s=0.25, on_look=progress(folder, resolved))
+        complete = supervisor.watch(every_s=0.25, on_look=teller)
     finally:
-        if sys.stderr.isatty():
-            say("")
+        teller.close()
         supervisor.end()
         if settings.bus.folder is None:
             shutil.rmtree(sockets, ignore_errors=True)
