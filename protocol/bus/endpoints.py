@@ -77,6 +77,7 @@ class Contexts:
     def __init__(self) -> None:
         self._plain: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._awaited = zmq.asyncio.Context.shadow(self._plain.underlying)
+        self._sockets: list[zmq.Socket[Any]] = []
 
     def publisher(self, *, control: bool) -> zmq.Socket[bytes]:
         """Return a PUB socket with its options set, neither bound nor connected.
@@ -86,16 +87,20 @@ class Contexts:
         """
         socket = set_options(self._plain.socket(zmq.PUB), control=control)
         socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._sockets.append(socket)
         return socket
 
     def subscriber(self, *, control: bool) -> zmq.asyncio.Socket:
         """Return a SUB socket with its options set, neither bound nor connected."""
-        return set_options(self._awaited.socket(zmq.SUB), control=control)
+        socket = set_options(self._awaited.socket(zmq.SUB), control=control)
+        self._sockets.append(socket)
+        return socket
 
     def close(self) -> None:
         """Close every socket; control that was just said still leaves for LINGER."""
-        self._awaited.destroy()
-        self._plain.destroy()
+        for socket in self._sockets:
+            socket.close()
+        self._plain.term()
 
 
 S = TypeVar("S", bound=zmq.Socket[Any])
