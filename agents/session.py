@@ -204,7 +204,7 @@ def window(recording: Recording, settings: Settings) -> tuple[I8, int, int]:
     if hours is not None:
         # The end lies on the whole grid of hours, so that 4 hours hold 24 boundaries of 10 min.
         last_ns = min(last_ns, first_ns - interval + round(hours * HOUR_NS))
-        events = cut(events, last_ns)
+        events = cut(events, last_ns + interval - 1)  # the grid ends with the last event
     needed_s = settings.executor.warmup_s + settings.executor.cycle_s
     if last_ns - first_ns < needed_s * 10**9:
         raise RecordingError(

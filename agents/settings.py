@@ -15,7 +15,7 @@ from protocol.elements import Mode, Name, UtcText
 
 FilePath: TypeAlias = Annotated[Path, Field(strict=False)]
 _FEE = "basis points of the notional; cost positive, rebate negative; unset: the recording's own"
-_SUGGESTED = "unset: suggested from the first hour of the recording"
+_SUGGESTED = "unset: suggested from the warm-up, in which nothing is quoted"
 
 
 class Clock(StrEnum):
@@ -145,7 +145,7 @@ class Optimizer(Section):
     step_limit: float = Field(
         0.25, gt=0, le=1, description="largest relative change of a parameter, decision by decision"
     )
-    threads: int = Field(1, ge=1, le=256, description="threads of the replay; results do not vary")
+    threads: int = Field(2, ge=1, le=256, description="threads of the replay; results do not vary")
 
     @property
     def boundary_ns(self) -> int:

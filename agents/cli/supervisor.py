@@ -43,6 +43,7 @@ class Life:
     deaths: int = 0
     deaths_in_a_row: int = 0
     restart_at_s: float = 0.0
+    first_s: float = 0.0
     codes: list[int] = field(default_factory=list)
     finished: bool = False
 
@@ -60,8 +61,8 @@ class Supervisor:
         self.lives = {part.name: Life(part) for part in parts}
         self.main = main
         self.folder = folder
-        self.began_s = time.monotonic()
         self.asked_to_end = False
+        self.ended_s = 0.0
 
     def start(self) -> None:
         """Start every part once."""
@@ -80,6 +81,7 @@ class Supervisor:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
         life.started_s = time.monotonic()
+        life.first_s = life.first_s or life.started_s
         life.starts += 1
         self._write_processes()
 
@@ -147,6 +149,7 @@ class Supervisor:
 
     def end(self) -> None:
         """End the parts: the main one first, then the others; kill what does not listen."""
+        self.ended_s = time.monotonic()
         names = [self.main, *(name for name in self.lives if name != self.main)]
         for name in names:
             life = self.lives[name]
@@ -160,20 +163,22 @@ class Supervisor:
                     life.process.kill()
                     life.process.wait()
             life.codes.append(life.process.returncode)
-            life.up_s += time.monotonic() - life.started_s
+            life.up_s += max(0.0, self.ended_s - life.started_s)
             life.process = None
         self._write_processes()
 
     def account(self) -> dict[str, dict[str, float | int | list[int]]]:
-        """Return uptime and restarts of each part, for `run.json`."""
-        whole_s = time.monotonic() - self.began_s
+        """Return uptime and restarts of each part, for `run.json`.
+
+        Uptime counts from a part's first start until the end of the run was in sight.
+        """
         return {
             name: {
                 "starts": life.starts,
                 "deaths": life.deaths,
                 "exit_codes": life.codes,
                 "up_s": round(life.up_s, 3),
-                "uptime": round(min(1.0, life.up_s / whole_s), 4) if whole_s > 0 else 0.0,
+                "uptime": round(min(1.0, life.up_s / max(1e-9, self.ended_s - life.first_s)), 4),
             }
             for name, life in self.lives.items()
         }
