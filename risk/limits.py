@@ -151,5 +151,5 @@ class Limits:
             ("peak_drawdown_limit", self.peak_drawdown_limit),
         ):
             if scale[SCALE_SPOT] != 0 and share > exposed:
-                idle[name] = f"all that can be held is {exposed:.4g} of the capital"
+                idle[name] = f"one move cannot reach it: {exposed:.4g} of the capital can be held"
         return idle

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from agents.executor import records
-from agents.executor.recovery import JOURNAL_NAME, RecoveryError, open_journal
+from agents.executor.recovery import RecoveryError, open_journal
 from agents.executor.state import State, as_pair, thaw
 from agents.figures import figures
 from agents.session import Session
@@ -30,6 +30,7 @@ from market.replay_step import (
 )
 from market.tape import Tape
 from market.types import F8, I8
+from protocol.errors import JournalError
 from protocol.journal import Journal
 from protocol.messages import Pair, QuoteParameters, utc_text
 
@@ -72,15 +73,16 @@ class Watch:
         self._journal: Journal | None = None
 
     def look(self) -> Seen | None:
-        """Return the newest decision, None before the first.
+        """Return the newest decision, None before the first, or while nothing can be read.
 
         Raises:
             JournalError: the journal is damaged.
         """
         if self._journal is None:
-            if not (self._folder / JOURNAL_NAME).exists():
-                return None
-            self._journal = open_journal(self._folder, readonly=True)
+            try:
+                self._journal = open_journal(self._folder, readonly=True)
+            except JournalError:
+                return None  # not made yet; if it is damaged, the executor itself says so
         row = self._journal.last(records.CYCLES)
         first = self._journal.get(records.OPENING)
         if row is None or first is None:

@@ -104,6 +104,7 @@ class Shell:
         self._kept_ns = found.state.now_ns
         self._replaying = True
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
         settings = self.state.session.settings
         self._limit_s = settings.executor.autonomy_limit_s
         self._real = settings.run.clock is Clock.REAL
@@ -142,7 +143,12 @@ class Shell:
         self._began_s = time.monotonic()
 
     async def run(self) -> bool:
-        """Run to the end of the feed; return False when it ended early because it was told to."""
+        """Run to the end of the feed; return False when it ended early because it was told to.
+
+        Raises:
+            JournalError: the disk refused a row; nothing of that step was sent.
+            VenueError: the venue broke its promise.
+        """
         if self._replaying:
             await self.catch_up()
         if self.state.waiting and self.link is not None:
@@ -164,6 +170,8 @@ class Shell:
             await self._breathe()
         await self._drain()
         self._close()
+        if self._failure is not None:
+            raise self._failure
         return complete
 
     def _may_step(self) -> bool:
@@ -260,7 +268,7 @@ class Shell:
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("shadow_replay_failed", error=str(task.exception()))
+            self._failure = task.exception()
             self.end()
 
     async def _breathe(self) -> None:

@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry, Gauge
 from agents.executor.recovery import RecoveryError, open_journal, recover
 from agents.executor.result import executor_part, journaled
 from agents.executor.shell import Shell
-from agents.session import Session, open_session
+from agents.session import Session, open_session, parameter_row
 from agents.settings import Clock, Settings
 from market.layout import LEDGER_EQUITY, LEDGER_FILLS, UNITS
+from market.policy import cap_lots as cap_lots_of
 from protocol.telemetry import serve_metrics
+from risk.limits import Limits
 
 METRICS_OFFSET = 1
 """Of the executor's port from `bus.metrics_port`; the coordinator has the first."""
@@ -58,6 +60,8 @@ class Run:
         try:
             session = open_session(self.settings)
             log.info("session_opened", symbol=session.meta.symbol, first_ns=session.first_ns)
+            for name, reason in idle_limits(session).items():
+                log.info("limit_cannot_bind", limit=name, reason=reason)
             complete = await self._live(session)
             if self.shell is not None and self.shell.state.now_ns:
                 write_result(self.folder, session, complete=complete)
@@ -83,6 +87,13 @@ class Run:
             with serve_metrics(port + METRICS_OFFSET, gauges(shell)) if port else nullcontext():
                 async with joined(self.settings, shell):
                     return await shell.run()
+
+
+def idle_limits(session: Session) -> dict[str, str]:
+    """Return, by name, the limits that could never bind in this session, each with the reason."""
+    scale = session.setup.scale
+    cap_lots = int(cap_lots_of(parameter_row(session.baseline), scale))
+    return Limits.of_row(session.setup.limits).idle(scale, position_cap_lots=max(1, cap_lots))
 
 
 def gauges(shell: Shell) -> CollectorRegistry:
