@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from agents.executor.recovery import RecoveryError, open_journal, recover
+from agents.executor.rehearsal import rehearse
 from agents.executor.result import executor_part, journaled
 from agents.executor.shell import Shell
 from agents.session import Session, open_session, parameter_row
@@ -62,6 +63,7 @@ class Run:
             log.info("session_opened", symbol=session.meta.symbol, first_ns=session.first_ns)
             for name, reason in idle_limits(session).items():
                 log.info("limit_cannot_bind", limit=name, reason=reason)
+            rehearse(session)
             complete = await self._live(session)
             if self.shell is not None and self.shell.state.now_ns:
                 write_result(self.folder, session, complete=complete)
