@@ -1,6 +1,7 @@
 """Turns flags, environment and the configuration file into settings."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from agents.cli.exits import USAGE, CommandError
@@ -11,7 +12,7 @@ FILE = Path("counterpoint.toml")
 
 
 def resolve(
-    config: Path | None, change: list[str] | None, flags: dict[str, object]
+    config: Path | None, change: list[str] | None, flags: Mapping[str, object]
 ) -> Loaded[Settings]:
     """Read `config` (or counterpoint.toml when it is here), the environment, then the flags.
 
@@ -20,7 +21,7 @@ def resolve(
         change: `section.key=value` texts of `--set`.
         flags: by dotted key; None means not given.
     """
-    given = dict(flags)
+    given: dict[str, object] = dict(flags)
     for text in change or []:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():

@@ -1,0 +1,266 @@
+"""The operator's words to what runs: `status`, `stop`, `rearm`, `pause`, `resume`, `down`.
+
+What is running is found by `stack`; what it shows of itself is gathered by `standing`. Each command
+acts on every run that is alive under the data folder.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from agents.cli.exits import ERROR, OK, TIMEOUT, CommandError
+from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, wait_gone
+from agents.executor.stopfile import add_stop, lift_stops, stops_in
+from agents.settings import Settings
+from protocol.bus.participant import COORDINATOR, Participant, Received
+from protocol.elements import SETS_MAX
+from protocol.errors import BusError, ProtocolError, printable
+from protocol.messages import Ack, EmergencyStop, Nack, Pause, Rearm, Resume, Stage, Word
+from protocol.settings import Loaded
+
+ANSWER_S = 10.0
+"""How long a command waits for its answers, unless told otherwise."""
+TIMEOUT_MAX_S = 300.0
+DOWN_S = 90.0
+"""How long `down` waits: parts end within seconds, the result of a long run takes longer."""
+
+
+def warn(line: str) -> None:
+    """Tell the person what went wrong, on stderr."""
+    print(f"counterpoint: {line}", file=sys.stderr, flush=True)
+
+
+def say_to(
+    me: Participant, names: tuple[str, ...], word: Word, message_id: str, ttl_s: float
+) -> dict[str, asyncio.Future[Received]]:
+    """Post one word to several under one id; return the future answers by name."""
+    ttl_ms = max(1, round(min(ttl_s, TIMEOUT_MAX_S) * 1000))
+    return {name: me.post(name, word, message_id=message_id, ttl_ms=ttl_ms) for name in names}
+
+
+async def answers(
+    futures: dict[str, asyncio.Future[Received]], timeout_s: float
+) -> dict[str, Word | None]:
+    """Return the final answers by name; None for whoever gave none in time."""
+    await asyncio.wait(futures.values(), timeout=max(0.0, timeout_s))
+    found: dict[str, Word | None] = {}
+    for name, future in futures.items():
+        heard = future.done() and not future.cancelled() and future.exception() is None
+        found[name] = future.result().word if heard else None
+    return found
+
+
+def problem(name: str, word: Word | None, wanted: Stage, timeout_s: float) -> str | None:
+    """Return what is wrong with an answer as a line, None when it is what was wanted."""
+    match word:
+        case Ack() if word.stage is wanted:
+            return None
+        case Nack():
+            return f"{name} refused: {word.code.value} {word.detail}"
+        case None:
+            return f"{name} did not say `{wanted.value}` within {timeout_s:g} s"
+        case _:
+            return f"{name} answered {word.type_name} instead of `{wanted.value}`"
+
+
+def on_each(stacks: list[Stack], work: Any) -> int:
+    """Run `work(stack)` on the bus of each run; what fails is one line; return the worst code."""
+    worst = OK
+    for stack in stacks:
+        task: Coroutine[Any, Any, int] = work(stack)
+        try:
+            code = asyncio.run(task)
+        except ProtocolError as error:
+            warn(f"{error} ({stack.folder})")
+            code = error.exit_code
+        worst = max(worst, code)
+    return worst
+
+
+# --- stop and rearm --------------------------------------------------------------------------
+def stop(loaded: Loaded[Settings], *, reason: str, flatten: bool, timeout_s: float) -> int:
+    """Cancel everything and stay stopped; 0 only when every executor said `stopped`, else 5."""
+    timeout_s = min(max(0.1, timeout_s), TIMEOUT_MAX_S)
+    stacks = must_run(loaded.settings.data)
+    stop_id = secrets.token_hex(16)
+    for stack in stacks:
+        try:
+            add_stop(stack.folder, stop_id, flatten=flatten)
+        except OSError as error:  # the bus may still work
+            warn(f"the stop file in {stack.folder} could not be written: {error.strerror}")
+    word = EmergencyStop(scope="all", flatten=flatten, reason=printable(reason))
+
+    async def say(stack: Stack) -> int:
+        return await stopping(stack, word, stop_id, timeout_s)
+
+    return TIMEOUT if on_each(stacks, say) != OK else OK
+
+
+async def stopping(stack: Stack, word: EmergencyStop, stop_id: str, timeout_s: float) -> int:
+    """Say the stop to the coordinator and every executor of one run, and wait."""
+    deadline_s = time.monotonic() + timeout_s
+    file = f"the stop file in {stack.folder} holds all the same"
+    try:
+        async with operator(stack, timeout_s) as me:
+            # An unconfirmed stop goes on being said as long as we are here.
+            names = (COORDINATOR, *stack.executors)
+            futures = say_to(me, names, word, stop_id, TIMEOUT_MAX_S)
+            left_s = deadline_s - time.monotonic()
+            said = await answers({name: futures[name] for name in stack.executors}, left_s)
+            told = await answers({COORDINATOR: futures[COORDINATOR]}, min(1.0, left_s))
+    except ProtocolError as error:
+        warn(f"not confirmed: {error}; {file}")
+        return TIMEOUT
+    found = [problem(name, each, Stage.STOPPED, timeout_s) for name, each in said.items()]
+    wrong = [line for line in found if line is not None]
+    if wrong:
+        warn(f"not confirmed: {'; '.join(wrong)}; {file}")
+        return TIMEOUT
+    late = problem(COORDINATOR, told[COORDINATOR], Stage.STOPPED, 1.0)
+    if late is not None:
+        warn(f"{late}; the executors are stopped all the same")
+    flat = " and the position is closed" if word.flatten else ""
+    print(f"{', '.join(stack.executors)} stopped: nothing of ours is open{flat} (stop {stop_id})")
+    print("quote again with `counterpoint rearm`")
+    return OK
+
+
+def rearm(loaded: Loaded[Settings], *, reason: str) -> int:
+    """Lift every stop in force by its id; 0 when coordinator and executors have it on disk."""
+    why = printable(reason)
+
+    async def lift(stack: Stack) -> int:
+        return await rearming(stack, why)
+
+    return on_each(must_run(loaded.settings.data), lift)
+
+
+async def rearming(stack: Stack, reason: str) -> int:
+    """Lift all stops of one run: those of the coordinator, of the executors, of the file."""
+    from agents.cli.standing import Standing
+
+    standing = Standing(stack)
+    async with operator(stack, ANSWER_S, standing.listen) as me:
+        await standing.gather(me, complete=False)
+        ids = sorted(standing.stops)
+        if not ids:
+            print("no stop is in force")
+            return OK
+        names = (COORDINATOR, *stack.executors)
+        for first in range(0, len(ids), SETS_MAX):
+            word = Rearm(lifts=tuple(ids[first : first + SETS_MAX]), reason=reason)
+            said = await answers(say_to(me, names, word, secrets.token_hex(16), ANSWER_S), ANSWER_S)
+            found = [problem(name, each, Stage.RECEIVED, ANSWER_S) for name, each in said.items()]
+            wrong = [line for line in found if line is not None]
+            if wrong:
+                warn(f"not lifted everywhere: {'; '.join(wrong)}; run `counterpoint rearm` again")
+                return TIMEOUT
+    try:
+        lift_stops(stack.folder, ids)
+    except OSError as error:  # harmless: a lifted id never stops again
+        warn(f"the stop file in {stack.folder} could not be removed: {error.strerror}")
+    print(f"{', '.join(stack.executors)} may quote again; lifted {', '.join(ids)}")
+    return OK
+
+
+# --- pause and resume ------------------------------------------------------------------------
+def pause(loaded: Loaded[Settings], *, quoting: bool) -> int:
+    """Withdraw the quotes, or allow them again; 0 when every executor has it on disk."""
+
+    async def say(stack: Stack) -> int:
+        async with operator(stack, ANSWER_S) as me:
+            word = Resume() if quoting else Pause()
+            futures = say_to(me, stack.executors, word, secrets.token_hex(16), ANSWER_S)
+            said = await answers(futures, ANSWER_S)
+        found = [problem(name, each, Stage.RECEIVED, ANSWER_S) for name, each in said.items()]
+        wrong = [line for line in found if line is not None]
+        if wrong:
+            warn("; ".join(wrong))
+            return TIMEOUT
+        what = "may quote again" if quoting else "paused: quotes are withdrawn"
+        print(f"{', '.join(stack.executors)} {what}")
+        held = stops_in(stack.folder)
+        if quoting and held:
+            warn(f"{len(held)} stops are still in force; lift them with `counterpoint rearm`")
+        return OK
+
+    return on_each(must_run(loaded.settings.data), say)
+
+
+# --- status ----------------------------------------------------------------------------------
+def status(loaded: Loaded[Settings], *, as_json: bool) -> int:
+    """Tell what is running; 3 when nothing is, 5 when it runs and its bus is silent."""
+    from agents.cli.standing import Standing, show
+
+    stacks = must_run(loaded.settings.data)
+    worst = OK
+    documents = []
+    for stack in stacks:
+        standing = Standing(stack)
+        silence = look(stack, standing)
+        document = standing.document()
+        documents.append(document)
+        if not as_json:
+            show(document)
+        if silence is not None:
+            warn(f"{silence} ({stack.folder})")
+            worst = TIMEOUT
+    if as_json:
+        newest = {**documents[0], "others": [each["run"] for each in documents[1:]]}
+        print(json.dumps(newest, indent=1))
+    return worst
+
+
+def look(stack: Stack, standing: Any) -> BusError | None:
+    """Let a standing gather what the bus says; return why it could not."""
+
+    async def gather() -> None:
+        async with operator(stack, 3.0, standing.listen) as me:
+            await standing.gather(me, complete=True)
+
+    try:
+        asyncio.run(gather())
+    except BusError as error:
+        return error
+    return None
+
+
+# --- down ------------------------------------------------------------------------------------
+def down(loaded: Loaded[Settings]) -> int:
+    """End what runs cleanly and wait until it is gone; 5 when it does not end."""
+    worst = OK
+    for stack in must_run(loaded.settings.data):
+        try:
+            ask_to_end(stack)
+        except PermissionError as error:
+            raise CommandError(
+                f"{stack.folder}: {error.strerror}: not our process", ERROR
+            ) from None
+        if wait_gone(stack.folder, DOWN_S):
+            print(f"ended {stack.folder}")
+        else:
+            ids = ", ".join(f"{name} {pid}" for name, pid in stack.pids.items())
+            warn(f"{stack.folder} did not end within {DOWN_S:g} s: {ids}")
+            worst = TIMEOUT
+    return worst
+
+
+def ask_to_end(stack: Stack) -> None:
+    """Send SIGTERM to the supervisor; to the parts, the executor first, when it is gone."""
+    pids = stack.pids
+    if SUPERVISOR in pids:
+        wanted = [pids[SUPERVISOR]]
+    else:
+        names = sorted(pids, key=lambda name: name not in stack.executors)
+        wanted = [pids[name] for name in names]
+    for pid in wanted:
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            continue

@@ -1,0 +1,187 @@
+"""Finds what runs under a data folder, and joins its bus as the operator.
+
+A run's folder tells everything: `processes.json` the process ids, `config.json` the resolved
+settings. Nothing compiled is loaded here: whoever stops a run is in a hurry.
+"""
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.cli.exits import CONFIGURATION, NOT_RUNNING, CommandError
+from agents.settings import Settings
+from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
+from protocol.bus.participant import Participant
+from protocol.keys import load_identity, load_roster
+
+PROCESSES = "processes.json"
+CONFIG = "config.json"
+SUPERVISOR = "supervisor"
+OPERATOR = "operator"
+COMMANDS = ("counterpoint", "agents.cli.main", "agents/cli/main.py")
+"""One of them stands in the command line of every supervisor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One run of which some process is alive.
+
+    Attributes:
+        folder: of the run.
+        settings: resolved.
+        pids: of the live processes, by name; `supervisor` restarts the others.
+    """
+
+    folder: Path
+    settings: Settings
+    pids: dict[str, int]
+
+    @property
+    def executors(self) -> tuple[str, ...]:
+        """The configured executors."""
+        return (self.settings.account.executor,)
+
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        """The optimizers that have a seat."""
+        count = self.settings.run.optimizers
+        if count == 1:
+            return (self.settings.optimizer.name,)
+        return tuple(f"optimizer-{1 + number}" for number in range(count))
+
+
+def running(data: Path) -> list[Stack]:
+    """Return every run under a data folder that is alive, the newest first.
+
+    Raises:
+        CommandError: the configuration of a live run cannot be read.
+    """
+    runs = data / "runs"
+    found = []
+    for path in sorted(runs.glob(f"*/{PROCESSES}"), reverse=True):
+        folder = path.parent
+        if folder.is_symlink():
+            continue  # `latest` is one of the others
+        pids = alive(folder)
+        if pids:
+            found.append(Stack(folder, settings_in(folder), pids))
+    return found
+
+
+def must_run(data: Path) -> list[Stack]:
+    """Return the live runs, at least one.
+
+    Raises:
+        CommandError: there is none; exit code 3.
+    """
+    found = running(data)
+    if not found:
+        raise CommandError(
+            f"nothing runs under {data}; start with `counterpoint run`, or name another folder "
+            "with --data",
+            NOT_RUNNING,
+        )
+    return found
+
+
+def settings_in(folder: Path) -> Settings:
+    """Return the resolved settings of a run."""
+    try:
+        return Settings.model_validate_json((folder / CONFIG).read_bytes())
+    except (OSError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise CommandError(
+            f"{folder / CONFIG} cannot be read: {first}; end its processes by hand (their ids are "
+            f"in {folder / PROCESSES})",
+            CONFIGURATION,
+        ) from None
+
+
+def alive(folder: Path) -> dict[str, int]:
+    """Return the process ids of a run's live processes, by name."""
+    try:
+        document = json.loads((folder / PROCESSES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {
+        name: pid
+        for name, pid in document.items()
+        if isinstance(pid, int) and is_ours(pid, name, folder)
+    }
+
+
+def is_ours(pid: int, name: str, folder: Path) -> bool:
+    """Return whether a process lives and is the one meant: ids are used again after a while."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False  # another user's: the id was used again
+    told = Path(f"/proc/{pid}/cmdline")
+    if not told.parent.parent.joinpath("self").exists():
+        return True  # a system without /proc
+    try:
+        line = told.read_bytes().decode("utf-8", "replace")  # empty once it is a zombie
+    except OSError:
+        return False
+    if name == SUPERVISOR:
+        return any(each in line for each in COMMANDS)
+    return folder.name in line
+
+
+def wait_gone(folder: Path, timeout_s: float) -> bool:
+    """Wait until no process of a run is alive; False when some still is."""
+    deadline_s = time.monotonic() + timeout_s
+    while alive(folder):
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def endpoints(settings: Settings) -> Endpoints:
+    """Return the hubs' addresses of a run.
+
+    Raises:
+        BusError: a socket path would be too long.
+    """
+    if settings.bus.folder is None and settings.bus.port is not None:
+        return tcp_endpoints(settings.bus.port)
+    return ipc_endpoints(settings.bus.folder or settings.data / "bus")
+
+
+@asynccontextmanager
+async def operator(
+    stack: Stack,
+    timeout_s: float,
+    prepare: Callable[[Participant], None] | None = None,
+) -> AsyncIterator[Participant]:
+    """Join a run's bus as the operator.
+
+    Args:
+        prepare: is given the participant before it is entered, to say what it listens to.
+
+    Raises:
+        RosterError: the operator's key is missing.
+        BusError: no coordinator answered in time.
+    """
+    keys = stack.settings.keys_folder
+    me = Participant(
+        load_identity(OPERATOR, keys, os.environ),
+        load_roster(keys),
+        endpoints(stack.settings),
+        clock=time.time_ns,
+        telemetry=prepare is not None,
+    )
+    if prepare is not None:
+        prepare(me)
+    async with me:
+        await me.join(timeout_s=timeout_s)
+        yield me
