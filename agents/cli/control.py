@@ -125,7 +125,7 @@ async def stopping(stack: Stack, word: EmergencyStop, stop_id: str, timeout_s: f
     late = problem(COORDINATOR, told[COORDINATOR], Stage.STOPPED, 1.0)
     if late is not None:
         warn(f"{late}; the executors are stopped all the same")
-    flat = " and the position is closed" if word.flatten else ""
+    flat = ", nor a position that could be closed" if word.flatten else ""
     print(f"{', '.join(stack.executors)} stopped: nothing of ours is open{flat} (stop {stop_id})")
     print("quote again with `counterpoint rearm`")
     return OK
