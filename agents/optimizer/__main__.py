@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -74,17 +75,27 @@ def main(argv: Sequence[str]) -> int:
 
 
 def alone(settings: Settings, name: str) -> int:
-    """Walk over the recording and print the report: data on stdout, talk on stderr."""
+    """Walk over the recording and print the report: data on stdout, talk on stderr.
+
+    After SIGTERM or SIGINT the report is of the boundaries so far.
+    """
+    asked = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: asked.set())
     from agents.optimizer.standalone import report
     from agents.session import ensure_bundled
 
     ensure_bundled(settings)
 
     def talk(done: int, count: int) -> None:
+        last = done == count
         if sys.stderr.isatty():
-            sys.stderr.write(f"\rboundary {done} of {count}" + ("\n" if done == count else ""))
+            sys.stderr.write(f"\rboundary {done} of {count}" + ("\n" if last else ""))
+        elif last or done * 10 // count > (done - 1) * 10 // count:  # a line a tenth
+            sys.stderr.write(f"boundary {done} of {count}\n")
+        sys.stderr.flush()
 
-    found = report(settings, name=name, on_step=talk)
+    found = report(settings, name=name, on_step=talk, ending=asked.is_set)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     return 0
 

@@ -21,6 +21,12 @@ from protocol.messages import ParameterUpdate, QuoteParameters, utc_text
 
 SECOND_NS = 1_000_000_000
 Progress = Callable[[int, int], None]
+Asked = Callable[[], bool]
+
+
+def never() -> bool:
+    """Return that nobody asked for an end."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +49,31 @@ class Ahead:
         }
 
 
-def report(settings: Settings, *, name: str | None = None, on_step: Progress | None = None) -> Any:
-    """Open the recording of `settings` and return the report of a whole walk over it.
+def report(
+    settings: Settings,
+    *,
+    name: str | None = None,
+    on_step: Progress | None = None,
+    ending: Asked = never,
+) -> dict[str, Any]:
+    """Open the recording of `settings` and return the report of a walk over it.
+
+    Args:
+        on_step: told how many boundaries are done, and of how many.
+        ending: asked before every boundary; once true the walk ends there.
 
     Raises:
         RecordingError, AdviceError: see `open_session`.
     """
-    return walk(open_session(settings), name=name, on_step=on_step)
+    return walk(open_session(settings), name=name, on_step=on_step, ending=ending)
 
 
 def walk(
-    session: Session, *, name: str | None = None, on_step: Progress | None = None
+    session: Session,
+    *,
+    name: str | None = None,
+    on_step: Progress | None = None,
+    ending: Asked = never,
 ) -> dict[str, Any]:
     """Search at every boundary of the session; return the report as plain values."""
     mind = Mind(session, name or session.settings.optimizer.name)
@@ -61,6 +81,8 @@ def walk(
     answers: list[tuple[int, Answer, QuoteParameters]] = []
     boundaries = session.boundaries()
     for index, now_ns in enumerate(boundaries, start=1):
+        if ending():
+            break
         answer = mind.answer(index, now_ns, held)
         answers.append((now_ns, answer, held))
         if isinstance(answer.word, ParameterUpdate):
@@ -69,7 +91,8 @@ def walk(
             on_step(index, len(boundaries))
     tape = mind.tape(session.last_ns)
     rows = [_row(session, tape, index, *each) for index, each in enumerate(answers, start=1)]
-    return _summary(session, mind, rows, held)
+    ended = "complete" if len(rows) == len(boundaries) else "early"
+    return {"ended": ended, **_summary(session, mind, rows, held)}
 
 
 def _summary(
