@@ -5,10 +5,12 @@ run beside it is replayed here. Nothing of the machine (wall times, process ids,
 message ids) may enter.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from agents.coordinator.log import read_records
+from agents.coordinator.records import Kind
 from agents.coordinator.story import story
 from agents.executor.result import Journaled, journaled
 from agents.figures import figures
@@ -42,6 +44,25 @@ def result_of(settings: Settings, folder: Path, *, complete: bool) -> dict[str, 
         "tuning": story(read_records(folder), lived.applied),
         "tuned": figures(lived.record, session, tape, trials=1 + len(lived.history)),
         "untuned": untuned(session, tape, lived),
+    }
+
+
+def machine_part(folder: Path) -> dict[str, Any]:
+    """Return what the log holds of the machine: epochs, pairs, message ids, voided rounds."""
+    found = Counter[str]()
+    decisions = []
+    for record in read_records(folder):
+        found[record.kind.value] += 1
+        if record.kind is Kind.DECISION:
+            decisions.append(
+                {"pair": list(record.body["pair"]), "basis": list(record.body["basis"])}
+            )
+    return {
+        "epochs": found[Kind.EPOCH.value],
+        "rounds": found[Kind.ROUND.value],
+        "rounds_voided": found[Kind.VOID.value],
+        "log_entries": sum(found.values()),
+        "decisions": decisions,
     }
 
 

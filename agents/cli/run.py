@@ -180,7 +180,7 @@ def close(
     as_json: bool,
 ) -> int:
     """Write result.json and run.json and print the table."""
-    from agents.cli.result import result_of
+    from agents.cli.result import machine_part, result_of
     from agents.cli.table import render
 
     result = result_of(settings, folder, complete=complete)
@@ -188,6 +188,7 @@ def close(
         "started": datetime.fromtimestamp(began, UTC).isoformat(),
         "wall_s": round(time.time() - began, 3),
         "parts": supervisor.account(),
+        "log": machine_part(folder),
     }
     write_json(folder / "result.json", result)
     write_json(folder / "run.json", machine)

@@ -110,9 +110,10 @@ def explain(console: Console, result: dict[str, Any], machine: dict[str, Any]) -
     console.print(f"parameters  first  {parameters_line(result['parameters']['initial'])}")
     console.print(f"            last   {parameters_line(result['parameters']['final'])}")
     refused = ", ".join(f"{code} {n}" for code, n in tuning["proposals_refused"].items())
+    nothing = sum(n for seat, n in tuning["no_updates"].items() if seat.startswith("optimizer"))
     applied = sum(row["fate"] == "applied" for row in tuning["decisions"])
     console.print(
-        f"tuning      {tuning['boundaries']} boundaries: {tuning['no_updates']} times nothing "
+        f"tuning      {tuning['boundaries']} boundaries: {nothing} times nothing "
         f"better, {tuning['proposals_made']} proposals, {tuning['proposals_approved']} approved, "
         f"{applied} applied, refused: {refused or 'none'}"
     )

@@ -35,7 +35,7 @@ class _Teller:
         self._applied = applied
         self._boundary: int | None = None
         self._boundaries = 0
-        self._no_updates = 0
+        self._no_updates: Counter[str] = Counter()
         self._proposals: dict[str, dict[str, Any]] = {}
         self._decisions: dict[Pair, dict[str, Any]] = {}
         self._votes: dict[str, Any] = {}
@@ -49,7 +49,7 @@ class _Teller:
             case Kind.BOUNDARY:
                 self._boundary, self._boundaries = body["index"], self._boundaries + 1
             case Kind.ANSWER if body["update"] is None:
-                self._no_updates += 1
+                self._no_updates[body["seat"]] += 1
             case Kind.ANSWER:
                 self._propose(record, body["seat"], self._boundary)
             case Kind.PROPOSAL:
@@ -107,7 +107,7 @@ class _Teller:
         refused = Counter(row["code"] for row in proposals if row["outcome"] == "refused")
         return {
             "boundaries": self._boundaries,
-            "no_updates": self._no_updates,
+            "no_updates": dict(sorted(self._no_updates.items())),
             "proposals_made": len(proposals),
             "proposals_approved": sum(row["outcome"] == "approved" for row in proposals),
             "proposals_refused": dict(sorted(refused.items())),
