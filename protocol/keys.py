@@ -5,13 +5,13 @@ the file: the coordinator gives them at its start (`Roster.seated`).
 """
 
 import base64
-import binascii
 import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 import zmq
 from cryptography.exceptions import InvalidSignature
@@ -19,8 +19,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
+from pydantic import Field
 
-from protocol.errors import RosterError
+from protocol.codec import loads_strict, parse_as
+from protocol.elements import Name, Word
+from protocol.errors import CodecError, RosterError
+from protocol.messages import WORDS
 from protocol.settings import read_secret
 
 ROSTER = "roster.json"
@@ -45,12 +49,51 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
 """What each kind of participant may send."""
 
 
+KEY_PATTERN = r"^[A-Za-z0-9+/]{43}=$"
+"""32 bytes in base64."""
+CURVE_PATTERN = r"^[!-~]{40}$"
+"""32 bytes in Z85."""
+MEMBERS_MAX = 64
+SigningKey = Annotated[str, Field(pattern=KEY_PATTERN)]
+
+
+class KeyFile(Word):
+    """What a private key file holds."""
+
+    name: Name
+    sign: SigningKey
+    curve: str = Field(pattern=CURVE_PATTERN)
+
+
+class Row(Word):
+    """One participant in the roster's file; two keys while one is replaced by the other."""
+
+    name: Name
+    keys: Annotated[tuple[SigningKey, ...], Field(strict=False, min_length=1, max_length=2)]
+    curve: str = Field(pattern=CURVE_PATTERN)
+    may_send: Annotated[tuple[str, ...], Field(strict=False, max_length=64)]
+
+
+class RosterFile(Word):
+    """The roster's file."""
+
+    format: int
+    members: Annotated[tuple[Row, ...], Field(strict=False, max_length=MEMBERS_MAX)]
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A name and the private key that speaks for it."""
+    """A name and the private keys that speak for it; never shown, never sent.
+
+    Attributes:
+        name: on the bus.
+        private: signs.
+        curve: secret CURVE key, Z85 text, for links beyond the host.
+    """
 
     name: str
-    private: Ed25519PrivateKey
+    private: Ed25519PrivateKey = field(repr=False)
+    curve: str = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature of a message."""
@@ -105,6 +148,12 @@ class Roster:
     def seats(self) -> tuple[str, ...]:
         """Return the names with weight, sorted."""
         return tuple(sorted(name for name, one in self.members.items() if one.weight > 0))
+
+    def knows(self, identity: Identity) -> bool:
+        """Return whether it lists the public half of an identity's signing key."""
+        member = self.members.get(identity.name)
+        own = identity.private.public_key().public_bytes_raw()
+        return member is not None and own in [key.public_bytes_raw() for key in member.keys]
 
 
 def kind_of(name: str) -> str:
@@ -189,41 +238,64 @@ def load_identity(name: str, folder: Path, environ: Mapping[str, str]) -> Identi
                 f"{path}: {error.strerror}; make keys with `counterpoint keys new`"
             ) from None
     try:
-        document = json.loads(text)
-        raw = base64.b64decode(document["sign"], validate=True)
+        found = parse_as(KeyFile, loads_strict(text.encode()), whence="key")
+        raw = base64.b64decode(found.sign, validate=True)
         private = Ed25519PrivateKey.from_private_bytes(raw)
-        found = str(document["name"])
-    except (ValueError, KeyError, TypeError, binascii.Error):
+        zmq.curve_public(found.curve.encode())
+    except (CodecError, ValueError, zmq.ZMQError):  # whose texts might quote the secret
         raise RosterError(f"{path}: holds no private key of this program") from None
-    if found != name:
-        raise RosterError(f"{path}: is the key of {found}, not of {name}")
-    return Identity(name, private)
+    if found.name != name:
+        raise RosterError(f"{path}: is the key of {found.name}, not of {name}")
+    return Identity(name, private, found.curve)
 
 
 def load_roster(folder: Path) -> Roster:
     """Return the roster of a folder.
 
     Raises:
-        RosterError: missing, damaged or of another format.
+        RosterError: missing, damaged, of another format, or contradicting itself.
     """
     path = folder / ROSTER
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise RosterError(f"{path}: format {document['format']}, this program reads {FORMAT}")
-        members = {}
-        for row in document["members"]:
-            keys = tuple(
-                Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
-                for text in row["keys"]
-            )
-            members[str(row["name"])] = Member(
-                str(row["name"]), keys, str(row["curve"]), frozenset(map(str, row["may_send"]))
-            )
+        document = loads_strict(path.read_bytes())
+        form = document.get("format") if isinstance(document, dict) else None
+        if type(form) is int and form != FORMAT:
+            raise RosterError(f"{path}: format {form}, this program reads {FORMAT}")
+        listed = parse_as(RosterFile, document, whence=ROSTER)
     except OSError as error:
         raise RosterError(
             f"{path}: {error.strerror}; make keys with `counterpoint keys new`"
         ) from None
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise RosterError(f"{path}: is damaged; restore it or make new keys") from None
+    except CodecError as error:
+        raise RosterError(
+            f"{path}: is damaged; restore it or make new keys: {error.detail}"
+        ) from None
+    return roster_of(listed, path)
+
+
+def roster_of(listed: RosterFile, path: Path) -> Roster:
+    """Return the roster that a file lists.
+
+    Raises:
+        RosterError: a name stands twice, a key belongs to two, or a type is no word.
+    """
+    members: dict[str, Member] = {}
+    owners: dict[bytes, str] = {}
+    for row in listed.members:
+        if row.name in members:
+            raise RosterError(f"{path}: {row.name} must stand once, found it twice")
+        unknown = sorted(set(row.may_send) - set(WORDS))
+        if unknown:
+            line = f"{path}: {row.name} may send words, found {unknown[0][:24]!r}, which is none"
+            raise RosterError(line)
+        keys = []
+        for text in row.keys:
+            raw = base64.b64decode(text, validate=True)
+            if owners.setdefault(raw, row.name) != row.name:
+                raise RosterError(f"{path}: {row.name} has a key of {owners[raw]}")
+            try:
+                keys.append(Ed25519PublicKey.from_public_bytes(raw))
+            except ValueError:
+                raise RosterError(f"{path}: {row.name} has a key that is none") from None
+        members[row.name] = Member(row.name, tuple(keys), row.curve, frozenset(row.may_send))
     return Roster(members)

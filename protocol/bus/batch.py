@@ -17,6 +17,14 @@ TTL_MS = 10_000
 ROOM = BODY_MAX - 64
 
 
+def _size(word: Word) -> int:
+    """Return the bytes of a row; what cannot be said at all is longer than any batch."""
+    try:
+        return len(encode(word, "msgpack"))
+    except CodecError:
+        return BODY_MAX + 1
+
+
 class Telemetry:
     """What one participant has told since the last flush."""
 
@@ -43,7 +51,7 @@ class Telemetry:
             batch: list[Word] = []
             size = 0
             for word in words:
-                length = len(encode(word, "msgpack"))
+                length = _size(word)
                 if length > ROOM:
                     self.dropped += 1
                     continue

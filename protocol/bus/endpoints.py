@@ -27,7 +27,10 @@ _OPTIONS = {
     zmq.SNDHWM: MARK,
     zmq.RCVHWM: MARK,
 }
-_LOOPBACK = re.compile(r"ipc://.+|tcp://(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}")
+PORT_MAX = 65_535
+_LOOPBACK = re.compile(
+    r"ipc://[^@].*|tcp://(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Endpoints:
         for address in (self.control_in, self.control_out, self.telemetry_in, self.telemetry_out):
             if not _LOOPBACK.fullmatch(address):
                 raise BusError(
-                    f"{address} leaves this host, which needs CURVE; use ipc or loopback"
+                    f"{address} is open to others, which needs CURVE; use an ipc path or loopback"
                 )
 
 
@@ -67,7 +70,13 @@ def ipc_endpoints(folder: Path) -> Endpoints:
 
 
 def tcp_endpoints(port: int) -> Endpoints:
-    """Return four loopback ports in a row."""
+    """Return four loopback ports in a row.
+
+    Raises:
+        BusError: there are no such ports.
+    """
+    if not 1 <= port <= PORT_MAX - 3:
+        raise BusError(f"bus.port must be in [1, {PORT_MAX - 3}], found {port}: it begins four")
     return Endpoints(*(f"tcp://127.0.0.1:{port + n}" for n in range(4)))
 
 

@@ -39,12 +39,19 @@ _FINAL_WORDS = {
 }
 
 
-def is_final(request: str, answer_type: str, answer: Word) -> bool:
-    """Return whether an answer ends the resending of a request (the table of PROTOCOL.md 1)."""
+def is_final(request: str, answer_type: str, answer: Word, until: Stage | None = None) -> bool:
+    """Return whether an answer ends the resending of a request (the table of PROTOCOL.md 1).
+
+    Args:
+        request: type of what was said.
+        answer_type: type of the answer.
+        answer: the word.
+        until: the stage that ends it, where that is not the table's: a peer round is `received`.
+    """
     if isinstance(answer, Nack):
         return answer.code is not NackCode.BUSY  # said again, not refused
     if isinstance(answer, Ack):
-        return _FINAL_STAGE.get(request) == answer.stage
+        return answer.stage == (until or _FINAL_STAGE.get(request))
     return answer_type in _FINAL_WORDS.get(request, frozenset())
 
 
@@ -59,7 +66,8 @@ class _Open:
     due_ns: int
     ends_ns: int
     every_ns: int
-    sent: int
+    until: Stage | None
+    sent: int = 0
 
 
 class Outbox:
@@ -74,14 +82,26 @@ class Outbox:
     def __contains__(self, key: object) -> bool:
         return key in self._open
 
-    def post(self, header: Header, frames: tuple[bytes, ...], now_ns: int) -> bool:
+    def frames(self, key: Key) -> tuple[bytes, ...] | None:
+        """Return what is being said under a key, None when it is not open."""
+        entry = self._open.get(key)
+        return None if entry is None else entry.frames
+
+    def post(
+        self,
+        header: Header,
+        frames: tuple[bytes, ...],
+        now_ns: int,
+        *,
+        until: Stage | None = None,
+    ) -> bool:
         """Take a new message, due now; return False when too many are open."""
         key = (header.dst, header.id)
         if len(self._open) >= OPEN_MAX and key not in self._open:
             return False
         every_ns = JOIN_NS if header.type == "snapshot_request" else FAST_NS
         ends_ns = now_ns + header.ttl * 1_000_000
-        self._open[key] = _Open(frames, header, now_ns, ends_ns, every_ns, 0)
+        self._open[key] = _Open(frames, header, now_ns, ends_ns, every_ns, until)
         return True
 
     def due(self, now_ns: int) -> list[tuple[bytes, ...]]:
@@ -119,12 +139,14 @@ class Outbox:
         entry = self._open.get(key)
         if entry is None:
             return None
-        if is_final(entry.header.type, message.header.type, answer):
+        if is_final(entry.header.type, message.header.type, answer, entry.until):
             del self._open[key]
             return entry.header
         if isinstance(answer, Ack):
             entry.every_ns = SLOW_NS
             entry.due_ns = now_ns + SLOW_NS
+        elif isinstance(answer, Nack) and answer.retry_after_ms is not None:
+            entry.due_ns = now_ns + min(SLOW_NS, answer.retry_after_ms * 1_000_000)
         return None
 
     def settle(self, message_id: str) -> list[Header]:

@@ -1,0 +1,106 @@
+"""What the control hub lets through: who may say how much of what. Pure but for its memory.
+
+`now_ns` is wall time; should it step back, allowances are kept, never lost.
+"""
+
+from collections import Counter
+
+from protocol.bus.frames import NEVER_ANSWERED, STOPS, Message, Opener, Unfit
+from protocol.keys import Roster
+from protocol.topics import Channel
+
+RATE = 200.0
+"""Control messages a second of one sender; bursts of one second's worth."""
+SECOND_NS = 1_000_000_000
+
+
+class Rates:
+    """A token bucket for each sender."""
+
+    def __init__(self, rate: float = RATE) -> None:
+        self._rate = rate
+        self._tokens: dict[str, tuple[float, int]] = {}
+
+    def take(self, name: str, now_ns: int) -> bool:
+        """Return whether a sender may say one more thing now."""
+        tokens, since_ns = self._tokens.get(name, (self._rate, now_ns))
+        tokens = min(self._rate, tokens + max(0, now_ns - since_ns) * 1e-9 * self._rate)
+        allowed = tokens >= 1.0
+        self._tokens[name] = (tokens - 1.0 if allowed else tokens, now_ns)
+        return allowed
+
+
+class OnceASecond:
+    """Lets one thing of a name pass each second."""
+
+    def __init__(self) -> None:
+        self._last_ns: dict[str, int] = {}
+
+    def take(self, name: str, now_ns: int) -> bool:
+        """Return whether a second has passed since the last one of this name."""
+        last_ns = self._last_ns.get(name)
+        if last_ns is not None and 0 <= now_ns - last_ns < SECOND_NS:
+            return False
+        self._last_ns[name] = now_ns
+        return True
+
+
+class Gatekeeper:
+    """Decides about one control message at a time.
+
+    Attributes:
+        counts: why messages were dropped, and how many were forwarded.
+    """
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster = roster
+        self.counts: Counter[str] = Counter()
+        self._opener = Opener(roster)
+        self._rates = Rates()
+        self._busy = OnceASecond()
+        self._unfit = OnceASecond()
+        self._new_snapshots = OnceASecond()
+        self._snapshots: dict[str, str] = {}
+
+    def judge(self, frames: list[bytes], now_ns: int) -> tuple[bool, Message | None]:
+        """Return (forward it, the message whose sender must hear E_BUSY)."""
+        opened = self._opener.open(frames, now_ns)
+        if isinstance(opened, Unfit):
+            self.counts[opened.why] += 1
+            return self._answerable(opened, now_ns), None
+        header = opened.header
+        if opened.topic.channel is Channel.TELEMETRY:
+            self.counts["channel"] += 1
+            return False, None
+        if header.type == "snapshot_request" and not self._may_ask(opened, now_ns):
+            self.counts["snapshot"] += 1
+            return False, None
+        if header.type not in STOPS and not self._rates.take(header.src, now_ns):
+            self.counts["rate"] += 1
+            tell = header.type not in NEVER_ANSWERED and self._busy.take(header.src, now_ns)
+            return False, opened if tell else None
+        self.counts["forwarded"] += 1
+        return True, None
+
+    def _answerable(self, unfit: Unfit, now_ns: int) -> bool:
+        """Return whether the addressee may see an unfit message, so as to answer it.
+
+        Late ones and those of another version only, one a second of a sender: old frames played
+        again must spend nobody's allowance.
+        """
+        message = unfit.message
+        if message is None or unfit.why not in {"expired", "version"}:
+            return False
+        if message.topic.channel is not Channel.CONTROL or message.header.type in NEVER_ANSWERED:
+            return False
+        return self._unfit.take(message.header.src, now_ns)
+
+    def _may_ask(self, message: Message, now_ns: int) -> bool:
+        """Return whether a snapshot request may pass: one new one a second, and its resends."""
+        source = message.header.src
+        if message.header.id == self._snapshots.get(source):
+            return True
+        if not self._new_snapshots.take(source, now_ns):
+            return False
+        self._snapshots[source] = message.header.id
+        return True

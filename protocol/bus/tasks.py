@@ -1,0 +1,46 @@
+"""Tasks that live as long as their owner, and end it loudly when one of them dies."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+class Tasks:
+    """The tasks of one hub or participant.
+
+    Attributes:
+        failure: what the first task that died raised; the owner's block raises it at its end.
+    """
+
+    def __init__(self) -> None:
+        self.failure: BaseException | None = None
+        self._owner: asyncio.Task[Any] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+
+    def own(self) -> None:
+        """Make the calling task the owner."""
+        self._owner = asyncio.current_task()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a task."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    async def end(self) -> None:
+        """Cancel what runs, and wait until it has ended."""
+        self._owner = None
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Cancel the owner when a task died: a deaf process must not seem alive."""
+        self._running.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        if self.failure is None:
+            self.failure = task.exception()
+        if self._owner is not None:
+            self._owner.cancel()
