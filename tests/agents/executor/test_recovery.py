@@ -49,7 +49,7 @@ class Fragile:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
-    return session_for(recording(tmp_path_factory.mktemp("feed")), feed={"hours": 0.25})
+    return session_for(recording(tmp_path_factory.mktemp("feed")), feed={"hours": 0.2})
 
 
 def life(session, folder: Path, *, count: int = 0, before: bool = False) -> bool:
@@ -98,7 +98,7 @@ def test_dying_at_every_few_transactions_leads_to_the_same_end(session, whole, t
 
 def test_every_single_crash_point_of_the_first_minutes_is_survived(session, whole, tmp_path):
     """A kill after transaction 1, 2, 3, ...: each start lives on identically."""
-    for count in range(1, 25):
+    for count in range(1, 11):
         folder = tmp_path / str(count)
         folder.mkdir()
         assert not life(session, folder, count=count)
@@ -152,7 +152,7 @@ def test_a_journal_that_contradicts_the_run_stops_the_start(session, tmp_path):
 def test_a_journal_of_another_configuration_is_refused_by_name(session, tmp_path):
     """Other settings would decide otherwise, so they are refused before anything happens."""
     assert not life(session, tmp_path, count=3)
-    other = session_for(session.settings.feed.path, feed={"hours": 0.25}, executor={"probe": 0.2})
+    other = session_for(session.settings.feed.path, feed={"hours": 0.2}, executor={"probe": 0.2})
     with pytest.raises(RecoveryError, match="another configuration"):
         life(other, tmp_path)
 
