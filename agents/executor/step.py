@@ -233,6 +233,8 @@ def _stop(state: State, heard: StopHeard) -> Effects:
     if heard.id not in state.stops and heard.id not in state.lifted:
         body = {"id": heard.id, "flatten": heard.flatten}
         effects.append(_keep(state, "stop", body, heard.id))
+        if heard.flatten:
+            state.calm = False  # nothing open, but whether flat was never asked: see the next step
     if heard.src:
         state.asked[heard.id] = heard.src
         if heard.id in state.lifted:

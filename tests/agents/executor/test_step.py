@@ -313,6 +313,22 @@ def test_a_stop_that_flattens_closes_the_position_with_taker_orders(life):
     assert life.state.open_orders == 0
 
 
+def test_a_stop_that_flattens_after_a_calm_one_waits_until_the_position_is_closed(life):
+    """Nothing open is not yet flat: `stopped` to the second stop comes after its taker order."""
+    life.live(until_ns=life.session.first_ns + 200 * SECOND_NS)
+    while life.venue._ledger[0] == life.state.session.setup.opening[0]:
+        life.live(steps=1)
+    life.tell(StopHeard("4" * 32, flatten=False, src="operator"))
+    life.live(steps=6)
+    assert life.state.calm
+    effects = life.tell(StopHeard(STOP, flatten=True, src="operator"))
+    assert replies(effects) == [Ack(stage=Stage.RECEIVED)]
+    life.effects.clear()
+    life.live(steps=6)
+    assert any(isinstance(effect, Place) for effect in life.effects)
+    assert replies(life.effects) == [Ack(stage=Stage.STOPPED)]
+
+
 @pytest.mark.parametrize(
     ("off", "on"),
     [
