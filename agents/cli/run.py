@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.cli.exits import OK
+from agents.cli.exits import OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
 from agents.settings import Settings
 from protocol.settings import Loaded
@@ -170,6 +170,17 @@ def hours_of(settings: Settings) -> float | None:
     return settings.feed.hours
 
 
+def has_begun(folder: Path) -> bool:
+    """Return whether the executor of a run has written down a decision."""
+    from agents.executor.result import Watch
+
+    watch = Watch(folder)
+    try:
+        return watch.look() is not None
+    finally:
+        watch.close()
+
+
 def close(
     settings: Settings,
     folder: Path,
@@ -183,6 +194,8 @@ def close(
     from agents.cli.result import machine_part, result_of
     from agents.cli.table import render
 
+    if not complete and not has_begun(folder):
+        raise CommandError("interrupted before the executor had anything to show")
     result = result_of(settings, folder, complete=complete)
     machine = {
         "started": datetime.fromtimestamp(began, UTC).isoformat(),

@@ -212,7 +212,7 @@ def show_executor(console: Console, each: dict[str, Any]) -> None:
         epoch, version = held["pair"]
         since = f"epoch {epoch} version {version}" if version else "as started"
         console.print(f"in force    {parameters_line(held['parameters'])} ({since})")
-    symbol = each["symbol"] or f"{DASH}-{DASH}"
+    symbol = each["symbol"] or DASH
     base, _, quote = symbol.partition("-")
     share = DASH if each["share"] is None else f"{each['share']:.0%}"
     time_text = (each["venue_time"] or DASH)[:19]
