@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check bench up down clean
+.PHONY: help setup run test test-all lint check bench up down clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,13 +34,14 @@ test: $(VENV)/.dev ## the fast tests
 test-all: $(VENV)/.dev ## every test, the slow ones too
 	@$(BIN)/python -m pytest -m '' $(ARGS)
 
-check: $(VENV)/.dev ## format, lint, types, import floors, fast tests
+lint: $(VENV)/.dev ## format, lint, types, import floors, schemas
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m protocol.schema.generate --check
-	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## lint and the fast tests
 
 bench: $(VENV)/.dev ## every benchmark; each prints a table and one JSON line
 	@for file in bench/[a-z]*.py; do name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
