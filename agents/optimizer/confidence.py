@@ -15,7 +15,8 @@ from scipy.special import stdtr
 from market.types import F8
 
 DUE = 1.5
-"""Error variances that the means must exceed before any of them is believed."""
+"""What the upper half of squared z must exceed, doubled, in units of what noise gives on average,
+before any candidate is believed: with two dozen of them that average itself errs by half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +42,23 @@ def paired(utilities: F8, incumbent: F8) -> Paired:
     return Paired(np.mean(differences, axis=1), deviation / math.sqrt(max(1, slices)), slices)
 
 
-def shrink(found: Paired) -> F8:
-    """Return f8[n] in [0, 1]: how much of each mean to believe, by empirical Bayes.
+def shrink(found: Paired) -> float:
+    """Return how much of the winner's mean to believe, in [0, 1), by empirical Bayes.
 
-    The true differences are taken as drawn around 0 (a candidate is as good as the incumbent)
-    with a variance tau^2 that is what the means vary beyond their own errors; the posterior mean
-    is tau^2 / (tau^2 + error^2) of the observed one (Efron, Morris 1973). Only the upper half
-    speaks, tau^2 = 2 mean(max(0, mean)^2) - 1.5 mean(error^2): around an optimum most candidates
-    are worse by much, which is no evidence for the one that looks better by a little. The half
-    error beyond the due one is what this estimate of tau^2 itself errs by with two dozen
-    candidates.
+    In units of its own error each observed mean is z = true + noise of variance 1. The true part
+    is taken as drawn around 0 (a candidate is as good as the incumbent) with a variance s^2 that
+    is what the z vary beyond noise; the posterior mean is s^2 / (s^2 + 1) of the observed one
+    (Efron, Morris 1973). Only the upper half speaks, s^2 = 2 mean(max(0, z)^2) - 1.5 v, where
+    v = (n - 1) / (n - 3) is the variance of Student's t over n slices: around an optimum most
+    candidates are worse by much, which is no evidence for the one that looks better by a little.
     """
-    error2 = found.error**2
-    if len(error2) == 0:
-        return np.zeros(0)
-    upward = 2.0 * float(np.mean(np.maximum(0.0, found.mean) ** 2))
-    tau2 = max(0.0, upward - DUE * float(np.mean(error2)))
-    total = tau2 + error2
-    return np.where(total > 0.0, tau2 / np.where(total > 0.0, total, 1.0), 0.0)
+    known = found.error > 0.0
+    if found.slices <= 3 or not known.any():
+        return 0.0
+    noise = (found.slices - 1) / (found.slices - 3)
+    z = found.mean[known] / found.error[known]
+    signal = max(0.0, 2.0 * float(np.mean(np.maximum(0.0, z) ** 2)) - DUE * noise)
+    return signal / (signal + 1.0)
 
 
 def predictive(mean: float, error: float, *, slices: int, ahead: float) -> float:

@@ -195,7 +195,7 @@ class _Search:
         return self._answer(window, best + 1, found, better=True, reason=gain)
 
     def _confidence(self, best: int, found: Paired) -> float:
-        believed = float(shrink(found)[best]) * float(found.mean[best])
+        believed = shrink(found) * float(found.mean[best])
         ahead = self.options.horizon_s / self.slice_s
         return predictive(believed, float(found.error[best]), slices=found.slices, ahead=ahead)
 
@@ -259,7 +259,7 @@ class _Search:
             confidence=self._confidence(row - 1, found) if found and known else 0.5,
             gain=float(found.mean[row - 1]) if found and known else 0.0,
             error=float(found.error[row - 1]) if found and known else 0.0,
-            belief=float(shrink(found)[row - 1]) if found and known else 0.0,
+            belief=shrink(found) if found and known else 0.0,
             net=float(net[row]),
             net_incumbent=float(net[0]),
             fills=int(fills[row]),
