@@ -96,7 +96,7 @@ def update(params, now_ns, confidence=0.8, drawdown=0.05):
     )
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The coordinator's process is gone."""
 
 
@@ -127,24 +127,27 @@ class World:
 
     # --- the coordinator's process -----------------------------------------------------------
     def start(self):
+        """Start the coordinator from its disk."""
         self.posts = {}
         self.state = restored(self.rules, self.disk)
         self.run(Started())
 
     def run(self, event, now_ns=0):
+        """Give it one event; when it dies in it, start it again."""
         try:
             state, effects = step(self.state, event, now_ns)
             for effect in effects:
                 self.perform(effect)
             self.state = state
-        except Killed:
+        except KilledError:
             self.kills += 1
             self.start()
 
     def perform(self, effect):
+        """Do one effect, or die before it."""
         self.count += 1
         if self.count in self.kill_at:
-            raise Killed
+            raise KilledError
         self.effects.append(effect)
         match effect:
             case Append(records):
@@ -161,6 +164,7 @@ class World:
                 raise AssertionError(detail)
 
     def answered(self, ref, word):
+        """Take in an answer of the coordinator."""
         heard = self.outboxes.get(ref)
         final = not isinstance(word, Ack) or word.stage is Stage.APPLIED
         if heard is not None and isinstance(heard.word, (NoUpdate, Vote, Boundary)):
@@ -170,13 +174,16 @@ class World:
 
     # --- the others --------------------------------------------------------------------------
     def say(self, heard):
+        """Say something until it is answered."""
         self.outboxes[heard.id] = heard
 
     @property
     def now_ns(self):
+        """Venue time of the present boundary."""
         return START + self.index * BOUNDARY
 
     def next_boundary(self):
+        """Reach the next boundary; all seats answer it."""
         self.index += 1
         key = ident("boundary", self.index)
         self.say(
@@ -191,6 +198,7 @@ class World:
             self.say(Heard(seat, ident(seat, "answer", self.index), self.answer(seat), ref=key))
 
     def answer(self, seat):
+        """Return what a seat says, by chance."""
         dice = chance(self.salt, seat, self.index)
         if seat == "executor-1" or dice < 0.3:
             span = (self.now_ns - BOUNDARY, self.now_ns)

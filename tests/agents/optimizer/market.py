@@ -20,7 +20,7 @@ def session(folder, setting="planted_edge", seed=1, hours=HOURS) -> Session:
         Settings.model_validate(
             {
                 "feed": {"path": path},
-                "optimizer": {"window_hours": 1.5, "budget": 10, "slices": 6},
+                "optimizer": {"window_hours": 1.5, "budget": 16, "slices": 12},
             }
         )
     )
