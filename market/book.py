@@ -88,36 +88,6 @@ def clear_asks(levels: I8, touch: I8, price_ticks: int) -> None:
 
 
 @kernel
-def set_bid(levels: I8, touch: I8, column: int, before: int, lots: int) -> None:
-    """Write one bid level that changes from `before` to `lots`."""
-    levels[BID_ROW, column] = lots
-    price = touch[TOUCH_BASE] + column
-    if lots == 0:
-        touch[TOUCH_BIDS] -= 1
-        if price == touch[TOUCH_BID]:
-            touch[TOUCH_BID] = next_bid(levels, touch, column - 1)
-        return
-    if before == 0:
-        touch[TOUCH_BIDS] += 1
-        touch[TOUCH_BID] = max(touch[TOUCH_BID], price)
-
-
-@kernel
-def set_ask(levels: I8, touch: I8, column: int, before: int, lots: int) -> None:
-    """Write one ask level that changes from `before` to `lots`."""
-    levels[ASK_ROW, column] = lots
-    price = touch[TOUCH_BASE] + column
-    if lots == 0:
-        touch[TOUCH_ASKS] -= 1
-        if price == touch[TOUCH_ASK]:
-            touch[TOUCH_ASK] = next_ask(levels, touch, column + 1)
-        return
-    if before == 0:
-        touch[TOUCH_ASKS] += 1
-        touch[TOUCH_ASK] = min(touch[TOUCH_ASK], price)
-
-
-@kernel
 def apply(levels: I8, touch: I8, kind: int, side: int, price_ticks: int, lots: int) -> int:
     """Apply a depth, snapshot or clear event; return the lots that the price held before.
 
@@ -142,15 +112,21 @@ def apply(levels: I8, touch: I8, kind: int, side: int, price_ticks: int, lots: i
     if column < 0 or column >= levels.shape[1] or side == 0:
         touch[TOUCH_OUTSIDE] += 1
         return 0
-    row = BID_ROW if side == BUY else ASK_ROW
-    before = int(levels[row, column])
-    after = max(0, lots)
-    if before != after:
-        if side == BUY:
-            set_bid(levels, touch, column, before, after)
+    # Row and TOUCH_* of a side are the same number. Without branches on side and lots, which no
+    # processor can foresee, an event costs a third: see `bench/engine.py`.
+    row = (1 - side) >> 1
+    before = levels[row, column]
+    levels[row, column] = lots
+    touch[TOUCH_BIDS + row] += (lots > 0) - (before > 0)
+    best = touch[row]
+    if ((lots > 0) & (side * (price_ticks - best) > 0)) | ((lots == 0) & (price_ticks == best)):
+        if lots > 0:
+            touch[row] = price_ticks
+        elif side == BUY:
+            touch[TOUCH_BID] = next_bid(levels, touch, column)
         else:
-            set_ask(levels, touch, column, before, after)
-    return before
+            touch[TOUCH_ASK] = next_ask(levels, touch, column)
+    return int(before)
 
 
 @kernel
@@ -160,64 +136,49 @@ def crossed(touch: I8) -> bool:
 
 
 @kernel
-def price_extent(events: I8, start: int, stop: int) -> tuple[int, int, int, int, int]:
-    """Return what rows [start, stop) need of a window, 0 where there is nothing.
-
-    Returns:
-        (lowest price, highest price) of trades and of levels that hold lots, then the first
-        trade's price, the highest bid, the lowest ask.
-    """
+def price_extent(events: I8) -> tuple[int, int, int, int, int]:
+    """Return (lowest, highest, first traded price, highest bid, lowest ask), 0 where none is."""
     low = 0
     high = 0
-    traded = 0
+    first = 0
     best_bid = 0
     best_ask = 0
-    for index in range(start, stop):
+    for index in range(events.shape[0]):
         kind = events[index, EVENT_KIND]
         price = events[index, EVENT_PRICE_TICKS]
         if kind == KIND_CLEAR or price <= 0 or events[index, EVENT_LOTS] <= 0:
             continue
-        if low == 0 or price < low:
-            low = price
-        high = max(high, price)
         if kind == KIND_TRADE:
-            if traded == 0:
-                traded = price
+            if first == 0:
+                first = price
+                low = price
+            low = min(low, price)
+            high = max(high, price)
         elif events[index, EVENT_SIDE] == BUY:
             best_bid = max(best_bid, price)
         elif best_ask == 0 or price < best_ask:
             best_ask = price
-    return low, high, traded, best_bid, best_ask
-
-
-def anchor_of(extent: tuple[int, int, int, int, int]) -> int:
-    """Return a price in the middle of the market: of the first trade, else between the quotes."""
-    _, _, traded, bid, ask = extent
-    if traded:
-        return traded
-    return (bid + ask) // 2 if bid and ask else max(bid, ask)
-
-
-def bounds_around(anchor_ticks: int) -> tuple[int, int]:
-    """Return the widest window (first tick, one past the last) around a price."""
-    base = max(0, anchor_ticks - WIDTH_MAX // 2)
-    return base, base + WIDTH_MAX
+    return low, high, first, best_bid, best_ask
 
 
 def window_for(events: I8) -> tuple[int, int]:
-    """Return (base_tick, width) of a window for all prices of a recording.
+    """Return (base_tick, width) of a window that holds every price the touch can reach.
 
-    It holds every trade and every level with a fifth of the price to spare on either side, unless
-    that is more than 2**24 ticks: then so many around the first trade, and what lies outside is
-    counted by `apply`.
+    It holds all trades, the highest bid and the lowest ask, with a fifth of the price to spare on
+    either side, unless that is more than 2**24 ticks: then so many around the first trade. What
+    lies outside can never be the touch; `apply` counts it.
     """
-    extent = price_extent(events, 0, events.shape[0])
-    low, high = extent[:2]
-    if high == 0:
+    low, high, first, best_bid, best_ask = price_extent(events)
+    prices = [price for price in (low, high, best_bid, best_ask) if price > 0]
+    if not prices:
         return 0, 1
-    first, last = bounds_around(anchor_of(extent))
-    base = max(first, low - low // MARGIN)
-    return base, min(last, high + high // MARGIN + 1) - base
+    low, high = min(prices), max(prices)
+    base, end = low - low // MARGIN, high + high // MARGIN + 1
+    if end - base > WIDTH_MAX:
+        middle = first or (low + high) // 2
+        base = max(base, middle - WIDTH_MAX // 2)
+        end = min(end, base + WIDTH_MAX)
+    return base, end - base
 
 
 def new_book(base: int, width: int) -> tuple[I8, I8]:

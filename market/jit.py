@@ -47,6 +47,19 @@ numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 def kernel(function: F) -> F:
     """Compile `function` without the interpreter, without the lock, cached on disk.
 
-    No fast-math: a candidate must give the same bytes on every run and in every batch.
+    No fast-math: a candidate must give the same bytes on every run and in every batch. No
+    reference counts either, so a kernel cannot make an array: counting the arrays of a call costs
+    22 ns (`bench/engine.py`), six times the update of a book, and a guard step makes a hundred
+    calls. Arrays belong to the caller, who outlives the call.
     """
-    return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast("F", _compiled(function, counted=False))
+
+
+def allocating_kernel(function: F) -> F:
+    """Compile like `kernel`, with leave to make arrays: for what runs once and not in a loop."""
+    return cast("F", _compiled(function, counted=True))
+
+
+def _compiled(function: Callable[..., Any], *, counted: bool) -> Any:
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": counted}
+    return cast("Any", numba.njit)(**options)(function)

@@ -96,9 +96,8 @@ def new_trips(rows: int) -> I8:
 def value(base_units: int, half_ticks: int, scale: I8) -> int:
     """Return the quote units that base units are worth at a price, rounded half-even.
 
-    Exact as long as the result is below 9e10 quote. base = lots x SCALE_LOT + dust, so
-
-        worth = (lots x half x t + dust x half x t / SCALE_LOT) / 2,  t = SCALE_TICK_LOT
+    Exact as long as the result is below 9e10 quote. With p the worth of two lots and
+    base = lots x SCALE_LOT + dust, worth = (lots x p + dust x p / SCALE_LOT) / 2.
 
     Args:
         base_units: i8, either sign.
@@ -107,16 +106,15 @@ def value(base_units: int, half_ticks: int, scale: I8) -> int:
     """
     size = abs(base_units)
     lot = scale[SCALE_LOT]
+    worth = half_ticks * scale[SCALE_TICK_LOT]
     lots = size // lot
     dust = size - lots * lot
-    worth = lots * scale[SCALE_TICK_LOT]
-    total = worth * (half_ticks // 2)
-    halves = worth * (half_ticks % 2)
+    total, halves = multiply_divide(lots, worth, 2)
     rest = 0  # of a half, in parts of SCALE_LOT
     if dust > 0:
-        part, rest = multiply_divide(dust, half_ticks * scale[SCALE_TICK_LOT], lot)
+        part, rest = multiply_divide(dust, worth, lot)
         halves += part
-    total += halves // 2
+        total += halves // 2
     if halves % 2 == 1 and (rest > 0 or total % 2 == 1):
         total += 1
     return int(-total if base_units < 0 else total)

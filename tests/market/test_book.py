@@ -100,23 +100,27 @@ def test_a_price_outside_the_window_is_counted_and_changes_nothing():
     assert (touch[TOUCH_BID], touch[TOUCH_ASK]) == (NO_BID, NO_ASK)
 
 
-def test_the_window_holds_every_price_with_a_fifth_to_spare():
-    """Trades, levels, and room for the price to move."""
+def test_the_window_holds_every_price_of_the_touch_with_a_fifth_to_spare():
+    """Trades, the highest bid and the lowest ask; levels far behind them do not count."""
     events = rows(
-        (1, (KIND_DEPTH, BUY, 900, 5)),
-        (2, (KIND_TRADE, SELL, 1_000, 5)),
-        (3, (KIND_DEPTH, SELL, 1_500, 5)),
-        (4, (KIND_DEPTH, SELL, 9_999, 0)),
+        (1, (KIND_DEPTH, BUY, 5, 5)),
+        (2, (KIND_DEPTH, BUY, 900, 5)),
+        (3, (KIND_TRADE, SELL, 1_000, 5)),
+        (4, (KIND_TRADE, SELL, 950, 5)),
+        (5, (KIND_DEPTH, SELL, 1_500, 5)),
+        (6, (KIND_DEPTH, SELL, 925, 5)),
+        (7, (KIND_DEPTH, SELL, 80, 0)),
+        (8, (KIND_DEPTH, SELL, 9_999, 5)),
     )
     base, width = book.window_for(events)
-    assert base == 720
-    assert base + width == 1_801
+    assert base == 900 - 180
+    assert base + width == 1_000 + 200 + 1
 
 
 def test_a_window_that_would_be_too_wide_stands_around_the_first_trade():
     """The price itself is always inside, whatever far levels there are."""
     far = 1 << 30
-    events = rows((1, (KIND_DEPTH, BUY, 1, 5)), (2, (KIND_TRADE, BUY, far, 1)))
+    events = rows((1, (KIND_DEPTH, SELL, 1, 5)), (2, (KIND_TRADE, BUY, far, 1)))
     base, width = book.window_for(events)
     assert width <= book.WIDTH_MAX
     assert base + width // 4 < far < base + width

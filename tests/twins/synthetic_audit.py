@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from market.jit import kernel
+from market.jit import allocating_kernel as kernel
 from market.layout import (
     BUY,
     EVENT_EXCH_NS,
