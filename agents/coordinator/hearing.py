@@ -27,6 +27,7 @@ from protocol.messages import (
     SnapshotRequest,
     Stage,
     Vote,
+    utc_text,
 )
 
 EARLY_MAX = 64
@@ -40,8 +41,8 @@ def hear(draft: Draft, heard: Heard) -> Signal | None:
     match heard.word:
         case Boundary() as word:
             return _boundary(draft, heard, word)
-        case NoUpdate():
-            return _no_update(draft, heard)
+        case NoUpdate() as word:
+            return _no_update(draft, heard, word)
         case ParameterUpdate() as word:
             return _proposal(draft, heard, word)
         case Vote() as word:
@@ -89,15 +90,37 @@ def _boundary(draft: Draft, heard: Heard, word: Boundary) -> Signal | None:
     return Signal.BOUNDARY
 
 
-def _no_update(draft: Draft, heard: Heard) -> Signal | None:
+def _no_update(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
     state = draft.state
-    if heard.id in state.renewals or _is_late(state, heard) or not state.rules.lockstep:
-        acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
-        return None
     if heard.src not in state.rules.seats:
         _nack(draft, heard, NackCode.FORBIDDEN, "only seats answer boundaries")
         return None
+    if heard.id in state.renewals or heard.id in state.proposals or _is_late(state, heard):
+        acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
+        return None
+    if not state.rules.lockstep:
+        acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
+        return _renew(draft, heard, word)
     return _answer(draft, heard, None)
+
+
+def _renew(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
+    """On the real clock, put a set that grows old to the vote again: nothing better was found.
+
+    In lockstep `boundary_done` carries the renewal; here the executor must hear a decision.
+    """
+    state, held = draft.state, draft.state.in_force
+    if held is None or state.flight is not None or word.digest != digest(held.params):
+        return None
+    old = state.proposals.get(held.basis[0]) if held.basis else None
+    waiting = any(state.proposals[each].renewal for each in state.queue)
+    young = held.not_after_ns - state.now_ns > state.rules.validity_ns // 2
+    if old is None or young or waiting:
+        return None
+    update = old.update.model_copy(update={"timestamp": utc_text(state.now_ns)})
+    body = {"src": heard.src, "id": heard.id, "update": update_body(update), "renewal": True}
+    draft.record(Kind.PROPOSAL, body)
+    return Signal.PROPOSAL
 
 
 def _proposal(draft: Draft, heard: Heard, word: ParameterUpdate) -> Signal | None:

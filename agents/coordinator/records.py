@@ -123,7 +123,14 @@ def _proposal(state: State, body: Body, time_ns: int) -> State:
 
 def _hold(state: State, body: Body, src: str, boundary: int | None, time_ns: int) -> State:
     update = ParameterUpdate.model_validate(body["update"])
-    held = Proposal(id=body["id"], src=src, update=update, boundary=boundary, time_ns=time_ns)
+    held = Proposal(
+        id=body["id"],
+        src=src,
+        update=update,
+        boundary=boundary,
+        time_ns=time_ns,
+        renewal=body.get("renewal", False),
+    )
     return replace(state, proposals=_with(state.proposals, held.id, held))
 
 

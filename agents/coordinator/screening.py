@@ -44,6 +44,6 @@ def screen(state: State, proposal: Proposal) -> Refusal | None:
     step = within_step(held, proposal.params, rules.step_limit)
     if step is not None:
         return Refusal(NackCode.STEP, printable(step))
-    if digest(held) == digest(proposal.params):
+    if digest(held) == digest(proposal.params) and not proposal.renewal:
         return Refusal(NackCode.NOT_CHOSEN, "the set is in force already")
     return None

@@ -67,6 +67,8 @@ class Proposal:
     update: ParameterUpdate
     boundary: int | None
     time_ns: int
+    renewal: bool = False
+    """Whether it only prolongs the set in force."""
     fate: Fate = Fate.WAITING
     code: NackCode | None = None
     detail: str = ""

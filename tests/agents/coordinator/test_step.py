@@ -256,6 +256,24 @@ def test_on_the_real_clock_a_decision_lapses_unjudged():
     assert bench.disk[-1].kind is Kind.REJECTED
 
 
+def test_on_the_real_clock_an_old_set_is_put_again_when_nothing_is_better():
+    """Past half of its validity a no_update renews it: a vote, a new version, the same set."""
+    bench = Bench(lockstep=False)
+    bench.hear("optimizer-1", update(WIDER, START), "p", now_ns=START)
+    bench.vote()
+    bench.judge(Ack(stage=Stage.APPLIED))
+    nothing = NoUpdate(window=(0, 1), digest=digest(WIDER), reason="nothing better")
+    half = bench.rules.validity_ns // 2
+    bench.hear("optimizer-2", nothing, "young", now_ns=START + half - SECOND)
+    assert bench.state.round is None
+    bench.hear("optimizer-2", nothing, "old", now_ns=START + half)
+    bench.vote()
+    assert bench.state.flight.pair == (1, 2)
+    bench.judge(Ack(stage=Stage.APPLIED))
+    assert incumbent(bench.state) == WIDER
+    assert bench.state.in_force.not_after_ns == START + half + bench.rules.validity_ns
+
+
 def test_whoever_joins_is_told_everything(bench):
     """A snapshot holds the pair, its set and times, mode, generation and stops."""
     flight = bench.decided()
