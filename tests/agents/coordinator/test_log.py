@@ -1,7 +1,10 @@
 from agents.coordinator.events import Append
 from agents.coordinator.log import DecisionLog
+from agents.coordinator.pages import page
 from agents.coordinator.records import restored
 from agents.coordinator.story import story
+from protocol.codec import encode
+from protocol.messages import JournalPage
 from tests.agents.coordinator.world import World, rules
 
 
@@ -26,3 +29,18 @@ def test_a_log_may_be_read_while_it_is_written(tmp_path):
         assert list(other.records()) == []
         log.append(World(rules(), boundaries=1).play().disk)
         assert list(other.records()) == list(log.records())
+
+
+def test_pages_fit_into_words_and_hold_everything(tmp_path):
+    """A long log in pages of at most 64 KiB: every row once, in order."""
+    disk = World(rules(), boundaries=60).play().disk
+    with DecisionLog.open(tmp_path) as log:
+        log.append(disk)
+        seen, pages = [], 0
+        while rows := page(log.rows(seen[-1].seq if seen else 0)):
+            assert len(encode(JournalPage(rows=rows))) <= 65_536
+            seen.extend(rows)
+            pages += 1
+    assert [row.seq for row in seen] == list(range(1, len(disk) + 1))
+    assert [row.kind for row in seen] == [record.kind.value for record in disk]
+    assert pages > 1

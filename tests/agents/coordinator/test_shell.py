@@ -1,0 +1,188 @@
+import asyncio
+import json
+import time
+
+import pytest
+
+from agents.coordinator.log import read_records
+from agents.coordinator.records import Kind
+from agents.coordinator.rules import rules_from
+from agents.coordinator.shell import Coordinator, endpoints_of
+from agents.settings import Settings
+from protocol.bus.participant import Participant
+from protocol.errors import BusError
+from protocol.keys import load_identity, load_roster, new_keys
+from protocol.merge import digest
+from protocol.messages import (
+    Ack,
+    Boundary,
+    Choice,
+    EmergencyStop,
+    JournalRequest,
+    NackCode,
+    NoUpdate,
+    Stage,
+    Vote,
+)
+from tests.agents.coordinator.world import BASELINE, BOUNDARY, START, ident, update
+
+WIDER = BASELINE.model_copy(update={"spread_percentage": 0.24})
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def settings(tmp_path):
+    new_keys(tmp_path / "keys")
+    document = {
+        "data": str(tmp_path),
+        "parameters": BASELINE.model_dump(),
+        "bus": {"folder": str(tmp_path / "b"), "keys": str(tmp_path / "keys")},
+    }
+    return Settings.model_validate_json(json.dumps(document))
+
+
+class Running:
+    """A coordinator in a task of its own; leaving the block kills it."""
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    async def __aenter__(self):
+        folder = self.settings.data / "run"
+        self.coordinator = Coordinator(rules_from(self.settings), self.settings, folder)
+        self.task = asyncio.create_task(self.coordinator.serve({}))
+        return self.coordinator
+
+    async def __aexit__(self, *_):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+def party(settings, name):
+    keys = settings.keys_folder
+    roster = load_roster(keys)
+    ends = endpoints_of(settings)
+    return Participant(load_identity(name, keys, {}), roster, ends, clock=time.time_ns)
+
+
+class Executor:
+    """Votes for everything and applies at once; remembers what it heard."""
+
+    def __init__(self, me):
+        self.me, self.decisions, self.done = me, [], asyncio.Queue()
+        me.on("round", self.vote)
+        me.on("decision", self.apply)
+        me.on("boundary_done", self.close)
+
+    def vote(self, received):
+        """Approve."""
+        word = received.word
+        choice = Vote(round=word.round, candidate=digest(word.candidate), choice=Choice.APPROVE)
+        self.me.post("coordinator", choice, ref=received.header.id)
+
+    def apply(self, received):
+        """Say at once that it is in force."""
+        self.decisions.append((received.header.epoch, received.header.version))
+        return Ack(stage=Stage.APPLIED)
+
+    def close(self, received):
+        """Go on."""
+        self.done.put_nowait(received.word)
+        return Ack(stage=Stage.RECEIVED)
+
+    def reach(self, index):
+        """Reach a boundary and answer it as a seat."""
+        key = ident("boundary", index)
+        pair = self.decisions[-1] if self.decisions else (0, 0)
+        word = Boundary(index=index, venue_time=START + index * BOUNDARY)
+        self.me.post("coordinator", word, message_id=key, pair=pair)
+        nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="executor")
+        self.me.post("coordinator", nothing, message_id=ident("own", index), ref=key, pair=pair)
+        return key
+
+    def tell_seat(self, index, seat):
+        """Tell a seat of the boundary that was reached."""
+        word = Boundary(index=index, venue_time=START + index * BOUNDARY)
+        self.me.post(seat, word, message_id=ident("boundary", index), pair=(0, 0))
+
+
+async def settled(awaitable):
+    return await asyncio.wait_for(awaitable, WAIT_S)
+
+
+async def test_a_boundary_goes_all_the_way_over_sockets(settings):
+    """Boundary, answers, round, vote, decision, applied: the proposer hears `applied`."""
+    async with Running(settings), party(settings, "executor-1") as one:
+        executor = Executor(one)
+        async with party(settings, "optimizer-1") as other:
+            await settled(one.join())
+            await settled(other.join())
+            key = executor.reach(1)
+            proposal = update(WIDER, START + BOUNDARY)
+            future = other.post("coordinator", proposal, message_id=ident("p"), ref=key)
+            done = await settled(executor.done.get())
+            assert done.decision == (1, 1)
+            assert (await settled(future)).word.stage is Stage.APPLIED
+    kinds = [record.kind for record in read_records(settings.data / "run")]
+    assert kinds[-3:] == [Kind.DECISION, Kind.DONE, Kind.APPLIED]
+
+
+async def test_a_killed_coordinator_goes_on_from_its_log(settings):
+    """It dies with one answer in; the next one closes the boundary without asking for it again."""
+    async with party(settings, "executor-1") as one, party(settings, "optimizer-1") as other:
+        executor = Executor(one)
+        async with Running(settings) as first:
+            await settled(one.join())
+            await settled(other.join())
+            key = executor.reach(1)
+            answered = one.post(
+                "coordinator",
+                NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="executor"),
+                message_id=ident("own", 1),
+                ref=key,
+                pair=(0, 0),
+            )
+            await settled(answered)
+            assert first.rules.seats == ("executor-1", "optimizer-1")
+        async with Running(settings):
+            proposal = update(WIDER, START + BOUNDARY)
+            other.post("coordinator", proposal, message_id=ident("p"), ref=key)
+            done = await settled(executor.done.get())
+            assert done.decision == (2, 1)
+            async with party(settings, "optimizer-2") as late:
+                snapshot = await settled(late.join())
+                assert snapshot.pair == (2, 1)
+                assert snapshot.params == WIDER
+
+
+async def test_a_second_coordinator_refuses_to_start(settings):
+    """The folder is locked before anything is bound or written."""
+    async with Running(settings), party(settings, "desk") as desk:
+        await settled(desk.join())
+        second = Coordinator(rules_from(settings), settings, settings.data / "run")
+        with pytest.raises(BusError, match="in use by another coordinator"):
+            await settled(second.serve({}))
+
+
+async def test_the_desk_catches_up_page_by_page(settings):
+    """Rows come in order until an empty page says that was all."""
+    async with Running(settings), party(settings, "operator") as operator:
+        await settled(operator.join())
+        stop = EmergencyStop(scope="all", flatten=False, reason="drill")
+        final = await settled(operator.post("coordinator", stop))
+        assert final.word.stage is Stage.STOPPED
+        async with party(settings, "desk") as desk:
+            await settled(desk.join())
+            page = (await settled(desk.post("coordinator", JournalRequest(after=0)))).word
+            assert [row.kind for row in page.rows] == ["epoch", "stop"]
+            more = JournalRequest(after=page.rows[-1].seq)
+            assert (await settled(desk.post("coordinator", more))).word.rows == ()
+
+
+async def test_what_is_not_for_the_coordinator_is_refused(settings):
+    """A vote of somebody who is no voter changes nothing and is told so."""
+    async with Running(settings), party(settings, "optimizer-1") as other:
+        await settled(other.join())
+        vote = Vote(round=1, candidate=digest(WIDER), choice=Choice.APPROVE)
+        final = (await settled(other.post("coordinator", vote))).word
+        assert final.code is NackCode.FORBIDDEN
