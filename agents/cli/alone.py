@@ -18,7 +18,7 @@ from typing import Any
 
 from agents.cli.exits import ERROR, OK, CommandError
 from agents.cli.run import Teller, hours_of, new_folder, prepare, say, write_json
-from agents.cli.stack import CONFIG, PROCESSES, endpoints
+from agents.cli.stack import CONFIG, PROCESSES, SUPERVISOR, endpoints
 from agents.settings import Settings
 from protocol.settings import Loaded
 
@@ -82,8 +82,8 @@ class Child:
 
     def wait(self, on_look: Callable[[], None] | None = None) -> int:
         """Wait for its end, looking on now and then; return its exit code."""
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, self._end)
+        asks = (signal.SIGINT, signal.SIGTERM)
+        before = {each: signal.signal(each, self._end) for each in asks}
         kill_at_s = None
         try:
             while True:
@@ -103,6 +103,8 @@ class Child:
             if self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     def _end(self, *_: object) -> None:
         self.asked_to_end = True
@@ -287,7 +289,7 @@ def coordinator(loaded: Loaded[Settings]) -> int:
     folder, common = begin(settings)
     errors = folder / "coordinator.stderr"
     child = Child("agents.coordinator", *common, errors=errors)
-    write_json(folder / PROCESSES, {"coordinator": child.pid})
+    write_json(folder / PROCESSES, {SUPERVISOR: os.getpid(), "coordinator": child.pid})
     say(f"run {folder}")
     say(f"hubs at {ends.control_in} and {ends.telemetry_in}")
     say(f"an executor joins with `python -m agents.executor {' '.join(common)}`")

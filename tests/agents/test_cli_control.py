@@ -1,0 +1,181 @@
+import contextlib
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from agents.cli import stack as stacks
+from agents.executor import records
+from agents.executor.recovery import open_journal
+from agents.executor.stopfile import add_stop, lift_stops, stops_in
+from tests.agents.command_line import Process, short_day, standing, told, until
+
+SPEED = 10
+QUICK = ("--set", "executor.warmup_s=60", "--set", "optimizer.boundary_s=300")
+
+
+@pytest.fixture(scope="module")
+def data():
+    """A folder with keys and a recording; its name is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="cp") as folder:
+        short_day(Path(folder))
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def up(data):
+    """A whole stack that trades; every test leaves it trading."""
+    process = Process(
+        *("run", "--data", data, "--feed", data / "half.npz"),
+        *("--clock", "real", "--speed", SPEED, *QUICK),
+    )
+    process.read_until("fills")
+    until(data, lambda found: first(found)["open_orders"])
+    yield process
+    for stack in stacks.running(data):  # what a failed test left
+        for pid in stack.pids.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    process.close()
+
+
+def first(found):
+    return found["executors"][0]
+
+
+def test_nothing_running_is_one_line_and_exit_code_3(tmp_path):
+    """Every command that speaks to a run says so, and what to do."""
+    for command in ("status", "stop", "rearm", "pause", "resume", "down"):
+        code, line = told(tmp_path, command)
+        assert code == 3
+        assert "start with `counterpoint run`" in line
+
+
+def test_a_process_id_that_was_used_again_is_not_a_run(tmp_path):
+    """A dead run's file names a live process, which is this one: not ours."""
+    folder = tmp_path / "runs" / "20240101-000000"
+    folder.mkdir(parents=True)
+    ids = f'{{"executor-1": {os.getpid()}}}'
+    (folder / stacks.PROCESSES).write_text(ids, encoding="ascii")
+    assert stacks.running(tmp_path) == []
+    (folder / stacks.PROCESSES).write_text("{", encoding="ascii")
+    assert stacks.running(tmp_path) == []
+
+
+def test_the_stop_file_holds_each_stop_until_it_is_lifted(tmp_path):
+    """Two operators at once lose no stop; the last lift removes the file."""
+    one, two = "1" * 32, "2" * 32
+    workers = [
+        threading.Thread(target=add_stop, args=(tmp_path, stop), kwargs={"flatten": stop == two})
+        for stop in (one, two)
+    ]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert stops_in(tmp_path) == {one: False, two: True}
+    lift_stops(tmp_path, [one])
+    assert stops_in(tmp_path) == {two: True}
+    lift_stops(tmp_path, [one, two])
+    assert not (tmp_path / "stop").exists()
+    (tmp_path / "stop").write_bytes(b"\xff damaged")
+    lift_stops(tmp_path, stops_in(tmp_path))
+    assert stops_in(tmp_path) == {}
+
+
+def test_status_tells_mode_parameters_members_and_progress(data, up):
+    """The same facts as JSON for programs and as lines for people."""
+    found = standing(data)
+    assert (found["mode"], found["generation"], found["epoch"]) == ("master-slave", 0, 1)
+    assert found["stops"] == []
+    assert [each["name"] for each in found["members"]] == [
+        "coordinator",
+        "executor-1",
+        "optimizer-1",
+    ]
+    assert all(each["pid"] for each in found["members"])
+    executor = first(found)
+    assert executor["state"] == "trading"
+    assert 0 < executor["share"] < 1
+    assert executor["in_force"]["parameters"]["levels"] >= 1
+    code, text = told(data, "status")
+    assert code == 0
+    assert "mode        master-slave, generation 0, coordinator epoch 1" in text
+    assert "stops       none" in text
+
+
+def test_pause_withdraws_the_quotes_and_resume_brings_them_back(data, up):
+    """Nothing else changes: no stop is in force meanwhile."""
+    assert told(data, "pause") == (0, "executor-1 paused: quotes are withdrawn\n")
+    found = until(data, lambda found: first(found)["open_orders"] == 0)
+    assert first(found)["state"] == "paused"
+    assert found["stops"] == []
+    assert told(data, "resume") == (0, "executor-1 may quote again\n")
+    until(data, lambda found: first(found)["open_orders"])
+
+
+def test_a_stop_outlives_the_executor_and_rearm_lifts_it(data, up):
+    """Killed and started again it is still stopped, and quotes only after `rearm`."""
+    code, text = told(data, "stop", "--reason", "test", "--flatten")
+    assert code == 0
+    assert text.startswith("executor-1 stopped: nothing of ours is open")
+    folder = stacks.running(data)[0].folder
+    (stop_id,) = stops_in(folder)
+    found = standing(data)
+    assert found["stops"] == [stop_id]
+    assert (first(found)["open_orders"], first(found)["position"]) == (0, "0")
+    pid = found["members"][1]["pid"]
+    os.kill(pid, signal.SIGKILL)
+
+    def is_back(found):
+        executor = found["members"][1]
+        return executor["pid"] not in {None, pid} and executor["state"] == "stopped"
+
+    found = until(data, is_back)
+    assert first(found)["open_orders"] in {0, None}
+    code, text = told(data, "rearm")
+    assert (code, text) == (0, f"executor-1 may quote again; lifted {stop_id}\n")
+    assert not (folder / "stop").exists()
+    assert told(data, "rearm") == (0, "no stop is in force\n")
+    until(data, lambda found: first(found)["open_orders"])
+
+
+def test_a_stop_works_with_the_bus_dead(data, up):
+    """Not confirmed, so exit code 5; the file alone stopped the executor."""
+    stack = stacks.running(data)[0]
+    os.kill(stack.pids["coordinator"], signal.SIGSTOP)
+    try:
+        code, text = told(data, "stop", "--timeout", "0.5")
+        assert code == 5
+        assert "not confirmed" in text
+        (stop_id,) = stops_in(stack.folder)
+        deadline = time.monotonic() + 10.0
+        while stop_id not in heard_stops(stack.folder):
+            assert time.monotonic() < deadline
+    finally:
+        os.kill(stack.pids["coordinator"], signal.SIGCONT)
+    found = until(data, lambda found: first(found)["open_orders"] == 0)
+    assert stop_id in found["stops"]
+    assert told(data, "rearm")[0] == 0
+    until(data, lambda found: first(found)["open_orders"])
+
+
+def heard_stops(folder):
+    with open_journal(folder, readonly=True) as journal:
+        return [row.body["id"] for row in journal.rows(records.HEARD) if row.kind == "stop"]
+
+
+def test_down_ends_the_run_with_the_table_so_far(data, up):
+    """Asked for from outside, as with Ctrl-C: exit code 0 on both sides."""
+    code, text = told(data, "down")
+    assert code == 0
+    assert text.startswith("ended ")
+    code, out, _ = up.end()
+    assert code == 0
+    assert "ended early" in out
+    assert "net of holding" in out
+    assert told(data, "status")[0] == 3
