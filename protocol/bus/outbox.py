@@ -8,7 +8,7 @@ of its epoch makes every open message to it due at once.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from protocol.bus.frames import Header, Message
+from protocol.bus.frames import STOPS, Header, Message
 from protocol.errors import NackCode
 from protocol.messages import Ack, Nack, Stage, Word
 
@@ -18,6 +18,10 @@ JOIN_NS = 20_000_000
 JOIN_FAST = 50
 """Snapshot requests at the joining rate before they fall back to 500 ms."""
 OPEN_MAX = 4096
+PACE_NS = 10**9 // 150
+"""Between two messages once the burst is spent: below the hub's rate, with room for answers, so
+that resends never spend the allowance that first copies need (test_outbox)."""
+BURST = 100
 
 _FINAL_STAGE = {
     "parameter_update": Stage.APPLIED,
@@ -75,6 +79,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._open: dict[Key, _Open] = {}
+        self._paced_ns = 0
 
     def __len__(self) -> int:
         return len(self._open)
@@ -105,11 +110,17 @@ class Outbox:
         return True
 
     def due(self, now_ns: int) -> list[tuple[bytes, ...]]:
-        """Return the frames to send now and put each on its next date."""
+        """Return the frames to send now, longest due first, and put each on its next date.
+
+        At most a burst, then one each `PACE_NS`; what must wait for it stays due. Stops never wait.
+        """
+        ready = [each for each in self._open.values() if each.due_ns <= now_ns < each.ends_ns]
         out = []
-        for entry in self._open.values():
-            if entry.due_ns > now_ns or entry.ends_ns <= now_ns:
-                continue
+        for entry in sorted(ready, key=lambda each: each.due_ns):
+            if entry.header.type not in STOPS:
+                if self._paced_ns - now_ns > (BURST - 1) * PACE_NS:
+                    continue
+                self._paced_ns = max(self._paced_ns, now_ns) + PACE_NS
             entry.sent += 1
             if entry.every_ns == JOIN_NS and entry.sent > JOIN_FAST:
                 entry.every_ns = FAST_NS
@@ -118,10 +129,17 @@ class Outbox:
         return out
 
     def next_ns(self) -> int | None:
-        """Return when something is due or ends next; None when nothing is open."""
-        if not self._open:
-            return None
-        return min(min(entry.due_ns, entry.ends_ns) for entry in self._open.values())
+        """Return when something may be sent or ends next; None when nothing is open."""
+        pace_ns = self._paced_ns - (BURST - 1) * PACE_NS
+        return min(
+            (
+                min(each.ends_ns, each.due_ns)
+                if each.header.type in STOPS
+                else min(each.ends_ns, max(each.due_ns, pace_ns))
+                for each in self._open.values()
+            ),
+            default=None,
+        )
 
     def expired(self, now_ns: int) -> list[Header]:
         """Drop what found no final answer within its ttl, and return its headers."""

@@ -123,7 +123,8 @@ class Stage:
     def cast(self, *roles, options=()):
         """Start a coordinator and others at once; return them when all have joined."""
         coordinator = self.call("coordinator", *options)
-        others = [self.call(role) for role in roles]
+        quiet = [each for each in options if each == "--quiet"]
+        others = [self.call(role, *quiet) for role in roles]
         for actor in others:
             actor.expect("joined")
         return coordinator, *others

@@ -1,7 +1,8 @@
 import pytest
 
 from protocol import messages as m
-from protocol.bus.outbox import FAST_NS, JOIN_NS, OPEN_MAX, SLOW_NS, Outbox, is_final
+from protocol.bus.gatekeeper import Rates
+from protocol.bus.outbox import BURST, FAST_NS, JOIN_NS, OPEN_MAX, SLOW_NS, Outbox, is_final
 from protocol.errors import NackCode
 from tests.protocol.party import NO_UPDATE, SECOND_NS, frames, header, message
 
@@ -152,3 +153,32 @@ def test_a_round_of_peers_ends_when_it_is_received():
     head = header(src="coordinator", dst="executor-1", kind="round", id=ID)
     outbox.post(head, tuple(frames()), 0, until=m.Stage.RECEIVED)
     assert outbox.answered(answer(RECEIVED), RECEIVED, 1).id == ID
+
+
+def test_a_thousand_messages_at_once_are_all_answered_by_pacing():
+    """The sender stays below the hub's rate, so resends never crowd first copies out."""
+    outbox, rates = Outbox(), Rates()
+    for number in range(1000):
+        outbox.post(header(id=f"{number:032x}"), (f"{number:032x}".encode(),), 0)
+    now_ns, dropped = 0, 0
+    while len(outbox):
+        assert now_ns < 8 * SECOND_NS
+        for (name,) in outbox.due(now_ns):
+            if rates.take("optimizer-1", now_ns):
+                told = message(RECEIVED, src="coordinator", dst="optimizer-1", ref=name.decode())
+                outbox.answered(told, RECEIVED, now_ns)
+            else:
+                dropped += 1
+        now_ns = max(now_ns + 1_000_000, outbox.next_ns() or 0)
+    assert dropped == 0
+
+
+def test_a_stop_waits_behind_nothing():
+    """However much is due, a stop goes out at once."""
+    outbox = Outbox()
+    for number in range(300):
+        outbox.post(header(id=f"{number:032x}"), (b"other",), 0)
+    assert len(outbox.due(0)) == BURST
+    outbox.post(header(src="operator", kind="emergency_stop", id=ID), (b"stop",), 0)
+    assert outbox.next_ns() == 0
+    assert outbox.due(0) == [(b"stop",)]
