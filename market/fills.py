@@ -153,6 +153,7 @@ def submit(
     """
     slot = free_slot(orders, meter)
     if slot < 0:
+        meter[METER_OVERFLOW] += 1
         return FULL
     arrives = now_ns + delays[DELAY_ORDER_NS]
     orders[slot, ORDER_ID] = order_id

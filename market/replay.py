@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market.account import Account, Setup, open_account, open_exchange
-from market.fills import METER_CURSOR
-from market.layout import PARAMETER_COLUMNS, STEP_NOW_NS
+from market.account import Account, Exchange, Setup, open_account, open_exchange
+from market.fills import METER_CURSOR, METER_OVERFLOW
+from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS
 from market.replay_step import (
     COUNT_COLUMNS,
     COUNT_EQUITY,
@@ -89,14 +89,13 @@ def replay(
             f"steps must be in [0, {tape.steps.shape[0]}], found [{first_step}, {last_step})"
         )
     out = np.zeros((candidates.shape[0], slices, REPLAY_COLUMNS))
-    levels, touch, cursor = tape.exchange_before(first_step)
+    opening = _opening(tape, first_step)
     rows = Rows(tape.events, tape.steps, tape.views, tape.plans)
     edges = slice_edges(first_step, last_step, slices)
 
     def run(index: int) -> None:
         account = open_account(setup, trips=0)
-        exchange = open_exchange(levels.copy(), touch.copy())
-        exchange.meter[METER_CURSOR] = cursor
+        exchange = opening.exchange()
         records = _records(0, 0, 0)
         for part in range(slices):
             run_steps(
@@ -110,9 +109,47 @@ def replay(
                 records,
                 out[index, part],
             )
+        _demand_whole(exchange)
 
     _spread(run, range(candidates.shape[0]), threads)
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """The exchange's book before the first step, as the levels in use of a wide, empty window."""
+
+    shape: tuple[int, int]
+    columns: tuple[I8, I8]
+    lots: tuple[I8, I8]
+    touch: I8
+    cursor: int
+
+    def exchange(self) -> Exchange:
+        """Return an exchange of its own for one candidate; zeros cost no memory until written."""
+        levels = np.zeros(self.shape, dtype=np.int64)
+        for row, (columns, lots) in enumerate(zip(self.columns, self.lots, strict=True)):
+            levels[row, columns] = lots
+        exchange = open_exchange(levels, self.touch.copy())
+        exchange.meter[METER_CURSOR] = self.cursor
+        return exchange
+
+
+def _opening(tape: Tape, step: int) -> _Opening:
+    levels, touch, cursor = tape.exchange_before(step)
+    bids, asks = np.flatnonzero(levels[0]), np.flatnonzero(levels[1])
+    lots = (levels[0, bids], levels[1, asks])
+    return _Opening((2, levels.shape[1]), (bids, asks), lots, touch, cursor)
+
+
+def _demand_whole(exchange: Exchange) -> None:
+    """Stop when a report or an order was lost: what follows would not be the truth."""
+    lost = int(exchange.meter[METER_OVERFLOW])
+    if lost:
+        raise RuntimeError(
+            f"{lost} reports or orders found no room in one guard step, of {REPORTS_MAX} reports "
+            f"and {ORDERS_MAX} orders; use a shorter guard interval"
+        )
 
 
 def _spread(run: Callable[[int], None], indices: Sequence[int], threads: int) -> None:
@@ -148,18 +185,18 @@ def replay_one(
     """
     candidate = np.ascontiguousarray(parameters, dtype=np.float64)
     rows = Rows(tape.events, tape.steps, tape.views, tape.plans)
-    levels, touch, cursor = tape.exchange_before(first_step)
+    opening = _opening(tape, first_step)
     records = _records(0, 0, 0)
     account = open_account(setup, trips=0)
     figures = np.zeros(REPLAY_COLUMNS)
     for attempt in range(2):
         figures = np.zeros(REPLAY_COLUMNS)
         account = open_account(setup, trips=TRIPS_KEPT if attempt else 0)
-        exchange = open_exchange(levels.copy(), touch.copy())
-        exchange.meter[METER_CURSOR] = cursor
+        exchange = opening.exchange()
         run_steps(
             rows, first_step, last_step, account, exchange, setup, candidate, records, figures
         )
+        _demand_whole(exchange)
         if attempt == 0:
             counts = records.counts
             records = _records(

@@ -403,6 +403,7 @@ def test_a_full_table_refuses_the_next_order():
         assert machine.submit(number + 1, BUY, 99, 1, 100) == fills.OK
     assert machine.submit(999, BUY, 99, 1, 100) == fills.FULL
     assert machine.cancel(998, 100) == fills.FULL
+    assert machine.meter[fills.METER_OVERFLOW] == 1  # the cancel of a gone order is no loss
     machine.cancel(7, 100)
     machine.advance(table([]), 110)
     assert machine.submit(999, BUY, 99, 1, 110) == fills.OK

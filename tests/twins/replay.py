@@ -1,0 +1,126 @@
+"""The order of one guard step again, in plain Python: one kernel call after the other."""
+
+import numpy as np
+
+from market import fills, guard, ledger, own, policy
+from market import layout as lay
+from market.account import open_account, open_exchange
+from market.breach import APPROVED, check_order, evaluate, position_cap_lots
+from market.fills import METER_CURSOR, METER_READ, METER_WRITTEN
+
+
+class Candidate:
+    """One account on one tape, from its opening balances."""
+
+    def __init__(self, tape, parameters, setup, first_step):
+        self.tape, self.parameters, self.setup = tape, np.asarray(parameters), setup
+        self.account = open_account(setup, trips=10_000)
+        levels, touch, cursor = tape.exchange_before(first_step)
+        self.exchange = open_exchange(levels, touch)
+        self.exchange.meter[METER_CURSOR] = cursor
+        self.placed, self.filled, self.excess = [], [], None
+
+    @property
+    def lots(self):
+        """The position."""
+        return ledger.position_lots(self.account.ledger, self.setup.scale)
+
+    def free(self):
+        """Free quote and base units."""
+        books, mine = self.account.ledger, (self.account.own, self.account.own_meter)
+        return (
+            own.free_quote(*mine, books[lay.LEDGER_QUOTE], self.setup.scale),
+            own.free_base(*mine, books[lay.LEDGER_BASE], self.setup.scale),
+        )
+
+    def worth(self):
+        """Equity over the target's worth."""
+        books = self.account.ledger
+        held = ledger.value(books[lay.LEDGER_TARGET], books[lay.LEDGER_MARK], self.setup.scale)
+        return int(books[lay.LEDGER_EQUITY]) - held
+
+    def step(self, index):
+        """Live through one step, in the contract's order."""
+        row, view, plan = (
+            rows[index] for rows in (self.tape.steps, self.tape.views, self.tape.plans)
+        )
+        now = int(row[lay.STEP_NOW_NS])
+        ex, acc, setup = self.exchange, self.account, self.setup
+        fills.advance(
+            self.tape.events,
+            ex.levels,
+            ex.touch,
+            ex.orders,
+            ex.reports,
+            ex.meter,
+            setup.delays,
+            now,
+        )
+        while ex.meter[METER_READ] < ex.meter[METER_WRITTEN]:
+            report = ex.reports[ex.meter[METER_READ] % len(ex.reports)]
+            if report[lay.REPORT_VISIBLE_NS] > now:
+                break
+            ex.meter[METER_READ] += 1
+            self.hear(report.copy())
+        bid, ask = int(row[lay.STEP_BID]), int(row[lay.STEP_ASK])
+        half = bid + ask if lay.NO_BID < bid < ask < lay.NO_ASK else 0
+        if half:
+            ledger.mark(acc.ledger, half, now, setup.scale)
+            reference = view[lay.VIEW_SIGMA_REFERENCE]
+            ratio = view[lay.VIEW_SIGMA] / reference if reference > 0 else 0.0
+            evaluate(acc.ledger, self.lots, half, ratio, setup.limits, acc.risk, setup.scale, now)
+        state = int(acc.risk[0])
+        if now % int(setup.cycle[0]) == 0:
+            self.decide(row, view, plan, half, state)
+        count = guard.guard(
+            row, view, acc.ladder, acc.own, acc.own_meter, self.lots, *self.free(), state,
+            setup.scale, setup.guarding, acc.guard_state, acc.actions,
+        )  # fmt: skip
+        for action in acc.actions[:count].copy():
+            self.act(action, half, now)
+
+    def hear(self, report):
+        """A report has become visible."""
+        acc = self.account
+        own.apply_report(acc.own, acc.own_meter, report)
+        if report[lay.REPORT_KIND] == lay.REPORT_FILL:
+            at = int(acc.ledger[lay.LEDGER_MARK])
+            ledger.fill(
+                acc.ledger, acc.lots, acc.lots_meter, acc.trips, report, self.setup.scale, at
+            )
+            self.filled.append(tuple(int(cell) for cell in report))
+
+    def decide(self, row, view, plan, half, state):
+        """A cycle edge: Kelly hears of the cycle that ends, then the ladder is made."""
+        acc, setup = self.account, self.setup
+        if acc.ledger[lay.LEDGER_MARK]:
+            if self.excess is not None:
+                profit = (self.worth() - self.excess) / lay.UNITS
+                policy.observe_profit(profit, setup.policy, acc.kelly)
+            self.excess = self.worth()
+        cap = position_cap_lots(half, setup.limits, setup.scale)
+        policy.decide(
+            row, view, plan, self.lots, int(acc.ledger[lay.LEDGER_QUOTE]),
+            int(acc.ledger[lay.LEDGER_BASE]), cap, self.parameters, setup.scale, setup.policy,
+            acc.kelly, state, acc.guard_state, acc.ladder,
+        )  # fmt: skip
+
+    def act(self, action, half, now):
+        """Cancel, or ask the limits and place."""
+        acc, ex, setup = self.account, self.exchange, self.setup
+        kind, order_id, side, price, lots, level, taker = (int(cell) for cell in action)
+        if kind == lay.ACTION_CANCEL:
+            own.mark_cancelling(acc.own, acc.own_meter, order_id)
+            fills.cancel(ex.orders, ex.meter, order_id, now, setup.delays)
+            self.placed.append((now, kind, order_id, APPROVED))
+            return
+        code = check_order(
+            side, price, lots, self.lots, own.open_lots(acc.own, acc.own_meter, side), half,
+            *self.free(), int(acc.own_meter[own.OWN_METER_COUNT]), taker, setup.limits, acc.risk,
+            setup.scale,
+        )  # fmt: skip
+        order_id = 0
+        if code == APPROVED:
+            order_id = own.insert_own(acc.own, acc.own_meter, side, price, lots, level, now)
+            fills.submit(ex.orders, ex.meter, order_id, side, price, lots, now, setup.delays, taker)
+        self.placed.append((now, kind, order_id, code))
