@@ -107,7 +107,7 @@ async def stopping(stack: Stack, word: EmergencyStop, stop_id: str, timeout_s: f
     deadline_s = time.monotonic() + timeout_s
     file = f"the stop file in {stack.folder} holds all the same"
     try:
-        async with operator(stack, timeout_s) as me:
+        async with operator(stack, timeout_s) as (me, _):
             # An unconfirmed stop goes on being said as long as we are here.
             names = (COORDINATOR, *stack.executors)
             futures = say_to(me, names, word, stop_id, TIMEOUT_MAX_S)
@@ -146,8 +146,8 @@ async def rearming(stack: Stack, reason: str) -> int:
     from agents.cli.standing import Standing
 
     standing = Standing(stack)
-    async with operator(stack, ANSWER_S, standing.listen) as me:
-        await standing.gather(me, complete=False)
+    async with operator(stack, ANSWER_S, standing.listen) as (me, snapshot):
+        await standing.gather(snapshot, complete=False)
         ids = sorted(standing.stops)
         if not ids:
             print("no stop is in force")
@@ -174,7 +174,7 @@ def pause(loaded: Loaded[Settings], *, quoting: bool) -> int:
     """Withdraw the quotes, or allow them again; 0 when every executor has it on disk."""
 
     async def say(stack: Stack) -> int:
-        async with operator(stack, ANSWER_S) as me:
+        async with operator(stack, ANSWER_S) as (me, _):
             word = Resume() if quoting else Pause()
             futures = say_to(me, stack.executors, word, secrets.token_hex(16), ANSWER_S)
             said = await answers(futures, ANSWER_S)
@@ -221,8 +221,8 @@ def look(stack: Stack, standing: Any) -> BusError | None:
     """Let a standing gather what the bus says; return why it could not."""
 
     async def gather() -> None:
-        async with operator(stack, 3.0, standing.listen) as me:
-            await standing.gather(me, complete=True)
+        async with operator(stack, 3.0, standing.listen) as (_, snapshot):
+            await standing.gather(snapshot, complete=True)
 
     try:
         asyncio.run(gather())

@@ -17,6 +17,7 @@ from agents.settings import Settings
 from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
 from protocol.bus.participant import Participant
 from protocol.keys import load_identity, load_roster
+from protocol.messages import Snapshot
 
 PROCESSES = "processes.json"
 CONFIG = "config.json"
@@ -162,8 +163,8 @@ async def operator(
     stack: Stack,
     timeout_s: float,
     prepare: Callable[[Participant], None] | None = None,
-) -> AsyncIterator[Participant]:
-    """Join a run's bus as the operator.
+) -> AsyncIterator[tuple[Participant, Snapshot]]:
+    """Join a run's bus as the operator; yield the participant and the state it was told.
 
     Args:
         prepare: is given the participant before it is entered, to say what it listens to.
@@ -183,5 +184,4 @@ async def operator(
     if prepare is not None:
         prepare(me)
     async with me:
-        await me.join(timeout_s=timeout_s)
-        yield me
+        yield me, await me.join(timeout_s=timeout_s)

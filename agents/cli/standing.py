@@ -16,7 +16,7 @@ from agents.cli.table import DASH, number, parameters_line
 from agents.executor.stopfile import stops_in
 from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.errors import JournalError
-from protocol.messages import CoordinatorHeartbeat, Heartbeat, Snapshot, SnapshotRequest, utc_text
+from protocol.messages import CoordinatorHeartbeat, Heartbeat, Snapshot, utc_text
 
 HEARD_S = 3.0
 """Heartbeats come once a second, telemetry five times."""
@@ -50,16 +50,16 @@ class Standing:
             me.listen("status", name, partial(self._hear, self._status))
             me.listen("pnl_report", name, partial(self._hear, self._profit))
 
-    async def gather(self, me: Participant, *, complete: bool) -> None:
+    async def gather(self, snapshot: Snapshot, *, complete: bool) -> None:
         """Listen until all have spoken, a few seconds at most.
 
         Args:
-            me: joined.
+            snapshot: what joining was answered with.
             complete: wait for every heartbeat; else for coordinator and executors alone.
         """
         wanted = self.members if complete else (COORDINATOR, *self.stack.executors)
-        future = me.post(COORDINATOR, SnapshotRequest(have=(0, 0)), ttl_ms=round(HEARD_S * 1000))
-        future.add_done_callback(self._hear_snapshot)
+        self._snapshot = snapshot
+        self._stops.update(snapshot.stops)
         try:
             async with asyncio.timeout(HEARD_S):
                 while not self._is_whole(wanted):
@@ -71,16 +71,7 @@ class Standing:
     def _is_whole(self, wanted: tuple[str, ...]) -> bool:
         told = all(name in self._beats for name in wanted)
         shown = all(name in self._status for name in self.stack.executors)
-        return told and shown and self._snapshot is not None
-
-    def _hear_snapshot(self, future: "asyncio.Future[Received]") -> None:
-        if future.cancelled() or future.exception() is not None:
-            return
-        word = future.result().word
-        if isinstance(word, Snapshot):
-            self._snapshot = word
-            self._stops.update(word.stops)
-            self._news.set()
+        return told and shown
 
     def _hear_beat(self, received: Received) -> None:
         word, name = received.word, received.header.src

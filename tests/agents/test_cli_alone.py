@@ -69,6 +69,7 @@ def test_the_optimizer_alone_reports_and_publishes_nothing(start):
     assert len(document["rows"]) == document["boundaries"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_optimizer_alone_with_the_boundaries_so_far(start):
     """The walk ends after the present boundary, and the report is of those."""
     process = start(

@@ -144,6 +144,7 @@ def test_a_stop_outlives_the_executor_and_rearm_lifts_it(data, up):
     until(data, lambda found: first(found)["open_orders"])
 
 
+@pytest.mark.slow
 def test_a_stop_works_with_the_bus_dead(data, up):
     """Not confirmed, so exit code 5; the file alone stopped the executor."""
     stack = stacks.running(data)[0]
