@@ -4,6 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import protocol.keys as keys_module
 from protocol import messages as m
@@ -39,23 +40,37 @@ def house() -> tuple[Roster, dict[str, Identity]]:
         return roster, {name: load_identity(name, folder, {}) for name in roster.members}
 
 
-def header(src="optimizer-1", dst="coordinator", kind="no_update", **more):
-    fields = {"v": 1, "id": os.urandom(16).hex(), "type": kind, "src": src, "dst": dst}
+def header(
+    src: str = "optimizer-1", dst: str = "coordinator", kind: str = "no_update", **more: Any
+) -> Header:
+    fields: dict[str, Any] = {
+        "v": 1,
+        "id": os.urandom(16).hex(),
+        "type": kind,
+        "src": src,
+        "dst": dst,
+    }
     return Header(**(fields | {"ts": NOW_NS, "ttl": 300_000, "enc": "json"} | more))
 
 
-def frames(word=NO_UPDATE, *, signer=None, channel=Channel.CONTROL, **more):
+def frames(
+    word: m.Word = NO_UPDATE,
+    *,
+    signer: str | None = None,
+    channel: Channel = Channel.CONTROL,
+    **more: Any,
+) -> list[bytes]:
     """Return sealed frames, `signer`'s when it is not the source's own."""
     head = header(kind=word.type_name, **more)
     return list(seal(house()[1][signer or head.src], channel, head, encode(word)))
 
 
-def signed(topic: bytes, head: bytes, body: bytes, signer="optimizer-1") -> list[bytes]:
+def signed(topic: bytes, head: bytes, body: bytes, signer: str = "optimizer-1") -> list[bytes]:
     """Return frames of any bytes with a good signature."""
     return [topic, head, body, house()[1][signer].sign(preimage(topic, head, body))]
 
 
-def message(word=NO_UPDATE, **more) -> Message:
+def message(word: m.Word = NO_UPDATE, **more: Any) -> Message:
     """Return an opened message."""
     opened = Opener(house()[0]).open(frames(word, **more), NOW_NS)
     assert isinstance(opened, Message), opened
