@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from agents.cli import stack as stacks
+from agents.cli.run import parts_of
 from agents.executor import records
 from agents.executor.recovery import open_journal
 from agents.executor.stopfile import add_stop, lift_stops, stops_in
+from agents.settings import Optimizer, Settings
 from tests.agents.command_line import Process, short_day, standing, told, until
 
 SPEED = 10
@@ -45,6 +47,16 @@ def up(data):
 
 def first(found):
     return found["executors"][0]
+
+
+def test_the_only_optimizer_takes_the_seat_that_is_waited_for(tmp_path):
+    """A configured name is the name on the bus; several are numbered."""
+    settings = Settings(optimizer=Optimizer(name="optimizer-3"))
+    parts = parts_of(settings, tmp_path / "config.json", tmp_path)
+    assert [part.name for part in parts] == ["coordinator", "executor-1", "optimizer-3"]
+    many = settings.model_copy(update={"run": settings.run.model_copy(update={"optimizers": 2})})
+    parts = parts_of(many, tmp_path / "config.json", tmp_path)
+    assert [part.name for part in parts][2:] == ["optimizer-1", "optimizer-2"]
 
 
 def test_nothing_running_is_one_line_and_exit_code_3(tmp_path):
