@@ -114,8 +114,10 @@ class Child:
 _WRITE = (os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
 
 
-def last_line(path: Path, otherwise: str) -> str:
+def last_line(path: Path | None, otherwise: str) -> str:
     """Return what a child said last."""
+    if path is None:
+        return otherwise
     lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else otherwise
 
@@ -125,8 +127,8 @@ def failed(name: str, code: int, child: Child, errors: Path | None) -> CommandEr
     if child.asked_to_end:
         how = "killed" if child.killed else "interrupted"
         return CommandError(f"{how} before the {name} had anything to show", ERROR)
-    why = "see above" if errors is None else last_line(errors, f"it ended with code {code}")
-    return CommandError(why, code if code > 0 else ERROR)
+    why = f"the {name} ended with code {code}"
+    return CommandError(last_line(errors, why), code if code > 0 else ERROR)
 
 
 # --- executor --------------------------------------------------------------------------------
@@ -198,6 +200,8 @@ def optimizer(loaded: Loaded[Settings], *, as_json: bool) -> int:
     text = path.read_text(encoding="utf-8")
     if code != OK or not text:
         path.unlink()
+        if code > 0:
+            return code  # it has said why on our standard error
         raise failed("optimizer", code, child, None)
     document = json.loads(text)
     if as_json:
