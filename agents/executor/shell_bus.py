@@ -99,6 +99,9 @@ class BusLink:
         for kind in ("pause", "resume"):
             self.participant.on(kind, self._hear)
         self.participant.follow("heartbeat", COORDINATOR, self._hear_beat)
+        self.participant.repair(
+            self.name, lambda: self._shell.state.verdict.pair, self._take_snapshot
+        )
 
     async def join(self) -> None:
         """Join the bus; nothing is said, and no order sent, before.
