@@ -71,6 +71,8 @@ class Exchange:
 
     def reach(self, side, price, lots, at, *, queued):
         """Let `lots` reach a price, one after the other."""
+        if lots <= 0:
+            return
         got = {}
         for _ in range(lots):
             for order in self.line(side):
