@@ -1,1 +1,1 @@
-"""Windows: store, REST, dashboard, terminal, metrics, reports. Looks at everything, touches nothing."""
+"""Windows: store, REST, dashboard, terminal, metrics, reports. They look, and touch nothing."""
