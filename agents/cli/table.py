@@ -55,7 +55,7 @@ def rows(f: dict[str, Any], quote: str) -> list[tuple[str, str]]:
         ("SQN", metric(f, "sqn")),
         ("Sharpe, a year of 365 days", metric(f, "sharpe")),
         ("largest drawdown", metric(f, "max_drawdown", 4, 100) + " %"),
-        ("verdict", verdict(f, quote)),
+        ("verdict", verdict(f)),
     ]
 
 
@@ -65,12 +65,13 @@ def markouts(figures: dict[str, Any]) -> str:
     return " / ".join(metric(figures, name) for name in names) + " bps"
 
 
-def verdict(figures: dict[str, Any], quote: str) -> str:
-    """Return the edge verdict with its bounds."""
+def verdict(figures: dict[str, Any]) -> str:
+    """Return the edge verdict with its bounds, quote asset."""
     found = figures["verdict"]
+    name = str(found["edge"]).replace("_", " ")
     if found["lower"] is None:
-        return str(found["edge"])
-    return f"{found['edge']} [{found['lower']:+,.2f}, {found['upper']:+,.2f}] {quote}"
+        return name
+    return f"{name} [{found['lower']:+,.2f}, {found['upper']:+,.2f}]"
 
 
 def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
@@ -80,9 +81,10 @@ def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
     quote = recording["symbol"].split("-")[1]
     console.print(
         f"\n[bold]{recording['symbol']}[/bold] on {recording['venue']}, "
-        f"{recording['first']} to {recording['last']} ({recording['hours']:.1f} h), "
+        f"{recording['first']} to {recording['last']} ({recording['hours']:.1f} h)\n"
         f"maker fee {recording['maker_fee_bps']:g} bps, mode {result['mode']}, "
-        f"seed {result['seed']}"
+        f"seed {result['seed']}, {recording['fills']}",
+        soft_wrap=True,
     )
     if result["ended"] != "complete":
         console.print(f"[bold]ended early[/bold] at {result['ended_at']}")
@@ -100,7 +102,7 @@ def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
         table.add_row(title, left, right, holding)
     console.print(table)
     explain(console, result, machine)
-    console.print(f"result {where}")
+    console.print(f"result      {where}", soft_wrap=True)
 
 
 def explain(console: Console, result: dict[str, Any], machine: dict[str, Any]) -> None:
@@ -115,17 +117,19 @@ def explain(console: Console, result: dict[str, Any], machine: dict[str, Any]) -
     console.print(
         f"tuning      {tuning['boundaries']} boundaries: {nothing} times nothing "
         f"better, {tuning['proposals_made']} proposals, {tuning['proposals_approved']} approved, "
-        f"{applied} applied, refused: {refused or 'none'}"
+        f"{applied} applied, refused: {refused or 'none'}",
+        soft_wrap=True,
     )
     found = result["tuned"]["verdict"]
     console.print(
-        f"verdict     {found['edge']}: {found['reason']}; {found['round_trips']:,} round trips, "
-        f"{found['trials']} parameter sets paid for"
+        f"verdict     {verdict(result['tuned'])}: {found['reason']}; "
+        f"{found['round_trips']:,} round trips, parameter sets paid for: {found['trials']}",
+        soft_wrap=True,
     )
     uptime = ", ".join(
         f"{name} {100 * part['uptime']:.0f} % (deaths {part['deaths']})"
         for name, part in machine["parts"].items()
     )
-    console.print(f"uptime      {uptime}")
+    console.print(f"uptime      {uptime}", soft_wrap=True)
     if result["recording"]["artificial"]:
-        console.print("            the recording is artificial: its profit is no promise")
+        console.print("note        the recording is artificial: its profit is no promise")
