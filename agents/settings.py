@@ -236,6 +236,13 @@ class Settings(Section):
         return self
 
     @property
+    def optimizer_seats(self) -> tuple[str, ...]:
+        """The names of the optimizers that have a seat: a lone one has its configured name."""
+        if self.run.optimizers == 1:
+            return (self.optimizer.name,)
+        return tuple(f"optimizer-{1 + number}" for number in range(self.run.optimizers))
+
+    @property
     def keys_folder(self) -> Path:
         """The folder of keys and roster."""
         return self.bus.keys or self.data / "keys"

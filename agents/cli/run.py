@@ -80,10 +80,10 @@ def write_json(path: Path, document: Any) -> None:
 def parts_of(settings: Settings, config: Path, folder: Path) -> list[Part]:
     """Return the processes of the stack; the coordinator hosts the hubs and starts first."""
     common = ("--config", str(config), "--run", str(folder))
-    names = [f"optimizer-{n}" for n in range(1, settings.run.optimizers + 1)]
-    if len(names) == 1:
-        names = [settings.optimizer.name]  # the seat that coordinator and executor wait for
-    optimizers = [Part(each, ("agents.optimizer", *common, "--name", each)) for each in names]
+    optimizers = [
+        Part(each, ("agents.optimizer", *common, "--name", each))
+        for each in settings.optimizer_seats
+    ]
     return [
         Part("coordinator", ("agents.coordinator", *common)),
         Part(settings.account.executor, ("agents.executor", *common)),

@@ -49,10 +49,7 @@ class Stack:
     @property
     def optimizers(self) -> tuple[str, ...]:
         """The optimizers that have a seat."""
-        count = self.settings.run.optimizers
-        if count == 1:
-            return (self.settings.optimizer.name,)
-        return tuple(f"optimizer-{1 + number}" for number in range(count))
+        return self.settings.optimizer_seats
 
 
 def running(data: Path) -> list[Stack]:

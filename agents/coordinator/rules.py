@@ -43,16 +43,13 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
         RecordingError, AdviceError: see `baseline_of`.
     """
     baseline = baseline_of(settings)
-    optimizers = tuple(f"optimizer-{1 + number}" for number in range(settings.run.optimizers))
-    if settings.run.optimizers == 1:
-        optimizers = (settings.optimizer.name,)
     lockstep = settings.run.clock is Clock.LOCKSTEP
     # On a recording that is played faster, five venue seconds are too short for any answer.
     haste = 1.0 if lockstep else max(1.0, settings.run.speed)
     return Rules(
         name=name,
         executor=settings.account.executor,
-        seats=(settings.account.executor, *optimizers),
+        seats=(settings.account.executor, *settings.optimizer_seats),
         baseline=baseline,
         mode=settings.coordinator.mode,
         lockstep=lockstep,

@@ -137,7 +137,7 @@ class BusLink:
         key = derive_id(seed, "boundary", effect.index)
         self._boundary.clear()
         word = Boundary(index=effect.index, venue_time=effect.time_ns)
-        for seat in (COORDINATOR, *optimizers_of(self._settings)):
+        for seat in (COORDINATOR, *self._settings.optimizer_seats):
             self._post_boundary(state, seat, key, word, None)
         first_ns = self._shell.state.session.first_ns
         answer = NoUpdate(
@@ -266,13 +266,6 @@ def mood_of(state: State) -> str:
     if state.alone:
         return "alone"
     return "waiting" if state.waiting else "trading"
-
-
-def optimizers_of(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the optimizers that have a seat."""
-    if settings.run.optimizers == 1:
-        return (settings.optimizer.name,)
-    return tuple(f"optimizer-{1 + number}" for number in range(settings.run.optimizers))
 
 
 @asynccontextmanager

@@ -80,3 +80,11 @@ def test_what_is_shown_can_be_read_again(tmp_path):
     file = tmp_path / "counterpoint.toml"
     file.write_text(show(loaded))
     assert load_settings(Settings, file=file).settings == loaded.settings
+
+
+def test_a_lone_optimizer_sits_under_its_configured_name():
+    """The same seats for coordinator, executor and supervisor; several are numbered from 1."""
+    assert load(optimizer__name="optimizer-3").optimizer_seats == ("optimizer-3",)
+    several = load(optimizer__name="optimizer-3", run__optimizers=2)
+    assert several.optimizer_seats == ("optimizer-1", "optimizer-2")
+    assert load(run__optimizers=0).optimizer_seats == ()
