@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agents.bus import endpoints_of
 from agents.cli.exits import ERROR, OK, CommandError
 from agents.cli.run import Teller, hours_of, new_folder, prepare, say, write_json
-from agents.cli.stack import CONFIG, PROCESSES, SUPERVISOR, endpoints
+from agents.cli.stack import CONFIG, PROCESSES, SUPERVISOR
 from agents.settings import Settings
 from protocol.settings import Loaded
 
@@ -289,7 +290,7 @@ def coordinator(loaded: Loaded[Settings]) -> int:
     if sockets is None and given.bus.port is None:
         sockets = given.data / "bus"
     settings = resolved(given, folder=None if sockets is None else sockets.resolve())
-    ends = endpoints(settings)
+    ends = endpoints_of(settings)
     folder, common = begin(settings)
     errors = folder / "coordinator.stderr"
     child = Child("agents.coordinator", *common, errors=errors)

@@ -12,11 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.bus import participant_of
 from agents.cli.exits import CONFIGURATION, NOT_RUNNING, CommandError
 from agents.settings import Settings
-from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
 from protocol.bus.participant import Participant
-from protocol.keys import load_identity, load_roster
 from protocol.messages import Snapshot
 
 PROCESSES = "processes.json"
@@ -144,17 +143,6 @@ def wait_gone(folder: Path, timeout_s: float) -> bool:
     return True
 
 
-def endpoints(settings: Settings) -> Endpoints:
-    """Return the hubs' addresses of a run.
-
-    Raises:
-        BusError: a socket path would be too long.
-    """
-    if settings.bus.folder is None and settings.bus.port is not None:
-        return tcp_endpoints(settings.bus.port)
-    return ipc_endpoints(settings.bus.folder or settings.data / "bus")
-
-
 @asynccontextmanager
 async def operator(
     stack: Stack,
@@ -170,14 +158,7 @@ async def operator(
         RosterError: the operator's key is missing.
         BusError: no coordinator answered in time.
     """
-    keys = stack.settings.keys_folder
-    me = Participant(
-        load_identity(OPERATOR, keys, os.environ),
-        load_roster(keys),
-        endpoints(stack.settings),
-        clock=time.time_ns,
-        telemetry=prepare is not None,
-    )
+    me = participant_of(stack.settings, OPERATOR, os.environ, telemetry=prepare is not None)
     if prepare is not None:
         prepare(me)
     async with me:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 import structlog
 
+from agents.bus import endpoints_of
 from agents.coordinator.events import (
     Answered,
     Append,
@@ -34,7 +35,6 @@ from agents.coordinator.rules import SECOND_NS, Rules
 from agents.coordinator.state import State, heartbeat
 from agents.coordinator.step import step
 from agents.settings import Settings
-from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
 from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant, Received
 from protocol.errors import BusError
@@ -59,22 +59,6 @@ STATUS_S = 1.0
 log = structlog.get_logger()
 
 
-def wall_ns() -> int:
-    """Return the wall clock in ns."""
-    return time.time_ns()
-
-
-def endpoints_of(settings: Settings) -> Endpoints:
-    """Return the hubs' addresses: sockets in the configured folder, else ports, else in the data.
-
-    Raises:
-        BusError: a socket path would be too long.
-    """
-    if settings.bus.folder is None and settings.bus.port is not None:
-        return tcp_endpoints(settings.bus.port)
-    return ipc_endpoints(settings.bus.folder or settings.data / "bus")
-
-
 class Coordinator:
     """One coordinator over one folder.
 
@@ -90,7 +74,7 @@ class Coordinator:
         settings: Settings,
         folder: Path,
         *,
-        clock: Callable[[], int] = wall_ns,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.rules = rules
         self.settings = settings

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from agents.bus import participant_of
 from agents.executor.events import (
     DecisionHeard,
     DoneHeard,
@@ -32,11 +33,9 @@ from agents.executor.shell import Shell
 from agents.executor.state import COORDINATOR, State
 from agents.executor.telling import fill_words, pnl_word, status_word
 from agents.settings import Settings
-from protocol.bus.endpoints import ipc_endpoints, tcp_endpoints
 from protocol.bus.frames import derive_id
-from protocol.bus.participant import Participant, Received
+from protocol.bus.participant import Received
 from protocol.errors import NackCode
-from protocol.keys import load_identity, load_roster
 from protocol.merge import digest
 from protocol.messages import (
     Boundary,
@@ -73,21 +72,8 @@ class BusLink:
     """
 
     def __init__(self, settings: Settings, shell: Shell) -> None:
-        folder = settings.keys_folder
         self.name = settings.account.executor
-        ends = (
-            tcp_endpoints(settings.bus.port)
-            if settings.bus.folder is None and settings.bus.port is not None
-            else ipc_endpoints(settings.bus.folder or settings.data / "bus")
-        )
-        self.participant = Participant(
-            load_identity(self.name, folder, os.environ),
-            load_roster(folder),
-            ends,
-            clock=time.time_ns,
-            beat=self._beat,
-            telemetry=True,
-        )
+        self.participant = participant_of(settings, self.name, os.environ, beat=self._beat)
         self._settings = settings
         self._shell = shell
         self._open: OrderedDict[str, Received] = OrderedDict()

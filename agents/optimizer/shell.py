@@ -11,16 +11,15 @@ from pathlib import Path
 
 import structlog
 
+from agents.bus import participant_of
 from agents.optimizer.known import NOTHING, Known
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.pace import Pace
 from agents.session import open_session
 from agents.settings import Clock, Settings
-from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
 from protocol.bus.frames import derive_id
 from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.errors import BusError, NackCode
-from protocol.keys import load_identity, load_roster
 from protocol.merge import digest
 from protocol.messages import (
     Boundary,
@@ -47,22 +46,6 @@ STATUS_S = 1.0
 log = structlog.get_logger()
 
 
-def wall_ns() -> int:
-    """Return the wall clock in ns."""
-    return time.time_ns()
-
-
-def endpoints_of(settings: Settings) -> Endpoints:
-    """Return the hubs' addresses: sockets in the configured folder, else ports, else in the data.
-
-    Raises:
-        BusError: a socket path would be too long.
-    """
-    if settings.bus.folder is None and settings.bus.port is not None:
-        return tcp_endpoints(settings.bus.port)
-    return ipc_endpoints(settings.bus.folder or settings.data / "bus")
-
-
 class Optimizer:
     """One optimizer on the bus.
 
@@ -78,7 +61,7 @@ class Optimizer:
         folder: Path,
         name: str,
         *,
-        clock: Callable[[], int] = wall_ns,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.settings = settings
         self.folder = folder
@@ -108,14 +91,12 @@ class Optimizer:
             BusError: no coordinator answered.
             RosterError, JournalError: keys or memory cannot be used.
         """
-        keys = self.settings.keys_folder
-        me = Participant(
-            load_identity(self.name, keys, environ),
-            load_roster(keys),
-            endpoints_of(self.settings),
+        me = participant_of(
+            self.settings,
+            self.name,
+            environ,
             clock=self._clock,
             beat=lambda lag_ms: Heartbeat(state=self._state, lag_ms=lag_ms),
-            telemetry=True,
         )
         real = self.settings.run.clock is Clock.REAL
         if real:

@@ -4,10 +4,11 @@ import time
 
 import pytest
 
+from agents.bus import endpoints_of
 from agents.coordinator.log import read_records
 from agents.coordinator.records import Kind
 from agents.coordinator.rules import rules_from
-from agents.coordinator.shell import Coordinator, endpoints_of
+from agents.coordinator.shell import Coordinator
 from agents.settings import Settings
 from protocol.bus.participant import Participant
 from protocol.errors import BusError
