@@ -19,7 +19,6 @@ from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import Meta, Recording, load, save, scale_of
 from market.account import Setup
-from market.breach import limit_settings
 from market.features import observer_settings
 from market.guard import guard_settings
 from market.layout import (
@@ -34,6 +33,7 @@ from market.policy import policy_settings
 from market.tape import TapeBuilder, cut, grid_of
 from market.types import F8, I8
 from protocol.messages import QuoteParameters, utc_ns
+from risk.limits import Limits
 
 HOUR_NS = 3_600 * 10**9
 BUNDLED_HOURS = 4.0
@@ -248,15 +248,6 @@ def target_of(meta: Meta, scale: I8, settings: Settings, mid: float) -> int:
 
 def limits_of(settings: Settings, capital_units: int) -> F8:
     """Return f8[LIMIT_COLUMNS] of the configured limits."""
-    risk = settings.risk
-    return limit_settings(
-        capital_units=capital_units,
-        max_position_fraction=risk.max_position_size,
-        stop_loss_fraction=risk.stop_loss_threshold,
-        daily_loss_fraction=risk.daily_loss_limit,
-        drawdown_fraction=risk.peak_drawdown_limit,
-        volatility_cutoff=risk.volatility_cutoff,
-        collar_fraction=risk.price_collar,
-        open_orders_max=risk.open_orders_max,
-        cooldown_ns=risk.cooldown_s * 10**9,
-    )
+    named = settings.risk.model_dump(exclude={"cooldown_s"})
+    cooldown_ns = settings.risk.cooldown_s * 10**9
+    return Limits(capital_units=capital_units, cooldown_ns=cooldown_ns, **named).row()
