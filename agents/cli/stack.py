@@ -125,9 +125,14 @@ def is_ours(pid: int, name: str, folder: Path) -> bool:
     if not told.parent.parent.joinpath("self").exists():
         return True  # a system without /proc
     try:
-        line = told.read_bytes().decode("utf-8", "replace")  # empty once it is a zombie
+        line = told.read_bytes().decode("utf-8", "replace")
+        state = told.with_name("stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except OSError:
         return False
+    if state in "ZX":
+        return False  # dead, and only waiting to be counted
+    if not line:
+        return True  # between fork and its own command line
     if name == SUPERVISOR:
         return any(each in line for each in COMMANDS)
     return folder.name in line
