@@ -25,7 +25,7 @@ from tests.market.exchange_side import Fast, table
 from tests.twins.fills import Exchange
 
 SIDE = st.sampled_from([BUY, SELL])
-PRICE = st.integers(96, 104)
+PRICE = st.integers(98, 102)
 EVENT = st.tuples(
     st.just("event"),
     st.sampled_from([KIND_TRADE] * 3 + [KIND_DEPTH] * 5 + [KIND_SNAPSHOT, KIND_CLEAR]),
@@ -36,10 +36,10 @@ EVENT = st.tuples(
     st.integers(0, 3),
 )
 PLACE = st.tuples(
-    st.just("place"), SIDE, PRICE, st.integers(1, 9), st.integers(0, 5), st.integers(0, 3)
+    st.just("place"), SIDE, PRICE, st.integers(1, 9), st.integers(0, 9), st.integers(0, 3)
 )
 CANCEL = st.tuples(st.just("cancel"), st.integers(0, 11), st.integers(0, 3))
-STORY = st.lists(st.one_of(EVENT, EVENT, PLACE, CANCEL), max_size=60)
+STORY = st.lists(st.one_of(EVENT, EVENT, PLACE, CANCEL), min_size=20, max_size=60)
 
 
 def laid_out(story):

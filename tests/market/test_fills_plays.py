@@ -95,7 +95,7 @@ def test_a_print_through_our_price_fills_us_up_to_its_volume():
         bid 5 @ 99
         buy A 3 @ 99
         sold 2 @ 98 -> A filled 2 @ 99
-        sold 9 @ 99 -> A filled 1 @ 99
+        sold 1 @ 99 -> A filled 1 @ 99
     """)
 
 
@@ -127,6 +127,18 @@ def test_the_earlier_order_at_a_price_fills_first():
         buy B 5 @ 99
         sold 3 @ 99 -> A filled 2 @ 99, B filled 1 @ 99
     """)
+
+
+def test_those_who_queued_between_two_of_our_orders_are_served_between_them():
+    """Two before A, four more before B: twelve lots serve A and then B, nine leave B nothing."""
+    for sold, told in ((9, "A filled 3 @ 99"), (12, "A filled 3 @ 99, B filled 3 @ 99")):
+        play(f"""
+            bid 2 @ 99
+            buy A 3 @ 99
+            bid 6 @ 99
+            buy B 3 @ 99
+            sold {sold} @ 99 -> {told}
+        """)
 
 
 def test_a_print_by_the_other_aggressor_does_not_touch_us():
@@ -188,6 +200,17 @@ def test_a_lost_connection_does_not_bring_us_to_the_front():
     machine.advance(table(rows), 120)
     assert machine.ahead() == {1: 0}
     assert len(machine.said()) == 1
+
+
+def test_a_later_order_never_passes_an_earlier_one_at_its_price():
+    """The level looks empty after a lost connection; the earlier order's queue still stands."""
+    machine = Fast()
+    rows = [[KIND_DEPTH, BUY, 3, 100, 100, 99, 5], [KIND_CLEAR, 0, 3, 110, 110, 0, 0]]
+    machine.submit(1, BUY, 99, 2, 101)
+    machine.advance(table(rows), 111)
+    machine.submit(2, BUY, 99, 2, 111)
+    machine.advance(table(rows), 120)
+    assert machine.ahead() == {1: 5, 2: 5}
 
 
 def test_what_arrives_with_an_event_comes_after_it():

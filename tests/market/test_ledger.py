@@ -46,7 +46,7 @@ from market.layout import (
     SELL,
     TRIP_COLUMNS,
 )
-from market.lots import LOTS_COUNT, LOTS_DUST, LOTS_FIRST, LOTS_MERGED
+from market.lots import LOTS_COUNT, LOTS_DUST, LOTS_FEE, LOTS_FIRST, LOTS_MERGED
 from market.wide import divide, multiply_divide
 from tests.twins.ledger import Ledger, Scale
 
@@ -68,7 +68,7 @@ FILL = st.tuples(
     st.booleans(),
 )
 MARK = st.tuples(st.just("mark"), st.integers(1_700, 2_300))
-STORY = st.lists(st.one_of(FILL, FILL, MARK), max_size=40)
+STORY = st.lists(st.one_of(FILL, FILL, MARK), min_size=8, max_size=40)
 
 
 class Books:
@@ -324,3 +324,14 @@ def test_trips_beyond_the_table_are_counted():
         books.fill(SELL, 1_001, 1)
     assert (books.ledger[LEDGER_TRIPS], books.ledger[LEDGER_WINS]) == (3, 3)
     assert len(books.trips) == 1
+
+
+def test_the_fees_of_lots_that_went_as_fees_are_carried_on():
+    """No trip closed yet: the open lots, and what waits for the next one, carry every fee paid."""
+    books = Books(Scale(tick_lot=100, lot=1_000, maker=60_000_000, fee_in_base=True))
+    books.mark(2_000)
+    for _ in range(4):
+        books.fill(BUY, 1_000, 5)
+        carried = sum(fee for _, _, fee in books.open_lots()) + books.meter[LOTS_FEE]
+        assert carried == -books.ledger[LEDGER_FEES]
+    assert books.ledger[LEDGER_OPEN_LOTS] == 8

@@ -56,7 +56,7 @@ from tests.market import day
 from tests.twins.replay import Candidate
 
 FEES = {"free": {"maker": 0}, "paid": {"maker": 20_000}, "rebate": {"maker": -5_000},
-        "in base": {"maker": 100_000, "in_base": 1}}  # fmt: skip
+        "in base": {"maker": 100_000, "in_base": 1}, "slow": {"delay_ms": 300}}  # fmt: skip
 
 
 def record(number=0, *, first=0, last=None, **told):
