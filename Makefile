@@ -36,7 +36,7 @@ test-all: $(VENV)/.dev ## every test, the slow ones too
 
 lint: $(VENV)/.dev ## format, lint, types, import floors, schemas
 	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m protocol.schema.generate --check

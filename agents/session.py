@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from agents.settings import Settings
 from exchange.advice import suggest
@@ -32,6 +33,8 @@ from market.layout import (
 from market.policy import policy_settings
 from market.tape import TapeBuilder, cut, grid_of
 from market.types import F8, I8
+from protocol.codec import describe
+from protocol.errors import SettingsError
 from protocol.messages import QuoteParameters, utc_ns
 from risk.limits import Limits
 
@@ -223,7 +226,13 @@ def starting_parameters(
         capital = settings.account.capital
         suggested = suggest(events, meta, capital=capital, until_ns=until_ns).parameters
         given = {name: suggested[name] if value is None else value for name, value in given.items()}
-    return QuoteParameters(**given)
+    try:
+        return QuoteParameters(**given)
+    except ValidationError as error:
+        _, line = describe(error, QuoteParameters)
+        raise SettingsError(
+            f"parameters: {line}; change it with --set parameters.NAME=VALUE"
+        ) from None
 
 
 def opening_mid(events: I8, meta: Meta, settings: Settings, until_ns: int) -> float:

@@ -92,3 +92,9 @@ class BusError(ProtocolError):
     """The bus cannot be opened, or a message found no answer within its time."""
 
     exit_code = 5
+
+
+class EndpointError(BusError):
+    """An address or socket folder that cannot be used: a matter of configuration."""
+
+    exit_code = 4

@@ -181,6 +181,10 @@ def new_keys(folder: Path) -> None:
     """
     if (folder / ROSTER).exists():
         raise RosterError(f"{folder} holds keys already; move them away to make new ones")
+    if any(folder.glob("*.key")):
+        raise RosterError(
+            f"{folder} holds keys but no {ROSTER}; restore it, or move the folder away"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         members = []

@@ -32,6 +32,7 @@ def doctor(loaded: Loaded[Settings], *, as_json: bool) -> int:
     else:
         for finding in findings:
             mark = "ok  " if finding.fine else "BAD "
+            mark = "note" if finding.fine and "can never bind" in finding.found else mark
             advice = f" -> {finding.advice}" if finding.advice else ""
             print(f"{mark}{finding.name}: {finding.found}{advice}")
     return OK if all(finding.fine for finding in findings) else CONFIGURATION
@@ -81,9 +82,18 @@ def keys(settings: Settings) -> Iterator[Finding]:
     if not (folder / "roster.json").exists():
         yield Finding("keys", fine=True, found="none yet", advice="`counterpoint run` makes them")
         return
+    yield from guarded("keys", lambda: usable_keys(settings))
     loose = [path.name for path in folder.glob("*.key") if path.stat().st_mode & 0o077]
     found = f"readable by others: {', '.join(loose)}" if loose else str(folder)
     yield Finding("keys", not loose, found, f"chmod 600 {folder}/*.key" if loose else "")
+
+
+def usable_keys(settings: Settings) -> Iterator[Finding]:
+    """Try every key that a run would use."""
+    from agents.cli.run import demand_keys
+
+    demand_keys(settings)
+    yield Finding("roster", fine=True, found="every part's key fits")
 
 
 def recording(settings: Settings) -> Iterator[Finding]:

@@ -35,11 +35,12 @@ def explain(error: BaseException, folder: Path) -> int:
         return ERROR
     path = folder / "counterpoint-error.txt"
     kind = type(error).__name__
+    first = (str(error).splitlines() or [kind])[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         where = f"details in {path}"
     except OSError as failure:
         where = f"and the details could not be written: {failure}"
-    print(f"counterpoint: a bug, please report it: {kind}: {error}; {where}", file=sys.stderr)
+    print(f"counterpoint: a bug, please report it: {kind}: {first}; {where}", file=sys.stderr)
     return ERROR

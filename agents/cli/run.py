@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from agents.cli.exits import OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
 from agents.settings import Settings
+from protocol.errors import RosterError
 from protocol.settings import Loaded
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ def prepare(settings: Settings) -> None:
     if not (settings.keys_folder / "roster.json").exists():
         new_keys(settings.keys_folder)
         say(f"made keys in {settings.keys_folder}")
+    demand_keys(settings)
     from market.jit import CACHE
 
     first_time = not (CACHE / "warm").exists()
@@ -91,6 +95,28 @@ def parts_of(settings: Settings, config: Path, folder: Path) -> list[Part]:
     ]
 
 
+def demand_keys(settings: Settings) -> None:
+    """Refuse keys that some part, or the operator in an emergency, could not use.
+
+    Raises:
+        RosterError: which key, and what to do.
+    """
+    from protocol.keys import load_identity, load_roster
+
+    roster = load_roster(settings.keys_folder)
+    seats = settings.optimizer_seats
+    for name in ("coordinator", settings.account.executor, *seats, "operator"):
+        identity = load_identity(name, settings.keys_folder, os.environ)
+        if name not in roster.members:
+            raise RosterError(f"{settings.keys_folder}: the roster has no {name}; make new keys")
+        public = identity.private.public_key().public_bytes_raw()
+        if public not in [key.public_bytes_raw() for key in roster.members[name].keys]:
+            raise RosterError(
+                f"{settings.keys_folder}: {name}.key is not the key that the roster lists; "
+                "restore it, or move the folder away and run `counterpoint keys new`"
+            )
+
+
 class Teller:
     """Tells how far a run has come: one changing line on a terminal, a line a tenth elsewhere."""
 
@@ -122,21 +148,26 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     """Run the stack to the end of its recording, or until Ctrl-C, and print the result."""
     began = time.time()
     settings = loaded.settings
+    from agents.bus import endpoints_of
+    from agents.coordinator.modes import demand
+
+    demand(settings.coordinator.mode)
+    if settings.bus.folder is not None or settings.bus.port is not None:
+        endpoints_of(settings)
     prepare(settings)
     from agents.cli.progress import Onlooker
     from agents.session import feed_path, open_session
 
-    folder = new_folder(settings)
-    sockets = settings.bus.folder or Path(tempfile.mkdtemp(prefix="counterpoint-"))
     path = feed_path(settings)
     feed = settings.feed.model_copy(update={"path": path.resolve(), "hours": hours_of(settings)})
+    told = settings.model_copy(update={"feed": feed, "data": settings.data.resolve()})
+    session = open_session(told)  # whatever is wrong with the data is said here, in one line
+    folder = new_folder(settings)
+    sockets = settings.bus.folder or Path(tempfile.mkdtemp(prefix="counterpoint-"))
     bus = settings.bus.model_copy(
         update={"folder": sockets, "keys": settings.keys_folder.resolve()}
     )
-    resolved = settings.model_copy(
-        update={"feed": feed, "bus": bus, "data": settings.data.resolve()}
-    )
-    session = open_session(resolved)  # whatever is wrong with the data is said here, in one line
+    resolved = told.model_copy(update={"bus": bus})
     config = folder / "config.json"
     write_json(config, json.loads(resolved.model_dump_json()))
     supervisor = Supervisor(
@@ -159,6 +190,13 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
         if settings.bus.folder is None:
             shutil.rmtree(sockets, ignore_errors=True)
     return close(resolved, folder, supervisor, complete=complete, began=began, as_json=as_json)
+
+
+def settle_journals(folder: Path) -> None:
+    """Fold what stands beside each journal into it, so that one file is the whole journal."""
+    for path in (*folder.glob("*.db"), *folder.glob("*.sqlite")):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def hours_of(settings: Settings) -> float | None:
@@ -197,6 +235,7 @@ def close(
     if not complete and not has_begun(folder):
         raise CommandError("interrupted before the executor had anything to show")
     result = result_of(settings, folder, complete=complete)
+    settle_journals(folder)
     machine = {
         "started": datetime.fromtimestamp(began, UTC).isoformat(),
         "wall_s": round(time.time() - began, 3),

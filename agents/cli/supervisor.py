@@ -49,9 +49,15 @@ class Life:
 
 
 class PartKeepsDyingError(Exception):
-    """A part died again and again without a quiet moment; its log says why."""
+    """A part died again and again without a quiet moment; its log says why.
 
-    exit_code = 1
+    Attributes:
+        exit_code: what the part itself ended with.
+    """
+
+    def __init__(self, line: str, exit_code: int) -> None:
+        super().__init__(line)
+        self.exit_code = exit_code
 
 
 class Supervisor:
@@ -137,7 +143,7 @@ class Supervisor:
         if code > 0:  # an error of its own; a signal from outside says nothing about the part
             life.deaths_in_a_row += 1
         if life.deaths_in_a_row > DEATHS_IN_A_ROW_MAX or (code == 4):  # 4: configuration or data
-            raise PartKeepsDyingError(self._why(life, code))
+            raise PartKeepsDyingError(self._why(life, code), max(1, code))
         wait_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** max(0, life.deaths_in_a_row - 1))
         life.restart_at_s = now_s + wait_s
 

@@ -36,27 +36,37 @@ def parameters_line(parameters: dict[str, Any] | None) -> str:
 
 def rows(f: dict[str, Any], quote: str) -> list[tuple[str, str]]:
     """Return title and text of every line of one column; f is a figures document."""
+    profit, orders = f["profit"], f["orders"]
     return [
-        ("net of holding", f"{cash(f['profit']['net_of_holding'])} {quote}"),
-        ("  spread captured", cash(f["profit"]["spread"])),
-        ("  fees", cash(f["profit"]["fees"])),
-        ("  inventory, with the target", cash(f["profit"]["inventory"])),
-        ("equity change", cash(f["profit"]["total"])),
-        ("orders sent", f"{f['orders']['sent']:,}"),
-        ("orders accepted", f"{f['orders']['accepted']:,}"),
-        ("refused by the gate", f"{sum(f['orders']['refused'].values()):,}"),
+        ("net of holding", f"{cash(profit['net_of_holding'])} {quote}"),
+        ("equity change", cash(profit["total"])),
+        ("  spread captured", cash(profit["spread"])),
+        ("  fees", cash(profit["fees"])),
+        ("  inventory, with the target", cash(profit["inventory"])),
+        ("verdict on net of holding", verdict(f)),
+        ("orders sent", f"{orders['sent']:,}"),
+        ("  accepted", f"{orders['accepted']:,}"),
+        ("  rejected, would have crossed", f"{orders['rejected']:,}"),
+        ("refused by the gate", f"{sum(orders['refused'].values()):,}"),
         ("quoted in all", f"{float(f['quoted']['sent_quote']):,.0f} {quote}"),
         ("fills", f"{f['fills']['count']:,}"),
-        ("fill rate", metric(f, "fill_rate", 1, 100) + " %"),
-        ("round trips", f"{f['fills']['round_trips']:,}"),
+        ("fill rate, orders with a fill", metric(f, "fill_rate", 1, 100) + " %"),
+        ("round trips, FIFO matches", f"{f['fills']['round_trips']:,}"),
         ("hit rate", metric(f, "hit_rate", 1, 100) + " %"),
         ("average trade duration", metric(f, "average_trade_duration_s", 0) + " s"),
         ("markout 1 / 10 / 60 s", markouts(f)),
         ("SQN", metric(f, "sqn")),
-        ("Sharpe, a year of 365 days", metric(f, "sharpe")),
+        ("Sharpe, a year of 365 days", sharpe(f)),
         ("largest drawdown", metric(f, "max_drawdown", 4, 100) + " %"),
-        ("verdict", verdict(f)),
     ]
+
+
+def sharpe(figures: dict[str, Any]) -> str:
+    """Return the Sharpe ratio with its returns; a few hours make it large and mean little."""
+    found = figures["metrics"]["sharpe"]
+    if found["value"] is None:
+        return DASH
+    return f"{found['value']:,.2f} (of {found['count']} returns)"
 
 
 def markouts(figures: dict[str, Any]) -> str:

@@ -5,8 +5,6 @@ The building blocks of actions live here: each appends what became true, then sa
 
 from dataclasses import replace
 
-from protocol.bus.frames import derive_id
-
 from agents.coordinator.events import Append, Effect, Fenced, Post, Publish, Reply, Withdraw
 from agents.coordinator.records import Body, Kind, Record, fold
 from agents.coordinator.state import (
@@ -18,6 +16,7 @@ from agents.coordinator.state import (
     State,
     round_word,
 )
+from protocol.bus.frames import derive_id
 from protocol.errors import NackCode
 from protocol.merge import digest
 from protocol.messages import Ack, BoundaryDone, Decision, Nack, Stage, Word

@@ -109,6 +109,26 @@ MODES: Mapping[Mode, Table] = {Mode.MASTER_SLAVE: MASTER_SLAVE}
 """The modes that can be switched to; a mode that is absent is refused with E_MODE."""
 
 
+class ModeError(Exception):
+    """A mode that this version does not have (E_MODE)."""
+
+    exit_code = 4
+
+
+def demand(mode: Mode) -> None:
+    """Refuse a mode that is not there.
+
+    Raises:
+        ModeError: found, allowed, what to do.
+    """
+    if mode not in MODES:
+        allowed = ", ".join(MODES)
+        raise ModeError(
+            f"coordinator.mode {mode.value} is not in this version (E_MODE), allowed: {allowed}; "
+            "give --mode"
+        )
+
+
 class Judgement(StrEnum):
     """What can happen to a decision."""
 

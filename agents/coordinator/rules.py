@@ -41,7 +41,11 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
 
     Raises:
         RecordingError, AdviceError: see `baseline_of`.
+        ModeError: the mode is not in this version.
     """
+    from agents.coordinator.modes import demand  # which stands on this module
+
+    demand(settings.coordinator.mode)
     baseline = baseline_of(settings)
     lockstep = settings.run.clock is Clock.LOCKSTEP
     # On a recording that is played faster, five venue seconds are too short for any answer.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import zmq
 import zmq.asyncio
 
-from protocol.errors import BusError
+from protocol.errors import EndpointError
 
 IPC_MAX = 107
 """Longest path of an ipc socket, bytes."""
@@ -46,7 +46,7 @@ class Endpoints:
         """Refuse what would leave this host unencrypted."""
         for address in (self.control_in, self.control_out, self.telemetry_in, self.telemetry_out):
             if not _LOOPBACK.fullmatch(address):
-                raise BusError(
+                raise EndpointError(
                     f"{address} is open to others, which needs CURVE; use an ipc path or loopback"
                 )
 
@@ -55,14 +55,14 @@ def ipc_endpoints(folder: Path) -> Endpoints:
     """Return the sockets in a folder of mode 0700, which is made when missing.
 
     Raises:
-        BusError: the path is too long for a socket, or others may enter the folder.
+        EndpointError: the path is too long for a socket, or others may enter the folder.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.stat().st_mode & 0o077:
-        raise BusError(f"{folder} is open to others; chmod 700 {folder}")
+        raise EndpointError(f"{folder} is open to others; chmod 700 {folder}")
     longest = len(str(folder).encode()) + len("/co")
     if longest > IPC_MAX:
-        raise BusError(
+        raise EndpointError(
             f"bus.folder must leave socket paths of at most {IPC_MAX} bytes, found {longest}: "
             f"{folder}; choose a shorter one"
         )
@@ -73,10 +73,12 @@ def tcp_endpoints(port: int) -> Endpoints:
     """Return four loopback ports in a row.
 
     Raises:
-        BusError: there are no such ports.
+        EndpointError: there are no such ports.
     """
     if not 1 <= port <= PORT_MAX - 3:
-        raise BusError(f"bus.port must be in [1, {PORT_MAX - 3}], found {port}: it begins four")
+        raise EndpointError(
+            f"bus.port must be in [1, {PORT_MAX - 3}], found {port}: it begins four"
+        )
     return Endpoints(*(f"tcp://127.0.0.1:{port + n}" for n in range(4)))
 
 

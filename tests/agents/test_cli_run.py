@@ -1,0 +1,81 @@
+"""What `counterpoint run` refuses before anything starts: one line, exit code 4, nothing left."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import save
+from protocol.keys import new_keys
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("feed") / "short.npz"
+    save(path, synthetic_recording(seed=2, hours=0.2))
+    return path
+
+
+def refused(data, *arguments):
+    """Return the one line of a run that must not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "agents.cli.main", "run", "--data", str(data), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("counterpoint: ")]
+    assert done.returncode == 4, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(lines) == 1, done.stderr
+    assert not (data / "runs").exists(), "a run that did not start left a folder"
+    return lines[0]
+
+
+@pytest.mark.parametrize("mode", ["peer", "hierarchical", "consensus"])
+def test_a_mode_that_is_not_there_is_refused_at_once(tmp_path, feed, mode):
+    """E_MODE, with what is allowed, and not a coordinator that dies for ever."""
+    line = refused(tmp_path, "--feed", str(feed), "--mode", mode)
+    assert "E_MODE" in line
+    assert "allowed: master-slave" in line
+
+
+def test_a_socket_folder_that_is_too_long_is_refused_at_once(tmp_path, feed):
+    """A unix socket's path has 107 bytes, and the line says so."""
+    line = refused(tmp_path, "--feed", str(feed), "--set", f"bus.folder=/tmp/{'x' * 120}")
+    assert "107" in line
+
+
+def test_parameters_that_contradict_each_other_are_one_line(tmp_path, feed):
+    """The base quantity times the levels must fit into the position."""
+    line = refused(
+        tmp_path,
+        *("--feed", str(feed), "--set", "parameters.base_quantity=5"),
+        *("--set", "parameters.levels=3", "--set", "parameters.max_position=6"),
+    )
+    assert "at most max_position 6.0, found 15.0" in line
+
+
+def test_a_key_that_the_roster_does_not_list_stops_the_start(tmp_path, feed):
+    """Better now than when the operator needs it to stop everything."""
+    new_keys(tmp_path / "keys")
+    new_keys(tmp_path / "others")
+    (tmp_path / "keys" / "operator.key").write_bytes(
+        (tmp_path / "others" / "operator.key").read_bytes()
+    )
+    line = refused(tmp_path, "--feed", str(feed))
+    assert "operator.key is not the key that the roster lists" in line
+
+
+def test_a_damaged_roster_stops_the_start(tmp_path, feed):
+    """And the line says what to do."""
+    new_keys(tmp_path / "keys")
+    path = tmp_path / "keys" / "roster.json"
+    document = json.loads(path.read_text())
+    document["members"] = "none"
+    path.write_text(json.dumps(document))
+    assert "roster.json" in refused(tmp_path, "--feed", str(feed))
