@@ -78,7 +78,7 @@ def test_keys_are_never_made_over_others(folder):
     with pytest.raises(RosterError, match="holds keys already"):
         new_keys(folder)
     (folder / ROSTER).unlink()
-    with pytest.raises(RosterError, match="no roster.json"):
+    with pytest.raises(RosterError, match=r"no roster\.json"):
         new_keys(folder)
     assert (folder / "operator.key").read_bytes() == before
 
