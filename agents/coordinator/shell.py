@@ -132,7 +132,8 @@ class Coordinator:
         told_s = 0.0
         while not self.ended.is_set():
             try:
-                await asyncio.wait_for(self.ended.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await self.ended.wait()
             except TimeoutError:
                 if not self.rules.lockstep:
                     self._handle(Tick())

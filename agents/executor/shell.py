@@ -285,7 +285,8 @@ class Shell:
         """Wait for a word, at most so long."""
         self._tell(time.monotonic())
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         except TimeoutError:
             return
         self._wake.clear()

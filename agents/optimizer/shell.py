@@ -111,7 +111,8 @@ class Optimizer:
             while not self.ended.is_set():
                 self._tell(me)
                 try:
-                    await asyncio.wait_for(self.ended.wait(), STATUS_S)
+                    async with asyncio.timeout(STATUS_S):
+                        await self.ended.wait()
                 except TimeoutError:
                     continue
             for task in self._tasks:

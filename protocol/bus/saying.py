@@ -152,7 +152,8 @@ class Saying:
             next_ns = self._outbox.next_ns()
             wait_s = 1.0 if next_ns is None else max(0.0, (next_ns - self._steady()) * 1e-9)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(1.0, wait_s + 0.001))
+                async with asyncio.timeout(min(1.0, wait_s + 0.001)):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def beat_on(self, beat: Callable[[float], Word] | None) -> None:

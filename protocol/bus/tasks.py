@@ -5,6 +5,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 
+AGAIN_S = 0.1
+"""Time after which a task that did not end is cancelled again."""
+
+
 class Tasks:
     """The tasks of one hub or participant.
 
@@ -28,12 +32,16 @@ class Tasks:
         task.add_done_callback(self._ended)
 
     async def end(self) -> None:
-        """Cancel what runs, and wait until it has ended."""
+        """Cancel what runs, and wait until it has ended.
+
+        A cancel may be lost: `asyncio.wait_for` of Python 3.11 swallows one that arrives in the
+        moment in which its future is done. A run that had ended hung for that; so cancel again.
+        """
         self._owner = None
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        while self._running:
+            for task in list(self._running):
+                task.cancel()
+            await asyncio.wait(list(self._running), timeout=AGAIN_S)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """Cancel the owner when a task died: a deaf process must not seem alive."""
