@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-
 AGAIN_S = 0.1
 """Time after which a task that did not end is cancelled again."""
 
