@@ -63,6 +63,8 @@ def allocating_kernel(function: F) -> F:
 def _compiled(function: Callable[..., Any], *, counted: bool) -> Any:
     options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": counted}
     compiled = cast("Any", numba.njit)(**options)(function)
+    if compiled is function:
+        return function  # NUMBA_DISABLE_JIT: the interpreter runs it, to look inside
     unliteral = cast("Any", numba.types.unliteral)
     template = compiled.get_call_template
 
