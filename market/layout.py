@@ -203,10 +203,47 @@ SCALE_FEE_IN_BASE = 6  # 1: a buy's commission is taken from the base asset
 SCALE_SPOT = 7  # 1: cannot sell what is not held
 SCALE_COLUMNS = 8
 
-# --- delays: i8[DELAY_COLUMNS] --------------------------------------------------------------
-DELAY_ORDER_NS = 0  # sent -> at the exchange (orders and cancels)
+# --- delays of one guard step: i8[DELAY_COLUMNS]; a tape has a row a step --------------------
+DELAY_ORDER_NS = 0  # sent -> at the exchange
 DELAY_RESPONSE_NS = 1  # at the exchange -> known here
-DELAY_COLUMNS = 2
+DELAY_CANCEL_NS = 2  # sent -> at the exchange, for a cancel
+DELAY_COLUMNS = 3
+
+# --- one event that could fill a resting order: code i4 = column << HIT_SHIFT | flags ---------
+HIT_SELL_TRADE = 0  # a seller's print: reaches bids at its price or above
+HIT_BUY_TRADE = 1  # a buyer's print: reaches asks at its price or below
+HIT_ASK_POSTED = 2  # lots newly posted at what is now the best ask: bids at or above meet them
+HIT_BID_POSTED = 3
+HIT_KIND_MASK = 3
+HIT_BETTER = 4  # flag of the posted kinds: the best price improved
+HIT_SHIFT = 3
+
+# --- how the exchange stands at one guard step: i8[steps, FRAME_COLUMNS] ----------------------
+# "Events until t" are those with exch_ts <= t; they are the first ones, so a count is a cut.
+FRAME_EVENT = 0  # events until the step's time
+FRAME_HIT = 1  # hits among them; the step's window is [previous row's FRAME_HIT, this one)
+FRAME_LOW = 2  # lowest price, ticks, of the window's hits on bids; NO_ASK when none
+FRAME_HIGH = 3  # highest price, ticks, of the window's hits on asks; NO_BID when none
+FRAME_ORDER_NS = 4  # exchange time at which an order sent at this step arrives
+FRAME_ORDER_EVENT = 5  # events until then
+FRAME_BID = 6  # the exchange's best prices then, ticks
+FRAME_ASK = 7
+FRAME_CANCEL_NS = 8  # the same of a cancel
+FRAME_CANCEL_EVENT = 9
+FRAME_COLUMNS = 10
+
+# --- one segment of the level histories: i8[segments, SEGMENT_COLUMNS] ------------------------
+SEGMENT_EVENT = 0  # its first event
+SEGMENT_END = 1  # the one after its last
+SEGMENT_KEY = 2  # its first row of level_keys
+SEGMENT_KEY_END = 3
+SEGMENT_COLUMNS = 4
+LEVEL_SIDE_SHIFT = 24  # key = row << LEVEL_SIDE_SHIFT | column of the book's window
+LEVEL_SHIFT = 2  # level_lots = lots << LEVEL_SHIFT | flag
+LEVEL_DEPTH = 0  # a level change that the exchange sent
+LEVEL_CARRIED = 1  # what the level held as the segment began: no event
+LEVEL_CLEARED = 2  # emptied by a clear event: no order left and none was filled
+LEVEL_FLAG_MASK = 3
 
 UNITS = 100_000_000  # 1e-8
 

@@ -1,4 +1,4 @@
-"""Names of the two array types that kernels take."""
+"""Names of the array types that kernels take."""
 
 from typing import TypeAlias
 
@@ -7,3 +7,4 @@ import numpy.typing as npt
 
 I8: TypeAlias = npt.NDArray[np.int64]
 F8: TypeAlias = npt.NDArray[np.float64]
+I4: TypeAlias = npt.NDArray[np.int32]
