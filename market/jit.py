@@ -1,47 +1,18 @@
 """`@kernel`: the one way to compile a function here.
 
 numba's own disk cache looks only at the file that a function stands in. It does not notice an
-edit in a file that is imported from there, and goes on giving the old answer. So the cache
-directory carries a digest of every source file of this package, the numba and numpy versions and
-the processor: one edit anywhere in `market/` means a fresh directory.
+edit in a file that is imported from there, and goes on giving the old answer. Ours is keyed by
+what a function really depends on (`jit_identity.py`) and kept one file a kernel (`jit_cache.py`).
 """
 
-import hashlib
-import os
-import platform
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import numpy as np
+
+from market.jit_cache import KernelCache
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def source_digest(folder: Path = Path(__file__).parent) -> str:
-    """Return 16 hex digits that change with any source file of `folder` or with the compiler."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    for text in (numba.__version__, np.__version__, platform.machine(), platform.processor()):
-        digest.update(text.encode() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def cache_root() -> Path:
-    """Return the folder of compiled kernels: COUNTERPOINT_KERNELS, or the user's cache."""
-    told = os.environ.get("COUNTERPOINT_KERNELS")
-    if told:
-        return Path(told)
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "counterpoint" / "kernels"
-
-
-CACHE = cache_root() / source_digest()
-CACHE.mkdir(parents=True, exist_ok=True)
-# Read by the decorator below, before any function compiles.
-numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 
 
 def kernel(function: F) -> F:
@@ -61,10 +32,11 @@ def allocating_kernel(function: F) -> F:
 
 
 def _compiled(function: Callable[..., Any], *, counted: bool) -> Any:
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": counted}
+    options = {"nogil": True, "error_model": "numpy", "_nrt": counted}
     compiled = cast("Any", numba.njit)(**options)(function)
     if compiled is function:
         return function  # NUMBA_DISABLE_JIT: the interpreter runs it, to look inside
+    compiled._cache = KernelCache(function, repr(options))  # noqa: SLF001 - as numba sets its own
     unliteral = cast("Any", numba.types.unliteral)
     template = compiled.get_call_template
 

@@ -59,17 +59,12 @@ def prepare(settings: Settings) -> None:
         new_keys(settings.keys_folder)
         say(f"made keys in {settings.keys_folder}")
     demand_keys(settings)
-    from market.jit import CACHE
-
-    first_time = not (CACHE / "warm").exists()
-    if first_time:
-        say("compiling the kernels, once on this machine (about half a minute)")
+    from market.jit_cache import STORE
     from market.warm import warm
 
     took_s = warm()
-    (CACHE / "warm").touch()
-    if first_time:
-        say(f"compiled in {took_s:.0f} s")
+    if STORE.compiled > 0:
+        say(f"compiled {STORE.compiled} functions in {took_s:.0f} s")
     if ensure_bundled(settings):
         say(f"made the bundled day {feed_path(settings)}")
 
