@@ -22,6 +22,7 @@ from exchange.recording import Meta, Recording, load, save, scale_of
 from market.account import Setup
 from market.features import observer_settings
 from market.guard import guard_settings
+from market.latency import ConstantLatency, delays_of
 from market.layout import (
     EVENT_LOCAL_NS,
     EVENT_SEEN,
@@ -71,6 +72,7 @@ class Session:
             interval_ns=executor.guard_interval_ns,
             cycle_ns=executor.cycle_ns,
             settings=self.observer,
+            latency=latency_of(self.settings),
         )
 
     def boundaries(self) -> list[int]:
@@ -141,13 +143,7 @@ def open_session(settings: Settings) -> Session:
         )
     setup = Setup(
         scale=scale,
-        delays=np.array(
-            [
-                round(settings.executor.order_latency_ms * 1e6),
-                round(settings.executor.response_latency_ms * 1e6),
-            ],
-            dtype=np.int64,
-        ),
+        delays=delays_of(latency_of(settings)),
         limits=limits_of(settings, capital_units),
         policy=policy_settings(
             capital=settings.account.capital,
@@ -171,6 +167,13 @@ def open_session(settings: Settings) -> Session:
         + (first_ns - grid_start(events, settings)) / 1e9,
     )
     return Session(settings, meta, events, first_ns, last_ns, setup, observer, baseline)
+
+
+def latency_of(settings: Settings) -> ConstantLatency:
+    """Return the configured delays; a cancel travels like an order."""
+    order_ns = round(settings.executor.order_latency_ms * 1e6)
+    response_ns = round(settings.executor.response_latency_ms * 1e6)
+    return ConstantLatency(order_ns, order_ns, response_ns)
 
 
 def with_fees(meta: Meta, settings: Settings) -> Meta:

@@ -30,7 +30,8 @@ from market.layout import (
 from market.types import I8
 
 WIDTH_MAX = 1 << 24  # columns: 256 MB of address space; memory is taken only where levels are
-MARGIN = 5  # a fifth of the traded price, on either side
+MARGIN = 8  # times the price
+HEAD_ROWS = 1 << 16
 
 
 @kernel
@@ -135,50 +136,31 @@ def crossed(touch: I8) -> bool:
     return bool(touch[TOUCH_BID] >= touch[TOUCH_ASK])  # an empty side compares as far away
 
 
-@kernel
-def price_extent(events: I8) -> tuple[int, int, int, int, int]:
-    """Return (lowest, highest, first traded price, highest bid, lowest ask), 0 where none is."""
-    low = 0
-    high = 0
-    first = 0
-    best_bid = 0
-    best_ask = 0
-    for index in range(events.shape[0]):
-        kind = events[index, EVENT_KIND]
-        price = events[index, EVENT_PRICE_TICKS]
-        if kind == KIND_CLEAR or price <= 0 or events[index, EVENT_LOTS] <= 0:
-            continue
-        if kind == KIND_TRADE:
-            if first == 0:
-                first = price
-                low = price
-            low = min(low, price)
-            high = max(high, price)
-        elif events[index, EVENT_SIDE] == BUY:
-            best_bid = max(best_bid, price)
-        elif best_ask == 0 or price < best_ask:
-            best_ask = price
-    return low, high, first, best_bid, best_ask
-
-
 def window_for(events: I8) -> tuple[int, int]:
     """Return (base_tick, width) of a window that holds every price the touch can reach.
 
-    It holds all trades, the highest bid and the lowest ask, with a fifth of the price to spare on
-    either side, unless that is more than 2**24 ticks: then so many around the first trade. What
-    lies outside can never be the touch; `apply` counts it.
+    It begins at tick 0 and ends at eight times the price, or holds 2**24 ticks around the price
+    when that is less. Only the first rows are looked at (the median of their trades, without any
+    the middle of their best quotes), so that a recording that grows keeps its window. What lies
+    outside is no part of the market; `apply` counts it.
     """
-    low, high, first, best_bid, best_ask = price_extent(events)
-    prices = [price for price in (low, high, best_bid, best_ask) if price > 0]
-    if not prices:
+    head = events[:HEAD_ROWS]
+    kinds, prices = head[:, EVENT_KIND], head[:, EVENT_PRICE_TICKS]
+    real = (prices > 0) & (head[:, EVENT_LOTS] > 0) & (kinds != KIND_CLEAR)
+    sides = head[:, EVENT_SIDE]
+    traded = prices[real & (kinds == KIND_TRADE)]
+    if traded.size == 0:
+        bids = prices[real & (sides == BUY)]
+        asks = prices[real & (sides == SELL)]
+        traded = np.array([*np.sort(bids)[-1:], *np.sort(asks)[:1]])
+    if traded.size == 0:
         return 0, 1
-    low, high = min(prices), max(prices)
-    base, end = low - low // MARGIN, high + high // MARGIN + 1
-    if end - base > WIDTH_MAX:
-        middle = first or (low + high) // 2
-        base = max(base, middle - WIDTH_MAX // 2)
-        end = min(end, base + WIDTH_MAX)
-    return base, end - base
+    price = int(np.median(traded))
+    if price * MARGIN <= WIDTH_MAX:
+        return 0, price * MARGIN
+    # In whole quarters, so that the median of a few trades more moves nothing.
+    quarter = WIDTH_MAX // 4
+    return max(0, price - WIDTH_MAX // 2) // quarter * quarter, WIDTH_MAX
 
 
 def new_book(base: int, width: int) -> tuple[I8, I8]:

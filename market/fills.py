@@ -13,6 +13,7 @@ from market.layout import (
     ASK_ROW,
     BID_ROW,
     BUY,
+    DELAY_CANCEL_NS,
     DELAY_ORDER_NS,
     EVENT_EXCH_NS,
     EVENT_KIND,
@@ -194,7 +195,7 @@ def cancel(orders: I8, meter: I8, order_id: int, now_ns: int, delays: I8) -> int
         orders[slot, ORDER_STATE] = STATE_GONE
     elif orders[slot, ORDER_CANCEL_NS] != NEVER:
         return OK  # one is on its way
-    arrives = max(now_ns + delays[DELAY_ORDER_NS], orders[slot, ORDER_ARRIVES_NS])
+    arrives = max(now_ns + delays[DELAY_CANCEL_NS], orders[slot, ORDER_ARRIVES_NS])
     orders[slot, ORDER_CANCEL_NS] = arrives
     meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], arrives)
     return code

@@ -1,8 +1,8 @@
 """What of a recording is the same for every candidate, computed once.
 
-A tape holds the local rows of every guard step (steps, views, plans) and, at intervals, the
-exchange's book, so that a replay may begin anywhere without reading the prefix. It is built online:
-`TapeBuilder.advance(now_ns)` never reads an event later than `now_ns` on its clock.
+A tape holds the local rows of every guard step (steps, views, plans) and the exchange's side as a
+`Stream`. It is built online: `TapeBuilder.advance(now_ns)` never reads an event later than
+`now_ns` on its clock.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ import numpy as np
 from market.book import new_book, window_for
 from market.features import new_observer, observe
 from market.fills import METER_CURSOR, advance, new_exchange
+from market.indexer import Indexer
 from market.jit import kernel
+from market.latency import NO_LATENCY, DelayLine, Latency
 from market.layout import (
     DELAY_COLUMNS,
     EVENT_EXCH_NS,
@@ -22,9 +24,11 @@ from market.layout import (
     SEEN_EXCHANGE,
     SEEN_LOCAL,
     STEP_COLUMNS,
+    STEP_CURSOR,
     STEP_NOW_NS,
     VIEW_COLUMNS,
 )
+from market.stream import Stream
 from market.types import F8, I8
 
 CHECKPOINT_STEPS = 600
@@ -55,6 +59,7 @@ class Tape:
     steps: I8
     views: F8
     plans: F8
+    stream: Stream
     checkpoints: tuple[Checkpoint, ...]
 
     def until(self, now_ns: int) -> "Tape":
@@ -69,6 +74,9 @@ class Tape:
             self.steps[:count],
             self.views[:count],
             self.plans[:count],
+            self.stream._replace(
+                frames=self.stream.frames[:count], delays=self.stream.delays[:count]
+            ),
             tuple(point for point in self.checkpoints if point.step < count),
         )
 
@@ -153,9 +161,18 @@ class TapeBuilder:
         interval_ns: guard interval.
         cycle_ns: time between decisions.
         settings: f8[OBSERVER_COLUMNS].
+        latency: of what is sent and heard.
     """
 
-    def __init__(self, events: I8, *, interval_ns: int, cycle_ns: int, settings: F8) -> None:
+    def __init__(
+        self,
+        events: I8,
+        *,
+        interval_ns: int,
+        cycle_ns: int,
+        settings: F8,
+        latency: Latency = NO_LATENCY,
+    ) -> None:
         self.events = np.ascontiguousarray(events)
         self.interval_ns = interval_ns
         self.cycle_ns = cycle_ns
@@ -169,6 +186,10 @@ class TapeBuilder:
         self.done = 0
         self._levels, self._touch = new_book(self.base, self.width)
         self._memory, self._cells = new_observer(settings)
+        self._delays = DelayLine(latency)
+        self._indexer = Indexer(
+            self.base, self.width, first_ns=self.first_ns, interval_ns=interval_ns
+        )
         self._exchange_levels, self._exchange_touch = new_book(self.base, self.width)
         self._orders, self._reports, self._meter = new_exchange()
         self._checkpoints: list[Checkpoint] = []
@@ -192,6 +213,7 @@ class TapeBuilder:
             self.plans,
         )
         self._checkpoint(last)
+        self._index(self.done, last)
         self.done = last
         return Tape(
             self.events,
@@ -202,8 +224,19 @@ class TapeBuilder:
             self.steps[:last],
             self.views[:last],
             self.plans[:last],
+            self._indexer.stream(),
             tuple(self._checkpoints),
         )
+
+    def _index(self, first: int, last: int) -> None:
+        """Bring the exchange's side to the time of the last of the new steps."""
+        if first == last:
+            return
+        cursors = self.steps[first:last, STEP_CURSOR] - 1  # the last event seen
+        feed = self.events[cursors, EVENT_LOCAL_NS] - self.events[cursors, EVENT_EXCH_NS]
+        now_ns = np.ascontiguousarray(self.steps[first:last, STEP_NOW_NS])
+        self._indexer.add_steps(self._delays.extend(now_ns, feed))
+        self._indexer.advance(self.events, 0, int(now_ns[-1]))
 
     def _checkpoint(self, last: int) -> None:
         first = len(self._checkpoints) * CHECKPOINT_STEPS
@@ -233,9 +266,18 @@ class TapeBuilder:
             )
 
 
-def build_tape(events: I8, *, interval_ns: int, cycle_ns: int, settings: F8) -> Tape:
+def build_tape(
+    events: I8,
+    *,
+    interval_ns: int,
+    cycle_ns: int,
+    settings: F8,
+    latency: Latency = NO_LATENCY,
+) -> Tape:
     """Return the tape of a whole recording."""
-    builder = TapeBuilder(events, interval_ns=interval_ns, cycle_ns=cycle_ns, settings=settings)
+    builder = TapeBuilder(
+        events, interval_ns=interval_ns, cycle_ns=cycle_ns, settings=settings, latency=latency
+    )
     return builder.advance(builder.first_ns + builder.count * interval_ns)
 
 

@@ -9,7 +9,9 @@ from market.breach import limit_settings
 from market.clocks import merge_clocks
 from market.features import observer_settings
 from market.guard import guard_settings
+from market.latency import ConstantLatency
 from market.layout import (
+    DELAY_COLUMNS,
     EVENT_EXCH_NS,
     EVENT_LOCAL_NS,
     EVENT_SEEN,
@@ -29,7 +31,9 @@ from market.tape import build_tape
 SECOND = 10**9
 UNITS = 10**8
 CAPITAL = 100_000
-TOLD = {"interval_ns": SECOND, "cycle_ns": 30 * SECOND}
+MS = 10**6
+LATENCY = ConstantLatency(5 * MS, 5 * MS, 5 * MS)
+TOLD = {"interval_ns": SECOND, "cycle_ns": 30 * SECOND, "latency": LATENCY}
 OBSERVER = observer_settings(warmup_s=60.0)
 CANDIDATES = np.array(
     [[0.02, 2.0, 2.0, 10.0], [0.05, 3.0, 1.0, 8.0], [0.1, 1.0, 3.0, 9.0], [0.01, 5.0, 0.5, 5.0]]
@@ -72,7 +76,7 @@ def setup(*, maker=20_000, in_base=0, delay_ms=5):
     target = 10 * UNITS
     return Setup(
         scale=scale,
-        delays=np.array([delay_ms * 10**6] * 2, dtype=np.int64),
+        delays=np.full(DELAY_COLUMNS, delay_ms * 10**6, dtype=np.int64),
         limits=limit_settings(capital_units=CAPITAL * UNITS),
         policy=policy_settings(capital=float(CAPITAL)),
         guarding=guard_settings(),

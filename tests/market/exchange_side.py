@@ -14,7 +14,7 @@ class Fast:
     def __init__(self, *, order_delay=3, response_delay=2):
         self.orders, self.reports, self.meter = fills.new_exchange()
         self.levels, self.touch = book.new_book(BASE, WIDTH)
-        self.delays = np.array([order_delay, response_delay], dtype=np.int64)
+        self.delays = np.array([order_delay, response_delay, order_delay], dtype=np.int64)
 
     def advance(self, events, now):
         """Run the exchange up to a time."""

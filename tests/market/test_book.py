@@ -100,30 +100,38 @@ def test_a_price_outside_the_window_is_counted_and_changes_nothing():
     assert (touch[TOUCH_BID], touch[TOUCH_ASK]) == (NO_BID, NO_ASK)
 
 
-def test_the_window_holds_every_price_of_the_touch_with_a_fifth_to_spare():
-    """Trades, the highest bid and the lowest ask; levels far behind them do not count."""
-    events = rows(
+def test_the_window_reaches_from_nothing_to_eight_times_the_price():
+    """The price is the median trade; without one the middle of the best quotes."""
+    quotes = [
         (1, (KIND_DEPTH, BUY, 5, 5)),
         (2, (KIND_DEPTH, BUY, 900, 5)),
-        (3, (KIND_TRADE, SELL, 1_000, 5)),
-        (4, (KIND_TRADE, SELL, 950, 5)),
-        (5, (KIND_DEPTH, SELL, 1_500, 5)),
-        (6, (KIND_DEPTH, SELL, 925, 5)),
-        (7, (KIND_DEPTH, SELL, 80, 0)),
-        (8, (KIND_DEPTH, SELL, 9_999, 5)),
-    )
-    base, width = book.window_for(events)
-    assert base == 900 - 180
-    assert base + width == 1_000 + 200 + 1
+        (3, (KIND_DEPTH, SELL, 80, 0)),
+        (4, (KIND_DEPTH, SELL, 1_000, 5)),
+        (5, (KIND_DEPTH, SELL, 9_999, 5)),
+    ]
+    trades = [(6, (KIND_TRADE, SELL, price, 5)) for price in (940, 7, 960)]
+    assert book.window_for(rows(*quotes)) == (0, 8 * 950)
+    assert book.window_for(rows(*quotes, *trades)) == (0, 8 * 940)
+    assert book.window_for(rows(quotes[1])) == (0, 8 * 900)
 
 
-def test_a_window_that_would_be_too_wide_stands_around_the_first_trade():
-    """The price itself is always inside, whatever far levels there are."""
+def test_the_window_of_a_fine_tick_stands_around_the_price():
+    """It stays as it is when a few more trades are known."""
     far = 1 << 30
-    events = rows((1, (KIND_DEPTH, SELL, 1, 5)), (2, (KIND_TRADE, BUY, far, 1)))
-    base, width = book.window_for(events)
-    assert width <= book.WIDTH_MAX
-    assert base + width // 4 < far < base + width
+    windows = [
+        book.window_for(rows(*((at, (KIND_TRADE, BUY, far + at, 1)) for at in range(1, count))))
+        for count in (2, 3, 90)
+    ]
+    base, width = windows[0]
+    assert windows == [(base, book.WIDTH_MAX)] * 3
+    assert base + width // 4 < far < base + width * 4 // 5
+
+
+def test_a_window_looks_at_the_head_of_a_recording():
+    """What comes later changes nothing: a tape is built online."""
+    head = np.tile(rows((1, (KIND_TRADE, BUY, 100, 1))), (book.HEAD_ROWS, 1))
+    tail = rows((2, (KIND_TRADE, BUY, 9_000, 1)))
+    assert book.window_for(np.concatenate([head, tail])) == (0, 800)
 
 
 def test_an_empty_recording_has_a_window():

@@ -7,7 +7,8 @@ from market.account import Setup
 from market.breach import limit_settings
 from market.features import observer_settings
 from market.guard import guard_settings
-from market.layout import EVENT_LOCAL_NS
+from market.latency import ConstantLatency
+from market.layout import DELAY_COLUMNS, EVENT_LOCAL_NS
 from market.policy import policy_settings
 from market.replay import replay_one
 from market.replay_step import FILLED_VISIBLE_NS, PLACED_NOW_NS
@@ -30,6 +31,7 @@ def tape_of(events):
         interval_ns=SECOND_NS,
         cycle_ns=30 * SECOND_NS,
         settings=observer_settings(warmup_s=120.0),
+        latency=ConstantLatency(5_000_000, 5_000_000, 5_000_000),
     )
 
 
@@ -37,7 +39,7 @@ def setup():
     scale = np.array([1000, 100_000, 1, 500_000_000, 0, 40_000, 0, 1], dtype=np.int64)
     return Setup(
         scale=scale,
-        delays=np.array([5_000_000, 5_000_000], dtype=np.int64),
+        delays=np.full(DELAY_COLUMNS, 5_000_000, dtype=np.int64),
         limits=limit_settings(capital_units=10**13),
         policy=policy_settings(capital=100_000.0),
         guarding=guard_settings(),

@@ -8,17 +8,25 @@ import pytest
 from market.book import new_book
 from market.fills import METER_CURSOR, advance, new_exchange
 from market.layout import (
+    ASK_ROW,
+    BID_ROW,
     EVENT_EXCH_NS,
     EVENT_LOCAL_NS,
     EVENT_LOTS,
     EVENT_PRICE_TICKS,
     EVENT_SEEN,
+    FRAME_CANCEL_NS,
+    FRAME_EVENT,
+    FRAME_HIT,
+    FRAME_ORDER_EVENT,
+    LEVEL_SIDE_SHIFT,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
     STEP_CURSOR,
     STEP_NOW_NS,
 )
 from market.replay import replay
+from market.stream import lots_at
 from market.tape import TapeBuilder, build_tape, cut, grid_of, no_delay
 from tests.market import day
 
@@ -36,6 +44,27 @@ def bytes_of(tape):
     return tape.steps.tobytes(), tape.views.tobytes(), tape.plans.tobytes(), points
 
 
+def same_exchange(piece, whole, cuts):
+    """Whether two streams say the same up to the shorter one's last step; segments may differ."""
+    steps = len(piece.frames)
+    hits = int(piece.frames[-1, FRAME_HIT]) if steps else 0
+    for name in ("hit_events", "hit_codes", "hit_lots", "hit_ns"):
+        assert getattr(piece, name)[:hits].tobytes() == getattr(whole, name)[:hits].tobytes()
+    assert piece.delays.tobytes() == whole.delays[:steps].tobytes()
+    # Arrivals after the last step are not known to the shorter one yet.
+    known = piece.frames[:, FRAME_ORDER_EVENT] != 0
+    assert known[:-2].all()
+    assert piece.frames[known].tobytes() == whole.frames[:steps][known].tobytes()
+    columns = [*range(FRAME_ORDER_EVENT), FRAME_CANCEL_NS]
+    assert (piece.frames[:, columns] == whole.frames[:steps, columns]).all()
+    end = int(piece.frames[-1, FRAME_EVENT]) if steps else 0
+    for cut_at in cuts[cuts <= end].tolist():
+        for row in (BID_ROW, ASK_ROW):
+            keys = np.unique(whole.level_keys) & ((1 << LEVEL_SIDE_SHIFT) - 1)
+            for column in keys[:: max(1, len(keys) // 8)].tolist():
+                assert lots_at(piece, row, column, cut_at) == lots_at(whole, row, column, cut_at)
+
+
 @pytest.mark.parametrize("market", MARKETS)
 def test_a_tape_built_in_pieces_is_the_tape_built_at_once(market):
     """Random steps forward, some of them none: the same bytes, checkpoints included."""
@@ -48,6 +77,7 @@ def test_a_tape_built_in_pieces_is_the_tape_built_at_once(market):
         now += int(rng.integers(0, 200 * SECOND))
         piece = builder.advance(now)
         assert bytes_of(piece) == bytes_of(whole.until(now))
+        same_exchange(piece.stream, whole.stream, rng.integers(0, len(events), 3))
     assert bytes_of(piece) == bytes_of(whole)
 
 
@@ -71,6 +101,7 @@ def test_a_builder_reads_nothing_later_than_now(market, seed):
     assert tapes[0].steps.tobytes() == tapes[1].steps.tobytes()
     assert tapes[0].views.tobytes() == tapes[1].views.tobytes()
     assert tapes[0].plans.tobytes() == tapes[1].plans.tobytes()
+    same_exchange(tapes[0].stream, tapes[1].stream, rng.integers(0, len(events), 3))
     for ours, theirs in zip(tapes[0].checkpoints, tapes[1].checkpoints, strict=True):
         assert (ours.step, ours.cursor) == (theirs.step, theirs.cursor)
         assert (ours.bid_columns + tapes[0].base == theirs.bid_columns + tapes[1].base).all()
@@ -90,6 +121,10 @@ def test_the_tape_of_a_cut_recording_is_the_cut_tape_of_the_whole(seed):
     assert rows >= len(whole.steps) - 2  # a quiet last second has no event to end the grid
     for name in ("steps", "views", "plans"):
         assert getattr(part, name).tobytes() == getattr(whole, name)[:rows].tobytes()
+    assert (
+        part.stream.frames[:, FRAME_HIT].tobytes()
+        == whole.stream.frames[:rows, FRAME_HIT].tobytes()
+    )
     told = {"first_step": rows // 2, "last_step": rows, "slices": 2}
     ours, theirs = (replay(tape, day.CANDIDATES[:2], day.setup(), **told) for tape in (part, whole))
     assert ours.tobytes() == theirs.tobytes()

@@ -14,6 +14,7 @@ from market.layout import (
     ACTION_SIDE,
     ACTION_TAKER,
     BUY,
+    DELAY_COLUMNS,
     NO_BID,
     SCALE_COLUMNS,
     SCALE_LOT,
@@ -45,7 +46,7 @@ def setup_with(**limits) -> Setup:
     scale[SCALE_SPOT] = 1
     return Setup(
         scale=scale,
-        delays=np.zeros(2, dtype=np.int64),
+        delays=np.zeros(DELAY_COLUMNS, dtype=np.int64),
         limits=limit_settings(capital_units=CAPITAL, **limits),
         policy=policy_settings(capital=100_000.0),
         guarding=guard_settings(),

@@ -1,0 +1,22 @@
+"""Arrays that grow: room is made ahead of need, so that adding costs no copy most times."""
+
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Cell = TypeVar("Cell", bound=np.generic)
+ROOM_MIN = 1024
+
+
+def grown(array: npt.NDArray[Cell], used: int, needed: int) -> npt.NDArray[Cell]:
+    """Return an array with room for `needed` rows whose first `used` rows are these.
+
+    It is the same array while that is long enough; views of the old one keep their content.
+    """
+    if needed <= array.shape[0]:
+        return array
+    room = max(ROOM_MIN, needed, array.shape[0] + array.shape[0] // 2)
+    larger: npt.NDArray[Any] = np.empty((room, *array.shape[1:]), dtype=array.dtype)
+    larger[:used] = array[:used]
+    return larger

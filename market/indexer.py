@@ -1,0 +1,234 @@
+"""Owns the growing arrays of a tape's exchange side and drives the passes that fill them.
+
+What it has handed out stays as it is: arrays only grow at their end, or are replaced by larger
+ones.
+"""
+
+import numpy as np
+
+from market.book import new_book
+from market.growing import grown
+from market.indexing import (
+    DONE,
+    HITS_FULL,
+    PASS_COLUMNS,
+    PASS_CUT,
+    PASS_HIGH,
+    PASS_HITS,
+    PASS_KEYS,
+    PASS_LOW,
+    PASS_READ,
+    PASS_ROWS,
+    Pass,
+    index_events,
+)
+from market.layout import (
+    DELAY_CANCEL_NS,
+    DELAY_COLUMNS,
+    DELAY_ORDER_NS,
+    FRAME_ASK,
+    FRAME_BID,
+    FRAME_CANCEL_NS,
+    FRAME_COLUMNS,
+    FRAME_ORDER_NS,
+    NO_ASK,
+    NO_BID,
+    SEGMENT_COLUMNS,
+    SEGMENT_END,
+)
+from market.segments import carry_levels, count_levels, lay_out
+from market.stream import Stream
+from market.types import I4, I8
+
+SEGMENT_ROWS = 1 << 18
+"""Most level changes of a segment: few enough that laying them out stays within the cache."""
+
+
+class Indexer:
+    """The exchange's side of one tape, as far as it has been read.
+
+    Args:
+        base: tick of column 0 of the book's window.
+        width: columns of the window.
+        first_ns: time of step 0.
+        interval_ns: from one step to the next.
+        segment_rows: most level changes of a segment, unless one clear makes more.
+    """
+
+    def __init__(
+        self,
+        base: int,
+        width: int,
+        *,
+        first_ns: int,
+        interval_ns: int,
+        segment_rows: int = SEGMENT_ROWS,
+    ) -> None:
+        self._segment_rows = segment_rows
+        self.first_ns = first_ns
+        self.interval_ns = interval_ns
+        self._base = np.array([base], dtype=np.int64)
+        self._delays: I8 = np.zeros((0, DELAY_COLUMNS), dtype=np.int64)
+        self._steps = 0
+        levels, touch = new_book(base, width)
+        state = np.zeros(PASS_COLUMNS, dtype=np.int64)
+        state[PASS_LOW] = NO_ASK
+        state[PASS_HIGH] = NO_BID
+        self._work = Pass(
+            state=state,
+            levels=levels,
+            touch=touch,
+            counts=np.zeros((2, width), dtype=np.int32),
+            keys=np.zeros(0, dtype=np.int32),
+            row_keys=np.zeros(0, dtype=np.int32),
+            row_events=np.zeros(0, dtype=np.int32),
+            row_lots=np.zeros(0, dtype=np.int64),
+            hit_events=np.zeros(0, dtype=np.int32),
+            hit_codes=np.zeros(0, dtype=np.int32),
+            hit_lots=np.zeros(0, dtype=np.int64),
+            hit_ns=np.zeros(0, dtype=np.int64),
+            frames=np.zeros((0, FRAME_COLUMNS), dtype=np.int64),
+        )
+        self._segments: I8 = np.zeros((0, SEGMENT_COLUMNS), dtype=np.int64)
+        self._segment_count = 0
+        self._level_keys: I4 = np.zeros(0, dtype=np.int32)
+        self._level_starts: I8 = np.zeros(1, dtype=np.int64)
+        self._level_events: I4 = np.zeros(0, dtype=np.int32)
+        self._level_lots: I8 = np.zeros(0, dtype=np.int64)
+        self._key_count = 0
+        self._row_count = 0
+        self._carried_keys: I4 = np.zeros(0, dtype=np.int32)
+        self._carried_lots: I8 = np.zeros(0, dtype=np.int64)
+        self._open_segment(segment_rows)
+
+    @property
+    def read(self) -> int:
+        """The number of the first event that is still needed."""
+        return int(self._work.state[PASS_READ])
+
+    def add_steps(self, delays: I8) -> None:
+        """Make the delays i8[n, DELAY_COLUMNS] of the next steps known."""
+        first, last = self._steps, self._steps + delays.shape[0]
+        self._delays = grown(self._delays, first, last)
+        self._delays[first:last] = delays
+        frames = grown(self._work.frames, first, last)
+        now_ns = self.first_ns + self.interval_ns * np.arange(first, last)
+        frames[first:last] = 0
+        frames[first:last, FRAME_BID] = NO_BID
+        frames[first:last, FRAME_ASK] = NO_ASK
+        frames[first:last, FRAME_ORDER_NS] = now_ns + delays[:, DELAY_ORDER_NS]
+        frames[first:last, FRAME_CANCEL_NS] = now_ns + delays[:, DELAY_CANCEL_NS]
+        self._work = self._work._replace(frames=frames)
+        self._steps = last
+
+    def advance(self, events: I8, offset: int, now_ns: int) -> None:
+        """Read every event with exch_ts <= now; the first one given has number `offset`."""
+        while True:
+            code = index_events(
+                events,
+                offset,
+                self._work,
+                self.first_ns,
+                self.interval_ns,
+                self._steps,
+                now_ns,
+            )
+            if code == DONE:
+                return
+            if code == HITS_FULL:
+                self._grow_hits()
+            elif self._work.state[PASS_ROWS] > 0:
+                self._close_segment()
+            else:  # a clear of more levels than a segment has rows
+                self._open_segment(2 * self._work.row_events.shape[0])
+
+    def stream(self) -> Stream:
+        """Close the open segment and return everything up to the last event read."""
+        self._close_segment()
+        work = self._work
+        hits = int(work.state[PASS_HITS])
+        return Stream(
+            hit_events=work.hit_events[:hits],
+            hit_codes=work.hit_codes[:hits],
+            hit_lots=work.hit_lots[:hits],
+            hit_ns=work.hit_ns[:hits],
+            segments=self._segments[: self._segment_count],
+            level_keys=self._level_keys[: self._key_count],
+            level_starts=self._level_starts[: self._key_count + 1],
+            level_events=self._level_events[: self._row_count],
+            level_lots=self._level_lots[: self._row_count],
+            level_born=np.zeros(0, dtype=np.int32),
+            frames=work.frames[: self._steps],
+            delays=self._delays[: self._steps],
+            base=self._base,
+        )
+
+    def _grow_hits(self) -> None:
+        work, count = self._work, int(self._work.state[PASS_HITS])
+        self._work = work._replace(
+            hit_events=grown(work.hit_events, count, count + 1),
+            hit_codes=grown(work.hit_codes, count, count + 1),
+            hit_lots=grown(work.hit_lots, count, count + 1),
+            hit_ns=grown(work.hit_ns, count, count + 1),
+        )
+
+    def _open_segment(self, room: int) -> None:
+        """Begin a segment with what is carried in, and room for so many rows."""
+        work = self._work
+        carried = self._carried_keys.shape[0]
+        if work.row_events.shape[0] != room or work.keys.shape[0] < room + carried:
+            work = work._replace(
+                keys=np.zeros(room + carried, dtype=np.int32),
+                row_keys=np.zeros(room, dtype=np.int32),
+                row_events=np.zeros(room, dtype=np.int32),
+                row_lots=np.zeros(room, dtype=np.int64),
+            )
+        work.keys[:carried] = self._carried_keys
+        count_levels(work.counts, self._carried_keys)
+        work.state[PASS_KEYS] = carried
+        work.state[PASS_ROWS] = 0
+        self._work = work
+
+    def _close_segment(self) -> None:
+        """Lay out the open segment; without a row, let the last one reach as far."""
+        work, number = self._work, self._segment_count
+        end = int(work.state[PASS_CUT])
+        rows, keys_used = int(work.state[PASS_ROWS]), int(work.state[PASS_KEYS])
+        first_event = int(self._segments[number - 1, SEGMENT_END]) if number else 0
+        if end == first_event:
+            return
+        if rows == 0 and number:
+            self._segments = self._segments.copy()
+            self._segments[number - 1, SEGMENT_END] = end
+            return
+        keys = np.sort(work.keys[:keys_used])
+        first_key, last_key = self._key_count, self._key_count + keys_used
+        first, last = self._row_count, self._row_count + rows + self._carried_keys.shape[0]
+        self._level_keys = grown(self._level_keys, first_key, last_key)
+        self._level_keys[first_key:last_key] = keys
+        self._level_starts = grown(self._level_starts, first_key + 1, last_key + 1)
+        self._level_events = grown(self._level_events, first, last)
+        self._level_lots = grown(self._level_lots, first, last)
+        lay_out(
+            keys,
+            work.counts,
+            self._carried_keys,
+            self._carried_lots,
+            first_event,
+            work.row_keys[:rows],
+            work.row_events[:rows],
+            work.row_lots[:rows],
+            first,
+            self._level_starts[first_key : last_key + 1],
+            self._level_events[first:last],
+            self._level_lots[first:last],
+        )
+        self._key_count, self._row_count = last_key, last
+        self._segments = grown(self._segments, number, number + 1)
+        self._segments[number] = (first_event, end, first_key, last_key)
+        self._segment_count = number + 1
+        self._carried_keys, self._carried_lots = np.empty_like(keys), np.empty(len(keys), np.int64)
+        count = carry_levels(keys, work.levels, self._carried_keys, self._carried_lots)
+        self._carried_keys = self._carried_keys[:count]
+        self._carried_lots = self._carried_lots[:count]
+        self._open_segment(self._segment_rows)
