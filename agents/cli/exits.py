@@ -10,6 +10,7 @@ USAGE = 2
 NOT_RUNNING = 3
 CONFIGURATION = 4
 TIMEOUT = 5
+INTERRUPTED = 130
 
 
 class CommandError(Exception):

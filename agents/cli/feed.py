@@ -5,14 +5,13 @@ Standard output is data, standard error is talk. Whatever is wrong is one line a
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agents.cli.exits import CONFIGURATION, ERROR, USAGE, CommandError
+from agents.cli.talk import Talk
 
 if TYPE_CHECKING:
     from exchange.audit import Audit
@@ -45,39 +44,6 @@ MakerFee = Annotated[
 TakerFee = Annotated[float | None, typer.Option("--taker-fee", help="basis points")]
 
 SECOND_NS = 1_000_000_000
-QUIET_S = 3.0
-
-
-class Talk:
-    """Tells how far long work is: in place on a terminal, else now and then. Short work is quiet,
-    so that a command which fails at once says one line.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self.terminal = sys.stderr.isatty()
-        self.next_s = clock() + QUIET_S
-        self.shown = False
-
-    def __call__(self, what: str, fraction: float) -> None:
-        """Take `what` is being done and a fraction in [0, 1]."""
-        now_s = self.clock()
-        if now_s < self.next_s:
-            return
-        self.next_s = now_s + (0.1 if self.terminal else QUIET_S)
-        self.shown = True
-        line = f"{what}: {fraction:.0%}"
-        print(
-            f"\r\x1b[K{line}" if self.terminal else line,
-            end="" if self.terminal else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def done(self) -> None:
-        """Clear the line."""
-        if self.terminal and self.shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def read(paths: list[Path], name: str | None, options: "Options") -> tuple["Recording", Any]:

@@ -11,6 +11,23 @@ from protocol.settings import Loaded, load_settings
 FILE = Path("counterpoint.toml")
 
 
+def trading(
+    feed: Path | None,
+    hours: float | None,
+    maker_fee: float | None,
+    seed: int | None,
+    data: Path | None,
+) -> dict[str, object]:
+    """Return, by dotted key, the flags of every command that trades a recording."""
+    return {
+        "feed.path": feed,
+        "feed.hours": hours,
+        "feed.maker_fee_bps": maker_fee,
+        "seed": seed,
+        "data": data,
+    }
+
+
 def resolve(
     config: Path | None, change: list[str] | None, flags: Mapping[str, object]
 ) -> Loaded[Settings]:

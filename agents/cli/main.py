@@ -32,6 +32,7 @@ Hours = Annotated[float | None, typer.Option("--hours", help="hours of the recor
 Fee = Annotated[
     float | None, typer.Option("--maker-fee", help="maker fee in basis points; negative: a rebate")
 ]
+TakerFee = Annotated[float | None, typer.Option("--taker-fee", help="basis points")]
 Change = Annotated[
     list[str] | None,
     typer.Option("--set", help="any setting: --set optimizer.budget=48 (repeatable)"),
@@ -57,24 +58,15 @@ def run(
 ) -> None:
     """Run the whole stack on this machine: bus, coordinator, executor, optimizer."""
     from agents.cli import run as running
-    from agents.cli.flags import resolve
+    from agents.cli.flags import resolve, trading
 
-    loaded = resolve(
-        config,
-        change,
-        {
-            "feed.path": feed_path,
-            "feed.hours": hours,
-            "feed.maker_fee_bps": maker_fee,
-            "coordinator.mode": mode,
-            "seed": seed,
-            "run.optimizers": optimizers,
-            "run.clock": clock,
-            "run.speed": speed,
-            "data": data,
-        },
-    )
-    raise typer.Exit(running.run(loaded, as_json=as_json))
+    flags = trading(feed_path, hours, maker_fee, seed, data) | {
+        "coordinator.mode": mode,
+        "run.optimizers": optimizers,
+        "run.clock": clock,
+        "run.speed": speed,
+    }
+    raise typer.Exit(running.run(resolve(config, change, flags), as_json=as_json))
 
 
 @app.command()
@@ -91,15 +83,9 @@ def executor(
 ) -> None:
     """Run the executor alone on a recording, without a bus."""
     from agents.cli import alone
-    from agents.cli.flags import resolve
+    from agents.cli.flags import resolve, trading
 
-    flags = {
-        "feed.path": feed_path,
-        "feed.hours": hours,
-        "feed.maker_fee_bps": maker_fee,
-        "seed": seed,
-        "data": data,
-    }
+    flags = trading(feed_path, hours, maker_fee, seed, data)
     raise typer.Exit(alone.executor(resolve(config, change, flags), as_json=as_json))
 
 
@@ -117,16 +103,83 @@ def optimizer(
 ) -> None:
     """Run the optimizer alone on a recording: searches, reports, publishes nothing."""
     from agents.cli import alone
-    from agents.cli.flags import resolve
+    from agents.cli.flags import resolve, trading
 
-    flags = {
-        "feed.path": feed_path,
-        "feed.hours": hours,
-        "feed.maker_fee_bps": maker_fee,
-        "seed": seed,
-        "data": data,
-    }
+    flags = trading(feed_path, hours, maker_fee, seed, data)
     raise typer.Exit(alone.optimizer(resolve(config, change, flags), as_json=as_json))
+
+
+@app.command()
+def backtest(
+    *,
+    feed_path: Feed = None,
+    hours: Hours = None,
+    start: Annotated[str | None, typer.Option("--start", help="first moment used, UTC")] = None,
+    maker_fee: Fee = None,
+    taker_fee: TakerFee = None,
+    spread_percentage: Annotated[
+        float | None, typer.Option("--spread-percentage", help="full spread, percent of mid")
+    ] = None,
+    levels: Annotated[int | None, typer.Option("--levels", help="quotes per side")] = None,
+    base_quantity: Annotated[
+        float | None, typer.Option("--base-quantity", help="base asset, innermost level")
+    ] = None,
+    max_position: Annotated[
+        float | None, typer.Option("--max-position", help="base asset, either way")
+    ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option("--grid", help='all of "spread_percentage=0.05:0.3:6,levels=1,2,3"'),
+    ] = None,
+    random: Annotated[
+        int | None, typer.Option("--random", help="so many sets drawn around the starting one")
+    ] = None,
+    ranges: Annotated[
+        list[str] | None, typer.Option("--range", help="of --random: name=low:high (repeatable)")
+    ] = None,
+    guard_interval: Annotated[
+        int | None, typer.Option("--guard-interval", help="milliseconds")
+    ] = None,
+    slices: Annotated[
+        int, typer.Option("--slices", help="parts of the span whose profit is told apart")
+    ] = 6,
+    sort: Annotated[str, typer.Option("--sort", help="figure that ranks the sets")] = "net",
+    top: Annotated[int, typer.Option("--top", help="rows shown")] = 10,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", help="sets this one was chosen from; deflates its bounds"),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="write the first row's fills")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="draw the first row (.svg)")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="default: all cores; figures do not vary")
+    ] = None,
+    seed: Seed = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Backtest one parameter set, or a sweep of them, on a recording."""
+    from agents.cli import backtest as testing
+    from agents.cli.flags import resolve, trading
+
+    flags = trading(feed_path, hours, maker_fee, seed, data) | {
+        "feed.start": start,
+        "feed.taker_fee_bps": taker_fee,
+        "parameters.spread_percentage": spread_percentage,
+        "parameters.levels": levels,
+        "parameters.base_quantity": base_quantity,
+        "parameters.max_position": max_position,
+        "executor.guard_interval_ms": guard_interval,
+    }
+    request = testing.Request(
+        grid=grid, random=random, ranges=tuple(ranges or ()), threads=threads, slices=slices,
+        sort=sort, top=top, trials=trials, csv=csv, picture=picture, as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(testing.backtest(resolve(config, change, flags), request))
 
 
 @app.command()

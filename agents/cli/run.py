@@ -51,14 +51,19 @@ def new_folder(settings: Settings) -> Path:
 
 
 def prepare(settings: Settings) -> None:
-    """Do what is done once on a machine: keys, the bundled day, compiled kernels; say so."""
-    from agents.session import ensure_bundled, feed_path
+    """Do what is done once on a machine: keys, compiled kernels, the bundled day; say so."""
     from protocol.keys import new_keys
 
     if not (settings.keys_folder / "roster.json").exists():
         new_keys(settings.keys_folder)
         say(f"made keys in {settings.keys_folder}")
     demand_keys(settings)
+    make_ready(settings)
+
+
+def make_ready(settings: Settings) -> None:
+    """Compile the kernels and make the bundled day where either is missing; say so."""
+    from agents.session import ensure_bundled, feed_path
     from market.jit_cache import STORE
     from market.warm import warm
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agents.cli.feed import Talk, app
+from agents.cli.feed import app
+from agents.cli.talk import Talk
 from exchange.recording import load
 from protocol.messages import QuoteParameters
 from tests.exchange.feeds import NEXO, real_feed, spot_day, write

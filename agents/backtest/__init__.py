@@ -1,0 +1,1 @@
+"""Backtests of parameter sets on a recording: which sets, their figures, their documents."""

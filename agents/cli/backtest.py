@@ -1,0 +1,264 @@
+"""`counterpoint backtest`: one parameter set or a sweep of them over a recording.
+
+Everything asked for is checked before anything long begins. Ctrl-C shows what is known by then and
+ends with code 130. The last line is the command that gives the first row again, to the last digit.
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.cli.exits import CONFIGURATION, INTERRUPTED, OK, USAGE, CommandError
+from agents.cli.run import make_ready, say
+from agents.cli.talk import Talk
+from agents.settings import Settings
+from protocol.settings import Loaded
+
+if TYPE_CHECKING:
+    from agents.backtest.candidates import Candidates
+    from agents.backtest.document import Chosen
+    from agents.backtest.sweep import Span, Sweep
+    from agents.session import Session
+
+FLAGS = {
+    "feed.path": "--feed",
+    "feed.start": "--start",
+    "feed.hours": "--hours",
+    "feed.maker_fee_bps": "--maker-fee",
+    "feed.taker_fee_bps": "--taker-fee",
+    "executor.guard_interval_ms": "--guard-interval",
+    "data": "--data",
+}
+"""Settings that have a flag of their own; any other is given with --set."""
+LEFT_OUT = ("parameters.", "optimizer.", "coordinator.", "bus.", "run.", "seed")
+"""Settings that a backtest does not look at, or that its command names anyway."""
+SLICES = 6
+ADVANCE_NS = 3600 * 10**9
+"""The tape is built an hour at a time, so that progress shows and Ctrl-C is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the flags ask for, beside the settings."""
+
+    grid: str | None = None
+    random: int | None = None
+    ranges: tuple[str, ...] = ()
+    threads: int | None = None
+    slices: int = SLICES
+    sort: str = "net"
+    top: int = 10
+    trials: int | None = None
+    csv: Path | None = None
+    picture: Path | None = None
+    as_json: bool = False
+
+
+def demand(request: Request) -> None:
+    """Refuse what cannot be done.
+
+    Raises:
+        CommandError: which flag, what was found, what is allowed.
+    """
+    from agents.backtest.sweep import FIGURES
+
+    if request.grid is not None and request.random is not None:
+        raise CommandError("--grid and --random are two sweeps; give one of them", USAGE)
+    if request.ranges and request.random is None:
+        raise CommandError("--range belongs to --random N", USAGE)
+    if request.sort not in FIGURES:
+        near = get_close_matches(request.sort, FIGURES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(FIGURES)}"
+        raise CommandError(f"--sort: no figure is called {request.sort!r}; {hint}", USAGE)
+    for flag, value, most in (
+        ("--threads", request.threads, 256),
+        ("--slices", request.slices, 1000),
+        ("--top", request.top, 1000),
+        ("--trials", request.trials, 10**9),
+    ):
+        if value is not None and not 1 <= value <= most:
+            raise CommandError(f"{flag} must be in [1, {most:,}], found {value:,}", USAGE)
+    for flag, path in (("--csv", request.csv), ("--picture", request.picture)):
+        if path is not None:
+            demand_writable(flag, path)
+    if request.picture is not None and request.picture.suffix.lower() != ".svg":
+        raise CommandError(f"--picture must end in .svg, found {request.picture}", USAGE)
+
+
+def demand_writable(flag: str, path: Path) -> None:
+    """Refuse a file that could not be written at the end."""
+    folder = path.parent
+    if path.is_dir():
+        raise CommandError(f"{flag} {path} is a folder; name a file", CONFIGURATION)
+    if not folder.is_dir():
+        raise CommandError(f"{flag} {path}: there is no folder {folder}", CONFIGURATION)
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise CommandError(f"{flag} {path} cannot be written: permission denied", CONFIGURATION)
+
+
+def backtest(loaded: Loaded[Settings], request: Request) -> int:
+    """Run what was asked for and print it; return the exit code."""
+    demand(request)
+    try:
+        make_ready(loaded.settings)
+        return _backtest(loaded, request, Talk())
+    except KeyboardInterrupt:
+        say("counterpoint: interrupted before there was anything to show")
+        return INTERRUPTED
+
+
+def _backtest(loaded: Loaded[Settings], request: Request, talk: Talk) -> int:
+    from agents.backtest.document import look
+    from agents.backtest.sweep import Sweep, sliced, span_of
+    from agents.session import open_session
+
+    session = open_session(loaded.settings)
+    span = span_of(session, build_tape(session, talk))
+    candidates = candidates_of(request, session, span)
+    sweep = Sweep(span, session, candidates.sets)
+    threads = request.threads or len(os.sched_getaffinity(0))
+    code = OK
+    try:
+        sweep.run(threads=threads, on_batch=told(talk, "trying sets"))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        if not sweep.done:
+            raise
+    talk.done()
+    if code:
+        say(f"counterpoint: interrupted after {sweep.done:,} of {len(sweep.sets):,} sets")
+    trials = request.trials or sweep.done
+    ranks = ranks_shown(sweep, request, session)
+    shown = [sweep.sets[row] for _, row in ranks]
+    parts = sliced(span, session, shown, threads=threads, slices=request.slices)
+    looked: list[Chosen] = []
+    for each in shown:
+        looked.append(look(span, session, each, trials=trials))
+        talk("measuring the best", len(looked) / len(shown))
+    talk.done()
+    close(loaded, request, session, candidates, sweep, ranks, parts, looked, trials)
+    return code
+
+
+def told(talk: Talk, what: str) -> Callable[[int, int], None]:
+    """Return a teller of so many of so many."""
+
+    def tell(done: int, whole: int) -> None:
+        talk(f"{what}, {done:,} of {whole:,}", done / whole)
+
+    return tell
+
+
+def build_tape(session: "Session", talk: Talk) -> Any:
+    """Return the whole tape of a session."""
+    builder = session.tape_builder()
+    begin = builder.first_ns
+    length = max(1, session.last_ns - begin)
+    for now_ns in range(begin, session.last_ns, ADVANCE_NS):
+        builder.advance(now_ns)
+        talk("reading the recording", (now_ns - begin) / length)
+    return builder.advance(session.last_ns)
+
+
+def candidates_of(request: Request, session: "Session", span: "Span") -> "Candidates":
+    """Return the sets to try."""
+    from decimal import Decimal
+
+    from agents.backtest.candidates import bounds_of, draw, grid, single
+
+    if request.grid is not None:
+        return grid(request.grid, session.baseline, Decimal(session.meta.lot))
+    if request.random is not None:
+        bounds = bounds_of(session, span.tape)
+        seed = session.settings.seed
+        return draw(request.random, request.ranges, session.baseline, bounds, seed)
+    return single(session.baseline)
+
+
+def ranks_shown(sweep: "Sweep", request: Request, session: "Session") -> list[tuple[int, int]]:
+    """Return (rank from 1, row) of the best rows, and of the starting set wherever it stands."""
+    ranked = [(rank, int(row)) for rank, row in enumerate(sweep.ranked(request.sort), start=1)]
+    shown = ranked[: request.top]
+    shown += [
+        (rank, row) for rank, row in ranked[request.top :] if sweep.sets[row] == session.baseline
+    ]
+    return shown
+
+
+def reproduction(
+    loaded: Loaded[Settings], request: Request, parameters: dict[str, str], trials: int
+) -> list[str]:
+    """Return the command that gives one set's figures again, whatever the configuration says."""
+    words = ["counterpoint", "backtest"]
+    plain = loaded.settings.model_dump(mode="json")
+    for key, source in loaded.sources.items():
+        if source == "default" or key.startswith(LEFT_OUT):
+            continue
+        if key == "data" and loaded.settings.feed.path is not None:
+            continue  # it says only where the bundled day is
+        section, _, name = key.rpartition(".")
+        value = (plain[section] if section else plain)[name]
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        words += [FLAGS[key], text] if key in FLAGS else ["--set", f"{key}={text}"]
+    for name, text in parameters.items():
+        words += [f"--{name.replace('_', '-')}", text]
+    words += ["--seed", str(loaded.settings.seed)]
+    if request.slices != SLICES:
+        words += ["--slices", str(request.slices)]
+    return words if trials == 1 else [*words, "--trials", str(trials)]
+
+
+def close(
+    loaded: Loaded[Settings],
+    request: Request,
+    session: "Session",
+    candidates: "Candidates",
+    sweep: "Sweep",
+    ranks: Sequence[tuple[int, int]],
+    parts: Any,
+    looked: Sequence["Chosen"],
+    trials: int,
+) -> None:
+    """Write the files that were asked for and print the result."""
+    from agents.backtest.document import document
+    from agents.cli.backtest_table import render
+
+    written = write_files(request, looked[0])
+    result = document(
+        session, candidates, sweep, looked=looked, ranks=ranks, parts=parts,
+        sort=request.sort, trials=trials,
+    )  # fmt: skip
+    first = result["rows"][0]["parameters"]
+    result["reproduce"] = reproduction(loaded, request, first, trials)
+    result["written"] = written
+    if request.as_json:
+        print(json.dumps(result))
+    else:
+        render(result)
+
+
+def write_files(request: Request, first: "Chosen") -> list[dict[str, Any]]:
+    """Write fills and picture of the first row; return what was written."""
+    from agents.backtest.document import session_id
+    from agents.backtest.fills import write
+    from agents.cli.backtest_picture import draw
+
+    written: list[dict[str, Any]] = []
+    try:
+        if request.csv is not None:
+            name = session_id(first.session, first.parameters)
+            with request.csv.open("w", encoding="utf-8", newline="") as file:
+                count = write(file, first.record, first.session, session_id=name)
+            written.append({"path": str(request.csv), "fills": count, "session_id": name})
+        if request.picture is not None:
+            request.picture.write_text(draw(first), encoding="utf-8")
+            written.append({"path": str(request.picture)})
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename} cannot be written: {error.strerror}", CONFIGURATION
+        ) from None
+    return written
