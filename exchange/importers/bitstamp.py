@@ -9,6 +9,10 @@ that comes after its own `order_deleted` is skipped: it would stay for ever. An 
 matched shows in the log before its counterpart leaves; it waits outside the book meanwhile, or
 every trade would cross it. A trade's aggressor is the newer of the two orders that shrank by
 exactly its amount within two seconds.
+
+The log shows a trade some ten milliseconds after the orders that it filled. Who watches a queue by
+its level alone would take that for a cancel and then for a trade; so a trade's exchange time is
+set just before the first of its two orders shrank.
 """
 
 import bisect
@@ -16,7 +20,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 
@@ -35,6 +39,8 @@ EVENTS = {"order_created", "order_changed", "order_deleted", "order_book", "trad
 SYMBOL = "BTC-USD"  # a log does not say; --symbol names another one
 TICK = "0.01"
 LOT = "0.00000001"
+Decrement: TypeAlias = tuple[int, int, int, bool]
+"""Time, order id, side, whether it was being matched."""
 
 
 def amount_of(text: str | float) -> int:
@@ -54,8 +60,8 @@ class Log:
         self.count = dict.fromkeys(Counts.model_fields, 0)
         self.samples = 0
         self.agreed = 0
-        # By amount: (time, order id, side, whether it was being matched), in order of time.
-        self.decrements: defaultdict[int, list[tuple[int, int, int, bool]]] = defaultdict(list)
+        # By amount, in order of time.
+        self.decrements: defaultdict[int, list[Decrement]] = defaultdict(list)
         self.trades: list[tuple[int, int, int, int]] = []  # message, time, amount, guessed side
 
     def line(self, text: bytes) -> None:
@@ -131,6 +137,7 @@ class Log:
     def write(self, kind: int, number: int) -> None:
         """Write the levels that moved, under one stamp."""
         changed, self.book.changed = self.book.changed, {}
+        entered, self.book.entered = self.book.entered, {}
         if not self.seeded:
             return
         if kind == KIND_DEPTH:
@@ -143,7 +150,7 @@ class Log:
                 side=BUY if side == BID else SELL,
                 price=price,
                 quantity=total / AMOUNT,
-                order_id=number,
+                order_id=entered.get((side, price), number),
             )
 
     def sample(self, body: dict[str, Any]) -> None:
@@ -189,21 +196,33 @@ class Log:
         )
 
     def name_aggressors(self) -> None:
-        """Give every trade its aggressor's side."""
+        """Give every trade its aggressor's side, and a time before its orders shrank."""
         for message, when_ns, amount, guess in self.trades:
-            side = self.aggressor(when_ns, amount)
+            near = self.near(when_ns, amount)
+            side = self.aggressor(when_ns, near)
+            self.out.exch_ns[message] = self.happened(when_ns, near)
             inferred = side != 0
             self.count["aggressors_inferred" if inferred else "aggressors_guessed"] += 1
             side = side or guess
             self.out.bids[message] = int(side == BUY)
             self.out.asks[message] = int(side == SELL)
 
-    def aggressor(self, when_ns: int, amount: int) -> int:
-        """Return BUY or SELL by the orders that shrank by `amount` about then, 0 if none did."""
+    def near(self, when_ns: int, amount: int) -> list[Decrement]:
+        """Return the orders that shrank by `amount` within two seconds of a time."""
         same = self.decrements.get(amount, [])
         first = bisect.bisect_left(same, (when_ns - MATCH_NS,))
         last = bisect.bisect_right(same, (when_ns + MATCH_NS, 1 << 62))
-        near = same[first:last]
+        return same[first:last]
+
+    @staticmethod
+    def happened(when_ns: int, near: list[Decrement]) -> int:
+        """Return the exchange time of a trade: before either of its orders is seen to shrink."""
+        latest = {side: shrank_ns - 1 for shrank_ns, _, side, _ in near if shrank_ns <= when_ns}
+        return min([when_ns, *latest.values()])
+
+    @staticmethod
+    def aggressor(when_ns: int, near: list[Decrement]) -> int:
+        """Return BUY or SELL by the orders that shrank about then, 0 if none did."""
         if not near:
             return 0
         if len({side for _, _, side, _ in near}) == 2:

@@ -23,7 +23,10 @@ class Resting:
 
 
 class OrderBook:
-    """Orders by id and totals by level. `changed` gathers levels whose total moved."""
+    """Orders by id and totals by level.
+
+    `changed` gathers levels whose total moved, `entered` the orders that came in from beside.
+    """
 
     def __init__(self) -> None:
         self.orders: dict[int, Resting] = {}
@@ -31,6 +34,7 @@ class OrderBook:
         self.held: set[int] = set()
         self.anonymous: tuple[dict[float, int], dict[float, int]] = ({}, {})
         self.changed: dict[tuple[int, float], int] = {}
+        self.entered: dict[tuple[int, float], int] = {}
         self._totals: tuple[defaultdict[float, int], defaultdict[float, int]] = (
             defaultdict(int),
             defaultdict(int),
@@ -105,6 +109,7 @@ class OrderBook:
                 self.held.discard(number)
                 order.held_ns = -1
                 self.add(order.side, order.price, order.amount)
+                self.entered[order.side, order.price] = number
 
     def seed(self, side: int, price: float, amount: int) -> None:
         """Bring a level up to `amount`; what no known order explains is anonymous."""

@@ -9,13 +9,18 @@ from exchange.importers.instruments import Options
 from exchange.importers.order_book import ASK, BID, OrderBook, Resting
 from market.layout import (
     BUY,
+    EVENT_EXCH_NS,
     EVENT_KIND,
+    EVENT_LOCAL_NS,
     EVENT_LOTS,
     EVENT_PRICE_TICKS,
+    EVENT_SEEN,
     EVENT_SIDE,
     KIND_DEPTH,
     KIND_SNAPSHOT,
     KIND_TRADE,
+    SEEN_EXCHANGE,
+    SEEN_LOCAL,
     SELL,
 )
 from tests.exchange.feeds import real_feed, write
@@ -60,6 +65,12 @@ def levels(recording):
     """(side, price in cents, amount in 1e-6) of every depth event in order."""
     events = recording.events[recording.events[:, EVENT_KIND] == KIND_DEPTH]
     return [tuple(row) for row in events[:, [EVENT_SIDE, EVENT_PRICE_TICKS, EVENT_LOTS]].tolist()]
+
+
+def prints(recording, seen=SEEN_EXCHANGE):
+    """Trades on one clock."""
+    events = recording.events
+    return events[(events[:, EVENT_KIND] == KIND_TRADE) & (events[:, EVENT_SEEN] & seen != 0)]
 
 
 def test_the_first_sample_seeds_the_book(tmp_path):
@@ -148,11 +159,27 @@ def test_an_order_that_is_being_matched_does_not_cross_the_book(tmp_path):
 def test_the_newer_of_two_shrinking_orders_is_the_aggressor(tmp_path):
     """Both shrank by the traded amount; the one that came later took."""
     recording = made(tmp_path, matched())
-    trades = recording.events[recording.events[:, EVENT_KIND] == KIND_TRADE]
+    trades = prints(recording)
     assert trades[:, [EVENT_SIDE, EVENT_PRICE_TICKS, EVENT_LOTS]].tolist() == [
         [BUY, 23640, 500_000]
     ]
     assert recording.meta.counts.aggressors_inferred == 1
+
+
+def test_a_trade_happens_before_its_orders_shrink(tmp_path):
+    """The log shows it later; a queue known by its level alone must not lose the amount twice."""
+    recording = made(tmp_path, matched())
+    (happened,) = prints(recording)[:, EVENT_EXCH_NS].tolist()
+    assert happened == (START_MS + 310) * 1_000_000 - 1
+    local = prints(recording, SEEN_LOCAL)[:, EVENT_LOCAL_NS]
+    assert local.tolist() == [(START_MS + 330) * 1_000_000]
+
+
+def test_an_order_that_waited_beside_the_book_enters_under_its_own_id(tmp_path):
+    """Not under that of the order whose leaving let it in."""
+    lines = [line.replace("236.50", "236.45") for line in matched()[2:]]
+    data = import_feed([write(tmp_path / "day.log", [*opening(), *lines])]).data
+    assert data["order_id"][data["px"] == 236.45].tolist() == [4]
 
 
 def test_a_lone_resting_order_was_hit_by_the_other_side(tmp_path):
@@ -166,15 +193,13 @@ def test_a_lone_resting_order_was_hit_by_the_other_side(tmp_path):
             trade(2010, 1, 236.1, 0.3),
         ],
     )
-    trades = recording.events[recording.events[:, EVENT_KIND] == KIND_TRADE]
-    assert trades[:, EVENT_SIDE].tolist() == [SELL]
+    assert prints(recording)[:, EVENT_SIDE].tolist() == [SELL]
 
 
 def test_an_aggressor_nobody_saw_is_guessed_from_mid(tmp_path):
     """And counted as guessed, which the check repeats."""
     recording = made(tmp_path, [*opening(), trade(200, 1, 236.5, 0.2), trade(300, 2, 236.0, 0.1)])
-    trades = recording.events[recording.events[:, EVENT_KIND] == KIND_TRADE]
-    assert trades[:, EVENT_SIDE].tolist() == [BUY, SELL]
+    assert prints(recording)[:, EVENT_SIDE].tolist() == [BUY, SELL]
     assert recording.meta.counts.aggressors_guessed == 2
     assert any("guessed" in line for line in check(recording).warnings)
 
