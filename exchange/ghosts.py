@@ -40,6 +40,7 @@ from market.ghosts import (
     GHOST_PRICE_TICKS,
     GHOST_SIDE,
     GHOST_TOUCHED_NS,
+    WHOLE,
     level_changes,
 )
 from market.layout import (
@@ -83,12 +84,13 @@ class Life:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OrderLevel:
-    """A recording with order ids: i8[n, EVENT_COLUMNS], i8[n], and what each event changed."""
+    """A recording with order ids, and what each of its n events did."""
 
     recording: Recording
-    order_ids: I8
-    deltas: I8
-    bests: I8
+    order_ids: I8  # i8[n], 0 where none
+    deltas: I8  # i8[n]: lots by which the level changed
+    bests: I8  # i8[n, 2]: best bid and ask after it, ticks
+    born: I8  # i8[n]: event that added the order which changed, 0 unknown
 
 
 def read_orders(path: Path, progress: Progress = quiet) -> OrderLevel:
@@ -117,7 +119,12 @@ def order_level(recording: Recording, order_ids: I8) -> OrderLevel:
     deltas = np.zeros(len(events), np.int64)
     bests = np.zeros((len(events), 2), np.int64)
     level_changes(events, levels, touch, deltas, bests)
-    return OrderLevel(recording, order_ids, deltas, bests)
+    rows = np.flatnonzero(order_ids)
+    _, first, which = np.unique(order_ids[rows], return_index=True, return_inverse=True)
+    births = np.where(deltas[rows[first]] > 0, rows[first], 0)
+    born = np.zeros(len(events), np.int64)
+    born[rows] = births[which]
+    return OrderLevel(recording, order_ids, deltas, bests, born)
 
 
 def lives_of(orders: OrderLevel) -> list[Life]:
@@ -199,8 +206,10 @@ def explain(lives: list[Life], events: I8, *, taker: bool) -> list[dict[int, int
             last = bisect.bisect_right(times, now_ns + MATCH_NS)
             for when_ns, trade, traded, price, side in trades[first:last].tolist():
                 better = life.side * (life.price_ticks - price)
-                fits = (side == life.side and better >= 0) if taker else (
-                    side == -life.side and better == 0 and trade > life.birth
+                fits = (
+                    (side == life.side and better >= 0)
+                    if taker
+                    else (side == -life.side and better == 0 and trade > life.birth)
                 )
                 if fits and abs(traded - lots) <= ROUNDING_LOTS:
                     pairs.append((abs(when_ns - now_ns), trade, index, row))
@@ -226,9 +235,7 @@ def rest_of(life: Life, took: list[int], bests: I8) -> Life | None:
     column = 0 if life.side == BUY else 1
     reached = np.flatnonzero(bests[birth:end, column] == life.price_ticks)
     touched = birth + int(reached[0]) if reached.size else -1
-    return Life(
-        life.number, life.side, life.price_ticks, lots, birth, 0, touched, life.last, later
-    )
+    return Life(life.number, life.side, life.price_ticks, lots, birth, 0, touched, life.last, later)
 
 
 def ghost_of(life: Life, prints: dict[int, int], events: I8) -> list[int]:
@@ -244,8 +251,7 @@ def ghost_of(life: Life, prints: dict[int, int], events: I8) -> list[int]:
         filled += lots
         now_ns = int(events[trade, EVENT_EXCH_NS])
         first_ns = min(first_ns, now_ns)
-        if filled >= life.lots - ROUNDING_LOTS:
-            filled = life.lots
+        if (life.lots - filled) * WHOLE <= life.lots:
             done_ns, end = now_ns, trade + 1
     ghost = [0] * GHOST_COLUMNS
     ghost[GHOST_ID] = life.number
@@ -267,7 +273,10 @@ def ghost_of(life: Life, prints: dict[int, int], events: I8) -> list[int]:
 
 
 def find_ghosts(orders: OrderLevel) -> I8:
-    """Return i8[n, GHOST_COLUMNS]: every order that rested, in order of birth."""
+    """Return i8[n, GHOST_COLUMNS]: every order that rested, in order of birth.
+
+    One that crossed the other side as it came in is none: post-only, ours would be refused.
+    """
     events = orders.recording.events
     lives = lives_of(orders)
     filled = explain(lives, events, taker=False)
@@ -278,4 +287,16 @@ def find_ghosts(orders: OrderLevel) -> I8:
         if rest is not None:
             table.append(ghost_of(rest, prints, events))
     found = np.array(table, np.int64).reshape(-1, GHOST_COLUMNS)
+    side = found[:, GHOST_SIDE]
+    opposite = orders.bests[found[:, GHOST_BIRTH], np.where(side == BUY, 1, 0)]
+    found = found[side * (found[:, GHOST_PRICE_TICKS] - opposite) < 0]
     return found[np.argsort(found[:, GHOST_BIRTH], kind="stable")]
+
+
+def touched(ghosts: I8) -> I8:
+    """Return those that the touch reached: the best price of their side, for a while, was theirs.
+
+    That is, after some event of the exchange while the order rested, its price was the best of
+    its side. An order that improves the best price is there from its birth.
+    """
+    return np.ascontiguousarray(ghosts[ghosts[:, GHOST_TOUCHED_NS] != NEVER])

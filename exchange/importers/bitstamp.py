@@ -112,7 +112,8 @@ class Log:
                 return
             book.place(number, order, self.now_ns)
         elif not known:
-            # Rested before the log began. What it still held leaves the anonymous remainder.
+            # Rested before the log began. What it still held leaves the anonymous remainder, and
+            # its row has no id: nobody shall take this for its birth.
             book.shrink(order.side, order.price, order.amount)
             if event == "order_changed" and number not in book.gone:
                 book.place(number, order, self.now_ns)
@@ -126,7 +127,8 @@ class Log:
         if event == "order_deleted":
             book.gone.add(number)
         book.settle(self.now_ns, MATCH_NS)
-        self.write(KIND_DEPTH, number)
+        unborn = not known and event != "order_created"
+        self.write(KIND_DEPTH, 0 if unborn else number)
 
     def decrement(self, number: int, before: Resting, after: Resting, *, matching: bool) -> None:
         """Remember that an order shrank: perhaps a trade explains it."""
