@@ -45,7 +45,7 @@ def calibrate(
 
 def examined(path: Path, *, seed: int = 1) -> "Truth":
     """Run the truth test of a file, telling how far it is; raises as `calibrate` does."""
-    from agents.cli.feed import Talk
+    from agents.cli.talk import Talk
     from exchange.ghosts import read_orders
     from exchange.truth import examine
 
