@@ -137,15 +137,24 @@ def meet(
     lots: int,
     seen_ns: int,
 ) -> None:
-    """Let a trade, or with `lots` < 0 a new best price, meet our resting orders of a side."""
-    for row in range(clocks[CLOCK_ORDERS]):
-        if orders[row, REST_STATE] != RESTING or orders[row, REST_SIDE] != side:
-            continue
-        through = (orders[row, REST_CELL] * interval - price) * side  # > 0: better than it
-        if through > 0 or (through == 0 and lots < 0):
-            fill(orders, fills, clocks, row, seen_ns)
-        elif through == 0 and traded(queues[row], model, lots):
-            fill(orders, fills, clocks, row, seen_ns)
+    """Let a trade, or with `lots` < 0 a new best price, meet our resting orders of a side.
+
+    The best one comes first; the peer takes them as its hash map has them, which changes no sum
+    by more than its last bits.
+    """
+    while True:
+        pick = -1
+        for row in range(clocks[CLOCK_ORDERS]):
+            if orders[row, REST_STATE] != RESTING or orders[row, REST_SIDE] != side:
+                continue
+            if pick < 0 or (orders[row, REST_CELL] - orders[pick, REST_CELL]) * side > 0:
+                pick = row
+        if pick < 0:
+            return
+        through = (orders[pick, REST_CELL] * interval - price) * side  # > 0: better than it
+        if through < 0 or (through == 0 and lots >= 0 and not traded(queues[pick], model, lots)):
+            return
+        fill(orders, fills, clocks, pick, seen_ns)
 
 
 @kernel
