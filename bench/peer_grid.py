@@ -13,6 +13,7 @@ the twin of `market/compat_grid.py`.
 import json
 import sys
 import time
+from typing import Any
 
 import hftbacktest
 import numpy as np
@@ -47,7 +48,17 @@ CANCELS = 4
 
 
 @njit
-def grid(hbt, dials, tick, lot, quantity, offset_ns, interval_ns, rows, told):
+def grid(
+    hbt: Any,
+    dials: Any,
+    tick: float,
+    lot: float,
+    quantity: float,
+    offset_ns: int,
+    interval_ns: int,
+    rows: Any,
+    told: bool,
+) -> int:
     """Trade until the data or the steps end; return the number of steps lived through."""
     levels = int(dials[LEVELS])
     interval = int(dials[INTERVAL_TICKS])
@@ -62,7 +73,7 @@ def grid(hbt, dials, tick, lot, quantity, offset_ns, interval_ns, rows, told):
         depth = hbt.depth(0)
         bid = depth.best_bid_tick
         ask = depth.best_ask_tick
-        position = int(round(hbt.position(0) / lot))
+        position = int(np.rint(hbt.position(0) / lot))
         bid_low, bid_high, ask_low, ask_high = 1, 0, 1, 0
         if bid != NO_BID and ask != NO_ASK:
             mid = (bid + ask) / 2.0
@@ -108,7 +119,7 @@ def grid(hbt, dials, tick, lot, quantity, offset_ns, interval_ns, rows, told):
     return step
 
 
-def aligned(path):
+def aligned(path: str) -> Any:
     """Return records at an address that is a multiple of their size, as the peer wants them."""
     data = np.load(path)
     room = np.empty(data.nbytes + RECORD_BYTES, np.uint8)
@@ -118,7 +129,7 @@ def aligned(path):
     return records
 
 
-def backtest_of(records, run):
+def backtest_of(records: Any, run: dict[str, Any]) -> Any:
     """Return the peer's backtest of one asset."""
     asset = (
         BacktestAsset()
@@ -141,7 +152,7 @@ def backtest_of(records, run):
     return ROIVectorMarketDepthBacktest([asset])
 
 
-def answer(records, run):
+def answer(records: Any, run: dict[str, Any]) -> dict[str, Any]:
     """Run one candidate; return what the parent wants to know."""
     rows = np.zeros((run["steps"], 5))
     dials = np.array(run["dials"], np.float64)
@@ -174,7 +185,7 @@ def answer(records, run):
     return found
 
 
-def main():
+def main() -> None:
     """Answer requests until the input ends."""
     records = None
     print(json.dumps({"version": hftbacktest.__version__, "numpy": np.__version__}), flush=True)

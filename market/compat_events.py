@@ -53,7 +53,7 @@ from market.layout import (
 )
 from market.types import F8, I8
 
-# --- one order: i8[REST_MAX, REST_COLUMNS] --------------------------------------------------------
+# --- one order: i8[REST_MAX, REST_COLUMNS] ----------------------------------------------------
 REST_CELL = 0  # of the lattice
 REST_SIDE = 1
 REST_STATE = 2
@@ -66,20 +66,20 @@ RESTING = 1
 FILLED = 2
 OVER = 3  # expired on arrival, or cancelled
 
-# --- a fill at the exchange that we have not seen: i8[REST_MAX, FILL_COLUMNS], oldest first --------
+# --- a fill at the exchange that we have not seen: i8[REST_MAX, FILL_COLUMNS], oldest first ---
 FILL_CELL = 0
 FILL_SIDE = 1
 FILL_SEEN_NS = 2
 FILL_COLUMNS = 3
 
-# --- where the two clocks stand: i8[CLOCK_COLUMNS] ------------------------------------------------
+# --- where the two clocks stand: i8[CLOCK_COLUMNS] --------------------------------------------
 CLOCK_EXCHANGE = 0  # next event of the exchange's tape
 CLOCK_LOCAL = 1
 CLOCK_ORDERS = 2  # rows of orders in use
 CLOCK_FILLS = 3  # fills at the exchange that we have not seen
 CLOCK_COLUMNS = 4
 
-# --- what a run leaves: f8[RESULT_COLUMNS], the peer's arithmetic ---------------------------------
+# --- what a run leaves: f8[RESULT_COLUMNS], the peer's arithmetic -----------------------------
 RESULT_POSITION = 0  # lots
 RESULT_BALANCE = 1  # quote asset
 RESULT_FEE = 2
@@ -87,13 +87,13 @@ RESULT_FILLS = 3
 RESULT_CANCELS = 4  # sent
 RESULT_COLUMNS = 5
 
-# --- what the arithmetic of money needs: f8[COST_COLUMNS] ------------------------------------------
+# --- what the arithmetic of money needs: f8[COST_COLUMNS] -------------------------------------
 COST_TICK = 0  # quote asset
 COST_LOTS = 1  # lots in one unit of the base asset
 COST_MAKER = 2  # share of the notional
 COST_COLUMNS = 3
 
-# --- times: i8[TIME_COLUMNS] ------------------------------------------------------------------------
+# --- times: i8[TIME_COLUMNS] ------------------------------------------------------------------
 TIME_FIRST_NS = 0  # local time of the first step
 TIME_INTERVAL_NS = 1
 TIME_ENTRY_NS = 2  # sent -> at the exchange
@@ -189,9 +189,7 @@ def exchange_until(
         row += 1
         if kind == KIND_TRADE:
             if side != 0:
-                meet(
-                    orders, queues, fills, clocks, model, interval, -side, price, lots, seen_ns
-                )
+                meet(orders, queues, fills, clocks, model, interval, -side, price, lots, seen_ns)
             continue
         bid = edges[EDGE_BID]
         ask = edges[EDGE_ASK]
@@ -244,9 +242,7 @@ def arrivals(
 
 
 @kernel
-def local_until(
-    events: I8, levels: I8, edges: I8, base: int, clocks: I8, until_ns: int
-) -> None:
+def local_until(events: I8, levels: I8, edges: I8, base: int, clocks: I8, until_ns: int) -> None:
     """Let our own book follow the local tape up to a time, that time included."""
     row = clocks[CLOCK_LOCAL]
     while row < events.shape[0]:
@@ -358,7 +354,8 @@ def walk(
         base: i8, tick of column 0.
         books: i8[2, 2, width]: the exchange's levels, ours.
         edges: i8[2, EDGE_COLUMNS].
-        orders: i8[REST_MAX, REST_COLUMNS]; queues f8[REST_MAX, QUEUE_COLUMNS]; fills i8[REST_MAX, FILL_COLUMNS].
+        orders: i8[REST_MAX, REST_COLUMNS]; queues f8[REST_MAX, QUEUE_COLUMNS].
+        fills: i8[REST_MAX, FILL_COLUMNS].
         clocks: i8[CLOCK_COLUMNS]; window i8[WINDOW_COLUMNS]: zeros.
         dials: f8[DIAL_COLUMNS].
         model: f8[MODEL_COLUMNS].
@@ -389,9 +386,7 @@ def walk(
             )
             if until_ns == arrives_ns:
                 seen_ns = arrives_ns + times[TIME_RESPONSE_NS]
-                arrivals(
-                    books[0], edges[0], base, orders, queues, clocks, model, interval, seen_ns
-                )
+                arrivals(books[0], edges[0], base, orders, queues, clocks, model, interval, seen_ns)
         local_until(events, books[1], edges[1], base, clocks, now_ns)
         learn(orders, queues, fills, clocks, result, costs, interval, lots, now_ns)
         bid = edges[1, EDGE_BID]

@@ -52,10 +52,10 @@ def lattice(bid_ticks: int, ask_ticks: int, position_lots: int, dials: F8, windo
     half = mid * dials[DIAL_SPREAD] / 200.0
     reservation = mid - dials[DIAL_SKEW] * half * (position_lots / max_lots)
     if position_lots < max_lots:
-        high = int(math.floor(min(reservation - half, float(bid_ticks)) / interval))
+        high = math.floor(min(reservation - half, float(bid_ticks)) / interval)
         window[WINDOW_BID_HIGH] = high
         window[WINDOW_BID_LOW] = high - levels + 1
     if position_lots > -max_lots:
-        low = int(math.ceil(max(reservation + half, float(ask_ticks)) / interval))
+        low = math.ceil(max(reservation + half, float(ask_ticks)) / interval)
         window[WINDOW_ASK_LOW] = low
         window[WINDOW_ASK_HIGH] = low + levels - 1

@@ -12,7 +12,7 @@ from market.compat_book import QUEUE_COLUMNS, changed, joined
 from market.jit import kernel
 from market.layout import (
     LEVEL_CARRIED,
-    LEVEL_CLEARED,
+    LEVEL_DEPTH,
     LEVEL_FLAG_MASK,
     LEVEL_SHIFT,
     LEVEL_SIDE_SHIFT,
@@ -180,7 +180,7 @@ def catch_up(
             cell = stream.level_lots[row]
             flag = cell & LEVEL_FLAG_MASK
             after = cell >> LEVEL_SHIFT
-            if flag != LEVEL_CARRIED and flag != LEVEL_CLEARED:
+            if flag == LEVEL_DEPTH:
                 changed(queue, model, lots, after)
             lots = after
             row += 1

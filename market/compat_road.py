@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.compat_book import EDGE_ASK, EDGE_BID, EDGE_COLUMNS, new_edges, put
+from market.compat_book import EDGE_ASK, EDGE_BID, new_edges, put
 from market.jit import kernel
 from market.layout import (
     BUY,
@@ -139,7 +139,7 @@ def lay_road(
             column = hits.codes[index] >> HIT_SHIFT
             block = index >> BLOCK_SHIFT
             kind = hits.codes[index] & HIT_KIND_MASK
-            if kind == HIT_SELL_TRADE or kind == HIT_ASK_POSTED:
+            if kind & 1 == HIT_SELL_TRADE:  # or HIT_ASK_POSTED: even kinds meet bids
                 low = min(low, column)
                 block_low[block] = min(block_low[block], column)
             else:
@@ -248,7 +248,7 @@ def road_of(tape: Tape, *, response_ns: int, events: I8 | None = None) -> Road:
         read_local(events, base, np.zeros((2, tape.width), np.int64), new_edges(), tape.steps, road)
         levels = np.zeros((2, tape.width), np.int64)
         count = read_exchange(events, base, levels, new_edges(), hits, road, cuts)
-    hits = Hits(*(array[:count] for array in hits))
+    hits = Hits(hits.events[:count], hits.codes[:count], hits.lots[:count], hits.ns[:count])
     blocks = (count >> BLOCK_SHIFT) + 1
     low, high = np.empty(blocks, np.int32), np.empty(blocks, np.int32)
     lay_road(hits, tape.steps, response_ns, road, cuts, low, high)

@@ -13,8 +13,6 @@ import numpy as np
 
 from market.compat_book import traded
 from market.compat_events import (
-    COST_LOTS,
-    RESULT_BALANCE,
     RESULT_CANCELS,
     RESULT_COLUMNS,
     RESULT_POSITION,
@@ -23,10 +21,6 @@ from market.compat_events import (
 from market.compat_grid import (
     DIAL_INTERVAL,
     DIAL_LOTS,
-    WINDOW_ASK_HIGH,
-    WINDOW_ASK_LOW,
-    WINDOW_BID_HIGH,
-    WINDOW_BID_LOW,
     WINDOW_COLUMNS,
     lattice,
 )
@@ -45,7 +39,6 @@ from market.compat_road import (
     ROAD_ASK,
     ROAD_BID,
     ROAD_EXCHANGE_ASK,
-    ROAD_EXCHANGE_BID,
     ROAD_HIGH,
     ROAD_HIT,
     ROAD_LATE,
@@ -84,7 +77,7 @@ class Walker(NamedTuple):
 
     live: I8
     unseen: I8
-    count: I8  # i8[1]: rows of `unseen` in use
+    late: I8  # i8[1]: rows of `unseen` in use
     window: I8  # i8[WINDOW_COLUMNS]
     places: Seats
 
@@ -190,10 +183,10 @@ def strike(
                 live[row, LIVE_GONE] |= 1 << seat
                 book_fill(result, costs, sign, cell * interval, lots)
             else:
-                count = walker.count[0]
+                count = walker.late[0]
                 walker.unseen[count, UNSEEN_SIDE] = row
                 walker.unseen[count, UNSEEN_CELL] = cell
-                walker.count[0] = count + 1
+                walker.late[0] = count + 1
             find_best(live, row, interval, base)
             through = (live[row, LIVE_BEST] - (code >> HIT_SHIFT)) * sign
         index += 1
@@ -202,10 +195,10 @@ def strike(
 @kernel
 def hear(walker: Walker, interval: int, lots: int, costs: F8, result: F8) -> None:
     """Book the fills that were on their way at the last step, and know what they ended."""
-    for place in range(walker.count[0]):
+    for place in range(walker.late[0]):
         sign = 1 - 2 * walker.unseen[place, UNSEEN_SIDE]
         book_fill(result, costs, sign, walker.unseen[place, UNSEEN_CELL] * interval, lots)
-    walker.count[0] = 0
+    walker.late[0] = 0
     for row in range(2):
         walker.live[row, LIVE_GONE] |= walker.live[row, LIVE_UNSEEN]
         walker.live[row, LIVE_UNSEEN] = 0
@@ -221,9 +214,7 @@ def bits_in(mask: int, low: int, high: int) -> int:
 
 
 @kernel
-def send(
-    walker: Walker, row: int, low: int, high: int, cell: int, step: int, edge: int, price: int
-) -> None:
+def send(walker: Walker, row: int, cell: int, step: int, edge: int, price: int) -> None:
     """Let the order of a cell, sent at `step`, arrive; post-only: it expires at or over `edge`."""
     live = walker.live
     seat = cell & (SEATS - 1)
@@ -272,23 +263,23 @@ def move_window(
     live[row, LIVE_HIGH] = high
     live[row, LIVE_GONE] = 0
     live[row, LIVE_RESTS] &= mask_of(from_low, from_high)
-    for place in range(walker.count[0]):  # filled a moment ago, and still believed to rest
+    for place in range(walker.late[0]):  # filled a moment ago, and still believed to rest
         cell = walker.unseen[place, UNSEEN_CELL]
         if walker.unseen[place, UNSEEN_SIDE] == row and from_low <= cell <= from_high:
             live[row, LIVE_UNSEEN] |= 1 << (cell & (SEATS - 1))
     if kept == 0:
         from_low = high + 1
     for cell in range(low, min(high + 1, from_low)):
-        send(walker, row, low, high, cell, step, edge, cell * interval - base)
+        send(walker, row, cell, step, edge, cell * interval - base)
     if kept > 0:
         for cell in range(from_high + 1, high + 1):
-            send(walker, row, low, high, cell, step, edge, cell * interval - base)
+            send(walker, row, cell, step, edge, cell * interval - base)
         if gone != 0:
             for cell in range(from_low, from_high + 1):
                 if (gone >> (cell & (SEATS - 1))) & 1 != 0:
-                    send(walker, row, low, high, cell, step, edge, cell * interval - base)
+                    send(walker, row, cell, step, edge, cell * interval - base)
     find_best(live, row, interval, base)
-    return cancels
+    return int(cancels)
 
 
 @kernel
@@ -337,7 +328,17 @@ def walk_road(
                 hear(walker, interval, lots, costs, result)
             if touched:
                 strike(
-                    road, stream, walker, base, first, late, True, interval, lots, model, costs,
+                    road,
+                    stream,
+                    walker,
+                    base,
+                    first,
+                    late,
+                    True,
+                    interval,
+                    lots,
+                    model,
+                    costs,
                     result,
                 )
             position = int(result[RESULT_POSITION])
@@ -351,7 +352,17 @@ def walk_road(
             )
             if touched:
                 strike(
-                    road, stream, walker, base, late, end, False, interval, lots, model, costs,
+                    road,
+                    stream,
+                    walker,
+                    base,
+                    late,
+                    end,
+                    False,
+                    interval,
+                    lots,
+                    model,
+                    costs,
                     result,
                 )
             cancels = 0
@@ -367,7 +378,7 @@ def walk_road(
                     cancels += move_window(walker, row, low, high, step, edge, interval, base)
             result[RESULT_CANCELS] += cancels
             quiet = (
-                walker.count[0] == 0
+                walker.late[0] == 0
                 and live[BID_ROW, LIVE_UNSEEN] == 0
                 and live[ASK_ROW, LIVE_UNSEEN] == 0
             )
