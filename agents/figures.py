@@ -21,6 +21,7 @@ from market.layout import (
     LEDGER_FEES_BASE,
     LEDGER_FEES_QUOTE,
     LEDGER_FILLS,
+    LEDGER_FUNDING,
     LEDGER_INVENTORY,
     LEDGER_MARK,
     LEDGER_OPENING,
@@ -184,6 +185,7 @@ def balances(ledger: I8, session: Session) -> dict[str, Any]:
             session.meta.quote: money(int(ledger[LEDGER_FEES_QUOTE])),
             session.meta.base: money(int(ledger[LEDGER_FEES_BASE])),
         },
+        "funding": {session.meta.quote: money(int(ledger[LEDGER_FUNDING]))},
         "target": {session.meta.base: money(int(ledger[LEDGER_TARGET]))},
         "position_lots": int(position_lots(ledger, session.setup.scale)),
     }
@@ -196,6 +198,7 @@ def profit(ledger: I8, session: Session) -> dict[str, Any]:
         "spread": int(ledger[LEDGER_SPREAD]),
         "fees": int(ledger[LEDGER_FEES]),
         "inventory": int(ledger[LEDGER_INVENTORY]),
+        "funding": int(ledger[LEDGER_FUNDING]),
     }
     if sum(parts.values()) != total:
         raise AssertionError(f"profit {total} is not the sum of its parts {parts}")

@@ -15,6 +15,10 @@ from protocol.elements import Mode, Name, UtcText
 
 FilePath: TypeAlias = Annotated[Path, Field(strict=False)]
 _FEE = "basis points of the notional; cost positive, rebate negative; unset: the recording's own"
+_FUNDING = (
+    "basis points of the position's notional that longs pay shorts each time, on perpetuals; "
+    "unset: the recording's own, else none"
+)
 _SUGGESTED = "unset: suggested from the warm-up, in which nothing is quoted"
 
 
@@ -39,6 +43,8 @@ class Feed(Section):
     hours: float | None = Field(None, gt=0, le=100_000, description="hours used; unset: all")
     maker_fee_bps: float | None = Field(None, ge=-100, le=1000, description=_FEE)
     taker_fee_bps: float | None = Field(None, ge=-100, le=1000, description=_FEE)
+    funding_bps: float | None = Field(None, ge=-100, le=100, description=_FUNDING)
+    funding_hours: int = Field(8, ge=1, le=24, description="between fundings; divides 24")
 
 
 class Account(Section):
@@ -213,6 +219,17 @@ class Settings(Section):
     coordinator: Coordinator = Coordinator()
     bus: Bus = Bus()
     run: Run = Run()
+
+    @model_validator(mode="after")
+    def _fundings_fill_the_day(self) -> Self:
+        """The first funding of a day is at midnight UTC."""
+        if 24 % self.feed.funding_hours:
+            raise PydanticCustomError(
+                "out_of_range",
+                "feed.funding_hours must divide 24, found {hours}",
+                {"hours": self.feed.funding_hours},
+            )
+        return self
 
     @model_validator(mode="after")
     def _rhythms_nest(self) -> Self:

@@ -70,6 +70,7 @@ COMPRESSION = 4  # zlib level: half the time of the default for 3 % more bytes
 Data: TypeAlias = npt.NDArray[np.void]
 Raw: TypeAlias = npt.NDArray[np.uint64]
 DecimalText: TypeAlias = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)(\.[0-9]+)?$")]
+FundingRow: TypeAlias = Annotated[tuple[int, int], Field(strict=False)]
 
 
 class Counts(BaseModel):
@@ -115,6 +116,9 @@ class Meta(BaseModel):
     min_lots: int = Field(default=1, ge=1)
     maker_fee_bps: float = Field(default=0.0, description="cost positive, rebate negative")
     taker_fee_bps: float = 0.0
+    funding: Annotated[tuple[FundingRow, ...], Field(strict=False)] = Field(
+        default=(), description="time ns, rate in 1e-8 of the notional; positive: longs pay"
+    )
     fee_in_base: bool = Field(default=False, description="a buy's commission is base asset")
     spot: bool = True
     inverse: bool = Field(default=False, description="quantities are contracts of quote value")

@@ -10,6 +10,7 @@ import numpy as np
 
 from market.breach import new_risk
 from market.fills import new_exchange
+from market.funding import NO_FUNDING
 from market.guard import new_guard
 from market.layout import TRIP_COLUMNS
 from market.ledger import new_ledger, new_lots
@@ -61,6 +62,7 @@ class Setup(NamedTuple):
     guarding: F8  # f8[GUARD_COLUMNS]
     cycle: I8  # i8[1]: time between decisions, ns
     opening: I8  # i8[3]: quote, base and target units at the start
+    funding: I8 = NO_FUNDING  # i8[n, FUNDING_COLUMNS]; empty on spot
 
 
 def open_account(setup: Setup, *, trips: int) -> Account:

@@ -173,7 +173,9 @@ LEDGER_DAY_OPENING = 19  # equity at the first mark of the UTC day, quote units
 LEDGER_DAY = 20  # number of that day since the epoch
 LEDGER_EQUITY = 21  # of the balances now, at the last mark
 LEDGER_OPEN_LOTS = 22  # signed sum of the open FIFO lots
-LEDGER_COLUMNS = 23
+LEDGER_FUNDING = 23  # quote units of funding, negative when paid
+LEDGER_FUNDED = 24  # rows of the funding schedule that are settled
+LEDGER_COLUMNS = 25
 
 # one open FIFO lot of the position: i8[LOTS_MAX, LOT_COLUMNS], oldest first, a ring
 LOT_SIGNED = 0  # lots, positive long
@@ -191,6 +193,11 @@ TRIP_OPEN_TICKS = 3
 TRIP_CLOSE_TICKS = 4
 TRIP_PROFIT = 5  # quote units, net of both fees
 TRIP_COLUMNS = 6
+
+# --- one funding of a perpetual contract: i8[n, FUNDING_COLUMNS], ascending in time -----------
+FUNDING_NS = 0
+FUNDING_RATE = 1  # 1e-8 of the notional; positive: longs pay shorts
+FUNDING_COLUMNS = 2
 
 # --- scale and costs of an instrument: i8[SCALE_COLUMNS] ------------------------------------
 SCALE_TICK_LOT = 0  # quote units of one tick on one lot

@@ -1,7 +1,7 @@
 """The ledger: what is held, what was earned by what, and the round trips. Integer money, exactly.
 
-Always, to the last unit: EQUITY - OPENING == SPREAD + FEES + INVENTORY. Which orders to send is
-not known here. Money is 1e-8 of its asset.
+Always, to the last unit: EQUITY - OPENING == SPREAD + FEES + INVENTORY + FUNDING (the last is
+`funding.py`). Which orders to send is not known here. Money is 1e-8 of its asset.
 """
 
 import numpy as np

@@ -19,6 +19,7 @@ from market.breach import (
     evaluate,
     position_cap_lots,
 )
+from market.funding import settle
 from market.guard import guard
 from market.jit import kernel
 from market.layout import (
@@ -95,10 +96,19 @@ def take_report(report_row: I8, account: Account, setup: Setup) -> int:
 
 @kernel
 def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
-    """Mark the account and judge its limits; return the risk state."""
+    """Settle funding, mark the account and judge its limits; return the risk state."""
     half = half_ticks_of(step_row)
     if half > 0:
         ledger = account.ledger
+        settle(
+            ledger,
+            account.lots,
+            account.lots_meter,
+            setup.funding,
+            half,
+            step_row[STEP_NOW_NS],
+            setup.scale,
+        )
         mark(ledger, half, step_row[STEP_NOW_NS], setup.scale)
         ratio = 0.0
         if view_row[VIEW_SIGMA_REFERENCE] > 0.0:

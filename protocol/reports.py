@@ -65,7 +65,7 @@ class Fill(Word):
 
 
 class PnlReport(Word):
-    """Profit since the start, split: equity - opening = spread + fees + inventory (quote)."""
+    """Profit since the start, split: equity - opening = spread + fees + inventory + funding."""
 
     type_name: ClassVar[str] = "pnl_report"
     symbol: Symbol
@@ -75,6 +75,7 @@ class PnlReport(Word):
     spread: DecimalText
     fees: DecimalText = Field(description="negative when paid")
     inventory: DecimalText
+    funding: DecimalText = Field(default="0", description="negative when paid")
     position: DecimalText = Field(description="base asset, against the target")
     fills: Count
     round_trips: Count

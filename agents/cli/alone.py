@@ -166,7 +166,7 @@ def show_executor(document: dict[str, Any], path: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from agents.cli.table import parameters_line, rows
+    from agents.cli.table import has_funding, parameters_line, rows
 
     console = Console(width=108, highlight=False, soft_wrap=True)
     quote = document["symbol"].partition("-")[2]
@@ -179,7 +179,7 @@ def show_executor(document: dict[str, Any], path: Path) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("")
     table.add_column("", justify="right")
-    for title, text in rows(document["figures"], quote):
+    for title, text in rows(document["figures"], quote, funding=has_funding(document["figures"])):
         table.add_row(title, text)
     console.print(table)
     console.print(f"\nparameters  {parameters_line(document['parameters']['final'])}")

@@ -34,15 +34,28 @@ def parameters_line(parameters: dict[str, Any] | None) -> str:
     )
 
 
-def rows(f: dict[str, Any], quote: str) -> list[tuple[str, str]]:
-    """Return title and text of every line of one column; f is a figures document."""
+def has_funding(*figures: dict[str, Any]) -> bool:
+    """Return whether a line for funding says anything."""
+    return any(float(each["profit"]["funding"]) != 0.0 for each in figures)
+
+
+def rows(f: dict[str, Any], quote: str, *, funding: bool) -> list[tuple[str, str]]:
+    """Return title and text of every line of one column.
+
+    Args:
+        f: a figures document.
+        quote: name of the asset.
+        funding: whether it has a line.
+    """
     profit, orders = f["profit"], f["orders"]
+    paid = [("  funding", cash(profit["funding"]))] if funding else []
     return [
         ("net of holding", f"{cash(profit['net_of_holding'])} {quote}"),
         ("equity change", cash(profit["total"])),
         ("  spread captured", cash(profit["spread"])),
         ("  fees", cash(profit["fees"])),
         ("  inventory, with the target", cash(profit["inventory"])),
+        *paid,
         ("verdict on net of holding", verdict(f)),
         ("orders sent", f"{orders['sent']:,}"),
         ("  accepted", f"{orders['accepted']:,}"),
@@ -102,7 +115,8 @@ def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
     table.add_column("")
     for title in ("tuned", "untuned", "holding"):
         table.add_column(title, justify="right")
-    tuned, untuned = rows(result["tuned"], quote), rows(result["untuned"], quote)
+    funding = has_funding(result["tuned"], result["untuned"])
+    tuned, untuned = (rows(result[name], quote, funding=funding) for name in ("tuned", "untuned"))
     for (title, left), (_, right) in zip(tuned, untuned, strict=True):
         holding = DASH
         if title == "net of holding":

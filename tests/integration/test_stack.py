@@ -59,10 +59,11 @@ def test_balances_equal_opening_plus_fills_minus_fees_to_the_last_digit(calm):
 
 
 def test_the_profit_is_the_sum_of_its_parts_exactly(calm):
-    """Equity change = spread + fees + inventory, without a rest."""
+    """Equity change = spread + fees + inventory + funding, without a rest."""
     for name in ("tuned", "untuned"):
         profit = {k: Decimal(v) for k, v in calm.result[name]["profit"].items()}
-        assert profit["total"] == profit["spread"] + profit["fees"] + profit["inventory"]
+        parts = ("spread", "fees", "inventory", "funding")
+        assert profit["total"] == sum(profit[part] for part in parts)
         assert profit["total"] == profit["holding"] + profit["net_of_holding"]
 
 

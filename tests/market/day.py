@@ -8,6 +8,7 @@ from market.account import Setup
 from market.breach import limit_settings
 from market.clocks import merge_clocks
 from market.features import observer_settings
+from market.funding import NO_FUNDING
 from market.guard import guard_settings
 from market.latency import ConstantLatency
 from market.layout import (
@@ -67,7 +68,7 @@ def tape():
     return build_tape(events(), settings=OBSERVER, **TOLD)
 
 
-def setup(*, maker=20_000, in_base=0, delay_ms=5):
+def setup(*, maker=20_000, in_base=0, delay_ms=5, funding=NO_FUNDING):
     """An account of 100,000 quote that holds its target."""
     scale = np.zeros(SCALE_COLUMNS, dtype=np.int64)
     scale[SCALE_TICK_LOT], scale[SCALE_LOT] = UNITS // 100 // 1_000, UNITS // 1_000
@@ -82,4 +83,5 @@ def setup(*, maker=20_000, in_base=0, delay_ms=5):
         guarding=guard_settings(),
         cycle=np.array([TOLD["cycle_ns"]], dtype=np.int64),
         opening=np.array([(CAPITAL - 1_000) * UNITS, target, target], dtype=np.int64),
+        funding=funding,
     )

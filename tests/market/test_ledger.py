@@ -20,6 +20,7 @@ from market.layout import (
     LEDGER_FEES_BASE,
     LEDGER_FEES_QUOTE,
     LEDGER_FILLS,
+    LEDGER_FUNDING,
     LEDGER_INVENTORY,
     LEDGER_OPEN_LOTS,
     LEDGER_OPENING,
@@ -102,7 +103,7 @@ class Books:
     def sound(self):
         """Check what must hold after each move."""
         led = self.ledger
-        parts = led[LEDGER_SPREAD] + led[LEDGER_FEES] + led[LEDGER_INVENTORY]
+        parts = led[LEDGER_SPREAD] + led[LEDGER_FEES] + led[LEDGER_INVENTORY] + led[LEDGER_FUNDING]
         assert led[LEDGER_EQUITY] - led[LEDGER_OPENING] == parts
         lots = self.open_lots()
         assert led[LEDGER_OPEN_LOTS] == sum(signed for signed, _, _ in lots)

@@ -11,6 +11,7 @@ from market.layout import (
     LEDGER_FEES_BASE,
     LEDGER_FEES_QUOTE,
     LEDGER_FILLS,
+    LEDGER_FUNDING,
     LEDGER_INVENTORY,
     LEDGER_OPENING,
     LEDGER_QUOTE,
@@ -55,7 +56,9 @@ from market.strategy import excess_units
 from tests.market import day
 from tests.twins.replay import Candidate
 
-FEES = {"free": {"maker": 0}, "paid": {"maker": 20_000}, "rebate": {"maker": -5_000},
+FUNDING = np.column_stack([day.tape().steps[700:1_500:100, STEP_NOW_NS] - 1, [10_000, -30_000] * 4])
+FEES = {"funding": {"funding": FUNDING},
+        "free": {"maker": 0}, "paid": {"maker": 20_000}, "rebate": {"maker": -5_000},
         "in base": {"maker": 100_000, "in_base": 1}, "slow": {"delay_ms": 300}}  # fmt: skip
 
 
@@ -101,16 +104,17 @@ def test_results_do_not_depend_on_threads_or_on_the_company():
 
 @pytest.mark.parametrize("fee", FEES)
 def test_balances_follow_from_the_fills_to_the_last_unit(fee):
-    """Opening plus fills less fees, and the three parts of profit."""
+    """Opening plus fills less fees plus funding, and the four parts of profit."""
     setup = day.setup(**FEES[fee])
     one = record(**FEES[fee])
     led, filled = one.account.ledger, one.filled
     notional = filled[:, FILLED_PRICE_TICKS] * filled[:, FILLED_LOTS] * setup.scale[SCALE_TICK_LOT]
     quote = int(setup.opening[0]) - int((filled[:, FILLED_SIDE] * notional).sum())
     base = int((filled[:, FILLED_SIDE] * filled[:, FILLED_LOTS]).sum()) * setup.scale[SCALE_LOT]
-    assert led[LEDGER_QUOTE] == quote - led[LEDGER_FEES_QUOTE]
+    assert led[LEDGER_QUOTE] == quote - led[LEDGER_FEES_QUOTE] + led[LEDGER_FUNDING]
+    assert (led[LEDGER_FUNDING] != 0) == (fee == "funding")
     assert led[LEDGER_BASE] == setup.opening[1] + base - led[LEDGER_FEES_BASE]
-    parts = led[LEDGER_SPREAD] + led[LEDGER_FEES] + led[LEDGER_INVENTORY]
+    parts = led[LEDGER_SPREAD] + led[LEDGER_FEES] + led[LEDGER_INVENTORY] + led[LEDGER_FUNDING]
     assert led[LEDGER_EQUITY] - led[LEDGER_OPENING] == parts
     assert led[LEDGER_FILLS] == len(filled) == one.counts[COUNT_FILLED]
     assert one.account.trips[: led[LEDGER_TRIPS], -1].any()

@@ -203,6 +203,7 @@ WORD_STRATEGIES = {
         spread=amount,
         fees=amount,
         inventory=amount,
+        funding=amount,
         position=amount,
         fills=count,
         round_trips=count,

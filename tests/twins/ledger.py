@@ -58,6 +58,7 @@ class Ledger:
     spread: int = 0
     fees: int = 0
     inventory: int = 0
+    funding: int = 0
     peak: int = 0
     drawdown: int = 0
     fees_quote: int = 0
@@ -112,6 +113,19 @@ class Ledger:
         self.fees += self.equity - between
         self._match(side * size, price, time, between - self.equity)
         self._take_dust(price, time)
+
+    def fund(self, rate):
+        """Pay funding on the position at the last mark; open lots carry it by their size."""
+        worth = Fraction(self.position * self.mark_at * self.scale.tick_lot, 2)
+        paid = round(worth * rate / UNITS)
+        self.quote -= paid
+        self.funding -= paid
+        whole = sum(abs(lot.signed) for lot in self.lots)
+        size = 0
+        for lot in self.lots:
+            shared = round(Fraction(paid * size, whole))
+            size += abs(lot.signed)
+            lot.fee += round(Fraction(paid * size, whole)) - shared
 
     def _open(self, signed, price, time, fee):
         self.lots.append(Lot(signed, price, time, fee + self.spare_fee))

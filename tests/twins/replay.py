@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from market import fills, guard, ledger, own, policy
+from market import fills, funding, guard, ledger, own, policy
 from market import layout as lay
 from market.account import open_account, open_exchange
 from market.breach import APPROVED, check_order, evaluate, position_cap_lots
@@ -65,6 +65,9 @@ class Candidate:
         bid, ask = int(row[lay.STEP_BID]), int(row[lay.STEP_ASK])
         half = bid + ask if lay.NO_BID < bid < ask < lay.NO_ASK else 0
         if half:
+            funding.settle(
+                acc.ledger, acc.lots, acc.lots_meter, setup.funding, half, now, setup.scale
+            )
             ledger.mark(acc.ledger, half, now, setup.scale)
             reference = view[lay.VIEW_SIGMA_REFERENCE]
             ratio = view[lay.VIEW_SIGMA] / reference if reference > 0 else 0.0

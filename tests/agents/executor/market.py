@@ -1,5 +1,6 @@
 """A small market for the executor's tests: a synthetic recording, its settings and session."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,6 +16,18 @@ def recording(folder: Path) -> Path:
     """Write the recording once and return its path."""
     path = folder / "day.npz"
     save(path, synthetic_recording(seed=3, hours=HOURS))
+    return path
+
+
+def perpetual(folder: Path, hours: float = HOURS) -> Path:
+    """Write the same market as a perpetual contract that knows a funding every two minutes."""
+    day = synthetic_recording(seed=3, hours=hours)
+    first_ns, last_ns = day.meta.span_ns
+    times = range(first_ns + 7, last_ns, 120 * 10**9)
+    rates = ((at_ns, (-1) ** number * 20_000) for number, at_ns in enumerate(times))
+    change = {"spot": False, "fee_in_base": False, "funding": tuple(rates)}
+    path = folder / "perpetual.npz"
+    save(path, dataclasses.replace(day, meta=day.meta.model_copy(update=change)))
     return path
 
 

@@ -1,6 +1,7 @@
 """The executor and the replay are one strategy: the same day, the same bytes."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from agents.executor.recovery import new_venue, open_journal, recover
 from agents.executor.result import executor_part, journaled
 from agents.executor.shell import Shell
+from agents.figures import figures
 from agents.session import parameter_row
-from market.layout import LEDGER_TRIPS
+from market.layout import LEDGER_FUNDED, LEDGER_TRIPS
 from market.replay import replay_one
-from tests.agents.executor.market import recording, session_for
+from tests.agents.executor.market import perpetual, recording, session_for
 
 
 def lived(session, folder: Path):
@@ -45,8 +47,23 @@ def feed(tmp_path_factory):
 )
 def test_a_run_without_updates_is_the_replay_byte_for_byte(feed, tmp_path, change):
     """Orders, fills, equity, refusals, ledger, round trips and figures are equal."""
-    session = session_for(feed, **change)
-    mine = lived(session, tmp_path)
+    mine_is_the_replay(session_for(feed, **change), tmp_path)
+
+
+def test_funding_is_paid_alike_live_and_in_replay(tmp_path):
+    """A perpetual funded every two minutes: the same bytes, and the parts still add up."""
+    session = session_for(perpetual(tmp_path))
+    record = mine_is_the_replay(session, tmp_path)
+    ledger = record.account.ledger
+    assert ledger[LEDGER_FUNDED] == len(session.setup.funding) > 20
+    found = figures(record, session, session.tape_builder().advance(session.last_ns), trials=1)
+    assert Decimal(found["profit"]["funding"]) != 0
+    assert found["profit"]["funding"] == found["balances"]["funding"]["USDT"]
+
+
+def mine_is_the_replay(session, folder):
+    """Trade a session, replay it, compare all that is kept; return the record."""
+    mine = lived(session, folder)
     tape = session.tape_builder().advance(session.last_ns)
     assert mine.last_ns == new_venue(session).last_ns
     theirs = replay_one(
@@ -62,6 +79,7 @@ def test_a_run_without_updates_is_the_replay_byte_for_byte(feed, tmp_path, chang
     assert np.array_equal(theirs.account.ledger, mine.record.account.ledger)
     count = int(theirs.account.ledger[LEDGER_TRIPS])
     assert np.array_equal(theirs.account.trips[:count], mine.record.account.trips)
+    return mine.record
 
 
 def test_a_result_knows_nothing_of_the_machine(feed, tmp_path):
