@@ -18,7 +18,7 @@ from agents.executor.standalone import take_lock
 from agents.executor.state import freeze, new_state, thaw
 from agents.executor.step import step
 from protocol.journal import Entry, Journal
-from tests.agents.executor.market import recording, session_for
+from tests.agents.executor.market import perpetual, recording, session_for
 
 
 class Killed(Exception):  # noqa: N818
@@ -49,7 +49,7 @@ class Fragile:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
-    return session_for(recording(tmp_path_factory.mktemp("feed")), feed={"hours": 0.2})
+    return session_for(perpetual(tmp_path_factory.mktemp("feed")), feed={"hours": 0.2})
 
 
 def life(session, folder: Path, *, count: int = 0, before: bool = False) -> bool:
