@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from agents.cli.table import DASH, cash, metric, number, rows, verdict
+from agents.cli.table import DASH, cash, has_funding, metric, number, rows, verdict
 
 WIDTH = 160
 TITLES = ["", "spread %", "levels", "base", "max", "net", "spread", "fees", "fills", "trips"]
@@ -63,7 +63,8 @@ def show_single(console: Console, document: dict[str, Any]) -> None:
     table.add_column("")
     table.add_column("", justify="right")
     figures = line["figures"]
-    for title, text in rows(document["first_row"], quote):
+    first = document["first_row"]
+    for title, text in rows(first, quote, funding=has_funding(first)):
         table.add_row(title, text)
     table.add_row("largest drawdown of net", f"{cash(figures['drawdown'])[1:]} {quote}")
     table.add_row("turnover", f"{float(figures['turnover']):,.0f} {quote}")
