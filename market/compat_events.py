@@ -6,17 +6,13 @@ order; one trade may fill any number of our orders; an order at a better price t
 met by a best price, is filled at once. Our orders are never in the book.
 """
 
-import numpy as np
-
 from market.compat_book import (
     EDGE_ASK,
     EDGE_BID,
-    QUEUE_COLUMNS,
     QUEUE_FRONT,
     QUEUE_TRADED,
     changed,
     joined,
-    new_edges,
     put,
     traded,
 )
@@ -27,9 +23,9 @@ from market.compat_grid import (
     WINDOW_ASK_LOW,
     WINDOW_BID_HIGH,
     WINDOW_BID_LOW,
-    WINDOW_COLUMNS,
     lattice,
 )
+from market.compat_money import RESULT_CANCELS, RESULT_COLUMNS, RESULT_POSITION, book_fill
 from market.jit import kernel
 from market.layout import (
     ASK_ROW,
@@ -79,37 +75,12 @@ CLOCK_ORDERS = 2  # rows of orders in use
 CLOCK_FILLS = 3  # fills at the exchange that we have not seen
 CLOCK_COLUMNS = 4
 
-# --- what a run leaves: f8[RESULT_COLUMNS], the peer's arithmetic -----------------------------
-RESULT_POSITION = 0  # lots
-RESULT_BALANCE = 1  # quote asset
-RESULT_FEE = 2
-RESULT_FILLS = 3
-RESULT_CANCELS = 4  # sent
-RESULT_COLUMNS = 5
-
-# --- what the arithmetic of money needs: f8[COST_COLUMNS] -------------------------------------
-COST_TICK = 0  # quote asset
-COST_LOTS = 1  # lots in one unit of the base asset
-COST_MAKER = 2  # share of the notional
-COST_COLUMNS = 3
-
 # --- times: i8[TIME_COLUMNS] ------------------------------------------------------------------
 TIME_FIRST_NS = 0  # local time of the first step
 TIME_INTERVAL_NS = 1
 TIME_ENTRY_NS = 2  # sent -> at the exchange
 TIME_RESPONSE_NS = 3  # at the exchange -> known here
 TIME_COLUMNS = 4
-
-
-@kernel
-def book_fill(result: F8, costs: F8, side: int, ticks: int, lots: int) -> None:
-    """Book one fill as the peer does, in doubles and in its order."""
-    quantity = lots / costs[COST_LOTS]
-    amount = ticks * costs[COST_TICK] * quantity
-    result[RESULT_POSITION] += side * lots
-    result[RESULT_BALANCE] -= amount * side
-    result[RESULT_FEE] += costs[COST_MAKER] * amount
-    result[RESULT_FILLS] += 1.0
 
 
 @kernel
@@ -398,35 +369,3 @@ def walk(
         arrives_ns = now_ns + times[TIME_ENTRY_NS]
         for column in range(RESULT_COLUMNS):
             rows[step, column] = result[column]
-
-
-def walk_events(
-    events: I8,
-    base: int,
-    width: int,
-    dials: F8,
-    model: F8,
-    costs: F8,
-    times: I8,
-    steps: int,
-) -> F8:
-    """Return f8[steps, RESULT_COLUMNS]: one candidate on the peer's exchange, the slow way."""
-    rows = np.zeros((steps, RESULT_COLUMNS))
-    walk(
-        events,
-        base,
-        np.zeros((2, 2, width), np.int64),
-        np.stack([new_edges(), new_edges()]),
-        np.zeros((REST_MAX, REST_COLUMNS), np.int64),
-        np.zeros((REST_MAX, QUEUE_COLUMNS)),
-        np.zeros((REST_MAX, FILL_COLUMNS), np.int64),
-        np.zeros(CLOCK_COLUMNS, np.int64),
-        np.zeros(WINDOW_COLUMNS, np.int64),
-        dials,
-        model,
-        costs,
-        times,
-        np.zeros(RESULT_COLUMNS),
-        rows,
-    )
-    return rows

@@ -51,9 +51,8 @@ class Seats(NamedTuple):
 
 
 def new_seats() -> Seats:
-    """Return seats on which nobody sits."""
+    """Return arrays for seats; a run empties them first."""
     seats = np.zeros((2 * SEATS, SEAT_COLUMNS), np.int64)
-    seats[:, SEAT_COLUMN] = -1
     return Seats(seats, np.zeros((2 * SEATS, QUEUE_COLUMNS)), np.zeros(HINT_COLUMNS, np.int64))
 
 

@@ -57,6 +57,7 @@ ROAD_EXCHANGE_ASK = 7
 ROAD_COLUMNS = 8
 FAR_BELOW = -(1 << 29)
 FAR_ABOVE = 1 << 29
+BLOCK_MASK = 63
 BLOCK_SHIFT = 6  # hits of a block, whose lowest and highest are known: 64
 
 
@@ -70,6 +71,7 @@ class Road(NamedTuple):
     block_high: I4
     road: I4  # i4[steps, ROAD_COLUMNS]
     cuts: I4  # i4[steps]: events until A(i)
+    stream: Stream
 
 
 class Hits(NamedTuple):
@@ -252,4 +254,4 @@ def road_of(tape: Tape, *, response_ns: int, events: I8 | None = None) -> Road:
     blocks = (count >> BLOCK_SHIFT) + 1
     low, high = np.empty(blocks, np.int32), np.empty(blocks, np.int32)
     lay_road(hits, tape.steps, response_ns, road, cuts, low, high)
-    return Road(hits.events, hits.codes, hits.lots, low, high, road, cuts)
+    return Road(hits.events, hits.codes, hits.lots, low, high, road, cuts, stream)

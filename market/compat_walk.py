@@ -12,20 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from market.compat_book import traded
-from market.compat_events import (
-    RESULT_CANCELS,
-    RESULT_COLUMNS,
-    RESULT_POSITION,
-    book_fill,
-)
 from market.compat_grid import (
     DIAL_INTERVAL,
     DIAL_LOTS,
     WINDOW_COLUMNS,
     lattice,
 )
+from market.compat_money import RESULT_CANCELS, RESULT_COLUMNS, RESULT_POSITION, book_fill
 from market.compat_queue import (
     SEAT_BORN,
+    SEAT_COLUMN,
     SEAT_WAITS,
     SEATS,
     Seats,
@@ -33,6 +29,7 @@ from market.compat_queue import (
     new_seats,
 )
 from market.compat_road import (
+    BLOCK_MASK,
     BLOCK_SHIFT,
     FAR_ABOVE,
     FAR_BELOW,
@@ -55,7 +52,6 @@ from market.layout import (
     NO_ASK,
     NO_BID,
 )
-from market.stream import Stream
 from market.types import F8, I8
 
 # --- one side's orders: i8[2, LIVE_COLUMNS] -------------------------------------------------------
@@ -72,6 +68,14 @@ UNSEEN_SIDE = 0
 UNSEEN_CELL = 1
 
 
+class Candidate(NamedTuple):
+    """What one run is about."""
+
+    dials: F8  # f8[DIAL_COLUMNS], at most LEVELS_MAX levels
+    model: F8  # f8[MODEL_COLUMNS]
+    costs: F8  # f8[COST_COLUMNS]
+
+
 class Walker(NamedTuple):
     """What one candidate needs besides the road."""
 
@@ -79,20 +83,32 @@ class Walker(NamedTuple):
     unseen: I8
     late: I8  # i8[1]: rows of `unseen` in use
     window: I8  # i8[WINDOW_COLUMNS]
+    result: F8  # f8[RESULT_COLUMNS]
     places: Seats
 
 
+@kernel
+def begin(walker: Walker) -> None:
+    """Stand before the first step, without an order."""
+    walker.live[:] = 0
+    walker.live[:, LIVE_LOW] = 1
+    walker.live[BID_ROW, LIVE_BEST] = FAR_BELOW
+    walker.live[ASK_ROW, LIVE_BEST] = FAR_ABOVE
+    walker.late[0] = 0
+    walker.result[:] = 0.0
+    walker.places.seats[:] = 0
+    walker.places.seats[:, SEAT_COLUMN] = -1
+    walker.places.hint[:] = 0
+
+
 def new_walker() -> Walker:
-    """Return a walker at its first step, without an order."""
-    live = np.zeros((2, LIVE_COLUMNS), np.int64)
-    live[:, LIVE_LOW] = 1
-    live[BID_ROW, LIVE_BEST] = FAR_BELOW
-    live[ASK_ROW, LIVE_BEST] = FAR_ABOVE
+    """Return a walker for any number of runs."""
     return Walker(
-        live,
+        np.zeros((2, LIVE_COLUMNS), np.int64),
         np.zeros((2 * SEATS + 1, 2), np.int64),
         np.zeros(1, np.int64),
         np.zeros(WINDOW_COLUMNS, np.int64),
+        np.zeros(RESULT_COLUMNS),
         new_seats(),
     )
 
@@ -125,37 +141,25 @@ def find_best(live: I8, row: int, interval: int, base: int) -> None:
 
 @kernel
 def strike(
-    road: Road,
-    stream: Stream,
-    walker: Walker,
-    base: int,
-    first: int,
-    end: int,
-    seen: bool,
-    interval: int,
-    lots: int,
-    model: F8,
-    costs: F8,
-    result: F8,
+    road: Road, walker: Walker, candidate: Candidate, first: int, end: int, seen: bool
 ) -> None:
     """Let the hits [first, end) meet our resting orders.
 
     Args:
-        road, stream: of the tape.
+        road: of the tape.
         walker: changed.
-        base: i8, tick of column 0.
+        candidate: of the run.
         first, end: i8, hits.
         seen: whether their reports are here at this step; else they wait for the next one.
-        interval: i8, ticks between cells.
-        lots: i8, of an order.
-        model: f8[MODEL_COLUMNS].
-        costs: f8[COST_COLUMNS].
-        result: f8[RESULT_COLUMNS], changed.
     """
     live = walker.live
+    seats = walker.places.seats
+    base = road.stream.base[0]
+    interval = int(candidate.dials[DIAL_INTERVAL])
+    lots = int(candidate.dials[DIAL_LOTS])
     index = first
     while index < end:
-        if index & ((1 << BLOCK_SHIFT) - 1) == 0 and index + (1 << BLOCK_SHIFT) <= end:
+        if index & BLOCK_MASK == 0 and index + BLOCK_MASK < end:
             block = index >> BLOCK_SHIFT
             if (
                 road.block_low[block] > live[BID_ROW, LIVE_BEST]
@@ -173,31 +177,35 @@ def strike(
             seat = cell & (SEATS - 1)
             if through == 0 and code & HIT_KIND_MASK < HIT_ASK_POSTED:
                 place = row * SEATS + seat
+                cut = road.cuts[seats[place, SEAT_BORN]]
                 event = road.hit_events[index]
-                cut = road.cuts[walker.places.seats[place, SEAT_BORN]]
-                catch_up(stream, walker.places, model, place, row, best, cut, event)
-                if not traded(walker.places.queues[place], model, road.hit_lots[index]):
+                catch_up(road.stream, walker.places, candidate.model, place, row, best, cut, event)
+                queue = walker.places.queues[place]
+                if not traded(queue, candidate.model, road.hit_lots[index]):
                     break
             live[row, LIVE_RESTS] &= ~(1 << seat)
             if seen:
                 live[row, LIVE_GONE] |= 1 << seat
-                book_fill(result, costs, sign, cell * interval, lots)
+                book_fill(walker.result, candidate.costs, sign, cell * interval, lots)
             else:
-                count = walker.late[0]
-                walker.unseen[count, UNSEEN_SIDE] = row
-                walker.unseen[count, UNSEEN_CELL] = cell
-                walker.late[0] = count + 1
+                late = walker.late[0]
+                walker.unseen[late, UNSEEN_SIDE] = row
+                walker.unseen[late, UNSEEN_CELL] = cell
+                walker.late[0] = late + 1
             find_best(live, row, interval, base)
             through = (live[row, LIVE_BEST] - (code >> HIT_SHIFT)) * sign
         index += 1
 
 
 @kernel
-def hear(walker: Walker, interval: int, lots: int, costs: F8, result: F8) -> None:
+def hear(walker: Walker, candidate: Candidate) -> None:
     """Book the fills that were on their way at the last step, and know what they ended."""
+    interval = int(candidate.dials[DIAL_INTERVAL])
+    lots = int(candidate.dials[DIAL_LOTS])
     for place in range(walker.late[0]):
         sign = 1 - 2 * walker.unseen[place, UNSEEN_SIDE]
-        book_fill(result, costs, sign, walker.unseen[place, UNSEEN_CELL] * interval, lots)
+        ticks = walker.unseen[place, UNSEEN_CELL] * interval
+        book_fill(walker.result, candidate.costs, sign, ticks, lots)
     walker.late[0] = 0
     for row in range(2):
         walker.live[row, LIVE_GONE] |= walker.live[row, LIVE_UNSEEN]
@@ -214,51 +222,49 @@ def bits_in(mask: int, low: int, high: int) -> int:
 
 
 @kernel
-def send(walker: Walker, row: int, cell: int, step: int, edge: int, price: int) -> None:
-    """Let the order of a cell, sent at `step`, arrive; post-only: it expires at or over `edge`."""
-    live = walker.live
+def send(walker: Walker, row: int, cell: int, step: int, through: int) -> None:
+    """Let the order of a cell, sent at `step`, arrive; post-only: it expires when it would trade.
+
+    Args:
+        walker: changed.
+        row: BID_ROW or ASK_ROW.
+        cell: i8.
+        step: i8.
+        through: i8, ticks by which its price is as good as the other side's best or better.
+    """
     seat = cell & (SEATS - 1)
-    sign = 1 - 2 * row
-    if (price - edge) * sign >= 0:
-        live[row, LIVE_UNSEEN] |= 1 << seat
+    if through >= 0:
+        walker.live[row, LIVE_UNSEEN] |= 1 << seat
         return
-    live[row, LIVE_RESTS] |= 1 << seat
+    walker.live[row, LIVE_RESTS] |= 1 << seat
     walker.places.seats[row * SEATS + seat, SEAT_BORN] = step
     walker.places.seats[row * SEATS + seat, SEAT_WAITS] = 1
 
 
 @kernel
-def move_window(
-    walker: Walker,
-    row: int,
-    low: int,
-    high: int,
-    step: int,
-    edge: int,
-    interval: int,
-    base: int,
-) -> int:
+def move_window(walker: Walker, row: int, step: int, edge: int, interval: int, base: int) -> int:
     """Go over to the window wanted now: cancels leave, orders arrive; return the cancels sent.
 
     Args:
         walker: changed; fills up to the arrival have been taken out.
         row: BID_ROW or ASK_ROW.
-        low, high: i8, cells wanted.
         step: i8.
         edge: i8, column of the other side's best price at the arrival.
         interval: i8, ticks between cells.
         base: i8, tick of column 0.
     """
     live = walker.live
+    sign = 1 - 2 * row
+    low, high = walker.window[2 * row], walker.window[2 * row + 1]
     old_low, old_high = live[row, LIVE_LOW], live[row, LIVE_HIGH]
     gone = live[row, LIVE_GONE]
     from_low, from_high = max(low, old_low), min(high, old_high)  # in both windows
     kept = max(0, from_high - from_low + 1)
     cancels = max(0, old_high - old_low + 1) - kept
+    if kept == 0:
+        from_low, from_high = high + 1, high
     if gone != 0:
-        cancels -= bits_in(gone, old_low, old_high)
-        if kept > 0:
-            cancels += bits_in(gone, from_low, from_high)
+        cancels -= bits_in(gone, old_low, old_high) - bits_in(gone, from_low, from_high)
     live[row, LIVE_LOW] = low
     live[row, LIVE_HIGH] = high
     live[row, LIVE_GONE] = 0
@@ -267,57 +273,83 @@ def move_window(
         cell = walker.unseen[place, UNSEEN_CELL]
         if walker.unseen[place, UNSEEN_SIDE] == row and from_low <= cell <= from_high:
             live[row, LIVE_UNSEEN] |= 1 << (cell & (SEATS - 1))
-    if kept == 0:
-        from_low = high + 1
-    for cell in range(low, min(high + 1, from_low)):
-        send(walker, row, cell, step, edge, cell * interval - base)
-    if kept > 0:
-        for cell in range(from_high + 1, high + 1):
-            send(walker, row, cell, step, edge, cell * interval - base)
-        if gone != 0:
-            for cell in range(from_low, from_high + 1):
-                if (gone >> (cell & (SEATS - 1))) & 1 != 0:
-                    send(walker, row, cell, step, edge, cell * interval - base)
+    beyond = base + edge
+    for cell in range(low, from_low):
+        send(walker, row, cell, step, (cell * interval - beyond) * sign)
+    for cell in range(from_high + 1, high + 1):
+        send(walker, row, cell, step, (cell * interval - beyond) * sign)
+    if gone != 0:
+        for cell in range(from_low, from_high + 1):
+            if (gone >> (cell & (SEATS - 1))) & 1 != 0:
+                send(walker, row, cell, step, (cell * interval - beyond) * sign)
     find_best(live, row, interval, base)
     return int(cancels)
 
 
 @kernel
-def walk_road(
-    road: Road,
-    stream: Stream,
-    base: int,
-    dials: F8,
-    model: F8,
-    costs: F8,
-    walker: Walker,
-    result: F8,
-    rows: F8,
-) -> None:
-    """Live through all steps of a road; with rows f8[steps, RESULT_COLUMNS], remember each.
+def decide(
+    road: Road, walker: Walker, candidate: Candidate, step: int, first: int, touched: bool
+) -> bool:
+    """Live through a step at which something may change; return whether no report is on its way.
 
     Args:
-        road, stream: of the tape.
-        base: i8, tick of column 0.
-        dials: f8[DIAL_COLUMNS], at most LEVELS_MAX levels.
-        model: f8[MODEL_COLUMNS].
-        costs: f8[COST_COLUMNS].
-        walker: new, changed.
-        result: f8[RESULT_COLUMNS], zeros, written.
-        rows: f8[0, RESULT_COLUMNS] to remember nothing.
+        road: of the tape.
+        walker: changed.
+        candidate: of the run.
+        step: i8.
+        first: i8, first hit of the step's window.
+        touched: whether a hit of it reaches an order of ours.
     """
     live = walker.live
     window = walker.window
-    interval = int(dials[DIAL_INTERVAL])
-    lots = int(dials[DIAL_LOTS])
+    base = road.stream.base[0]
+    steps = road.road
+    if touched:
+        strike(road, walker, candidate, first, steps[step, ROAD_LATE], True)
+    bid, ask = steps[step, ROAD_BID], steps[step, ROAD_ASK]
+    lattice(
+        bid + base if bid != FAR_BELOW else NO_BID,
+        ask + base if ask != FAR_ABOVE else NO_ASK,
+        int(walker.result[RESULT_POSITION]),
+        candidate.dials,
+        window,
+    )
+    if touched:
+        first = steps[step, ROAD_LATE]
+        strike(road, walker, candidate, first, steps[step, ROAD_HIT], False)
+    interval = int(candidate.dials[DIAL_INTERVAL])
+    quiet = walker.late[0] == 0
+    for row in range(2):
+        if (
+            touched
+            or live[row, LIVE_GONE] != 0
+            or window[2 * row] != live[row, LIVE_LOW]
+            or window[2 * row + 1] != live[row, LIVE_HIGH]
+        ):
+            edge = steps[step, ROAD_EXCHANGE_ASK - row]
+            walker.result[RESULT_CANCELS] += move_window(walker, row, step, edge, interval, base)
+            quiet = quiet and live[row, LIVE_UNSEEN] == 0
+    return bool(quiet)
+
+
+@kernel
+def walk_road(road: Road, walker: Walker, candidate: Candidate, rows: F8) -> None:
+    """Live through all steps of a road.
+
+    Args:
+        road: of the tape.
+        walker: begun anew; its `result` is the run's.
+        candidate: of the run.
+        rows: f8[steps, RESULT_COLUMNS] to remember each step, f8[0, RESULT_COLUMNS] to not.
+    """
+    begin(walker)
+    live = walker.live
     steps = road.road
     first = 0
     old_bid = FAR_ABOVE
     old_ask = FAR_BELOW
-    position = 0
     quiet = True
     for step in range(steps.shape[0]):
-        late, end = steps[step, ROAD_LATE], steps[step, ROAD_HIT]
         touched = (
             steps[step, ROAD_LOW] <= live[BID_ROW, LIVE_BEST]
             or steps[step, ROAD_HIGH] >= live[ASK_ROW, LIVE_BEST]
@@ -325,74 +357,28 @@ def walk_road(
         bid, ask = steps[step, ROAD_BID], steps[step, ROAD_ASK]
         if touched or not quiet or bid != old_bid or ask != old_ask:
             if not quiet:
-                hear(walker, interval, lots, costs, result)
-            if touched:
-                strike(
-                    road,
-                    stream,
-                    walker,
-                    base,
-                    first,
-                    late,
-                    True,
-                    interval,
-                    lots,
-                    model,
-                    costs,
-                    result,
-                )
-            position = int(result[RESULT_POSITION])
+                hear(walker, candidate)
             old_bid, old_ask = bid, ask
-            lattice(
-                bid + base if bid != FAR_BELOW else NO_BID,
-                ask + base if ask != FAR_ABOVE else NO_ASK,
-                position,
-                dials,
-                window,
-            )
-            if touched:
-                strike(
-                    road,
-                    stream,
-                    walker,
-                    base,
-                    late,
-                    end,
-                    False,
-                    interval,
-                    lots,
-                    model,
-                    costs,
-                    result,
-                )
-            cancels = 0
-            for row in range(2):
-                low, high = window[2 * row], window[2 * row + 1]
-                if (
-                    touched
-                    or live[row, LIVE_GONE] != 0
-                    or low != live[row, LIVE_LOW]
-                    or high != live[row, LIVE_HIGH]
-                ):
-                    edge = steps[step, ROAD_EXCHANGE_ASK - row]
-                    cancels += move_window(walker, row, low, high, step, edge, interval, base)
-            result[RESULT_CANCELS] += cancels
-            quiet = (
-                walker.late[0] == 0
-                and live[BID_ROW, LIVE_UNSEEN] == 0
-                and live[ASK_ROW, LIVE_UNSEEN] == 0
-            )
-        first = end
+            quiet = decide(road, walker, candidate, step, first, touched)
+        first = steps[step, ROAD_HIT]
         if rows.shape[0] > 0:
             for column in range(RESULT_COLUMNS):
-                rows[step, column] = result[column]
+                rows[step, column] = walker.result[column]
 
 
-def walk_one(
-    road: Road, stream: Stream, base: int, dials: F8, model: F8, costs: F8, *, told: bool
-) -> tuple[F8, F8]:
-    """Return (result f8[RESULT_COLUMNS], rows of every step or of none) of one candidate."""
-    result = np.zeros(RESULT_COLUMNS)
-    rows = np.zeros((road.road.shape[0] if told else 0, RESULT_COLUMNS))
-    walk_road(road, stream, base, dials, model, costs, new_walker(), result, rows)
-    return result, rows
+@kernel
+def walk_batch(road: Road, walker: Walker, batch: Candidate, results: F8) -> None:
+    """Live through a road once for each candidate.
+
+    Args:
+        road: of the tape.
+        walker: begun anew for each.
+        batch: `dials` is f8[n, DIAL_COLUMNS] here.
+        results: f8[n, RESULT_COLUMNS], written.
+    """
+    nothing = results[:0]
+    for index in range(results.shape[0]):
+        candidate = Candidate(batch.dials[index], batch.model, batch.costs)
+        walk_road(road, walker, candidate, nothing)
+        for column in range(RESULT_COLUMNS):
+            results[index, column] = walker.result[column]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market.compat import Terms, compat, compat_events, compat_one, compat_road, dials_of
 from market.compat_book import (
     EDGE_ASK,
     EDGE_BID,
@@ -21,18 +22,15 @@ from market.compat_book import (
     put,
     traded,
 )
-from market.compat_events import (
+from market.compat_money import (
     RESULT_BALANCE,
     RESULT_CANCELS,
     RESULT_FEE,
     RESULT_FILLS,
     RESULT_POSITION,
-    walk_events,
 )
-from market.compat_road import road_of
-from market.compat_walk import mask_of, walk_one
+from market.compat_walk import mask_of
 from market.features import observer_settings
-from market.latency import ConstantLatency
 from market.layout import (
     BUY,
     EVENT_COLUMNS,
@@ -45,17 +43,17 @@ from market.layout import (
     SEEN_EXCHANGE,
     SEEN_LOCAL,
     SELL,
-    STEP_NOW_NS,
 )
 from market.tape import build_tape
 
 MS = 1_000_000
-ENTRY_NS = RESPONSE_NS = 5 * MS
-LATENCY = ConstantLatency(order_ns=ENTRY_NS, cancel_ns=ENTRY_NS, response_ns=RESPONSE_NS)
 LOTS_A_UNIT = 1000.0
-COSTS = np.array([0.1, LOTS_A_UNIT, 0.0002])
 MIDDLE = 1000
 BOTH = SEEN_EXCHANGE | SEEN_LOCAL
+
+
+def terms_of(power):
+    return Terms(tick=0.1, lots_a_unit=1000, maker_fee=0.0002, power=power)
 
 
 def tape_of(events, interval_ns=100 * MS):
@@ -64,21 +62,19 @@ def tape_of(events, interval_ns=100 * MS):
         interval_ns=interval_ns,
         cycle_ns=30_000 * MS,
         settings=observer_settings(),
-        latency=LATENCY,
+        latency=terms_of(0.0).latency,
     )
 
 
 def slow_and_fast(events, dials, power):
     """Return the rows of every step, event by event and on the tape."""
-    tape = tape_of(events)
-    model = np.array([power, LOTS_A_UNIT])
-    times = np.array([tape.steps[0, STEP_NOW_NS], tape.interval_ns, ENTRY_NS, RESPONSE_NS])
+    tape, terms = tape_of(events), terms_of(power)
     dials = np.array(dials, np.float64)
-    steps = len(tape.steps)
-    slow = walk_events(events, tape.base, tape.width, dials, model, COSTS, times, steps)
-    road = road_of(tape, response_ns=RESPONSE_NS, events=events)
-    result, fast = walk_one(road, tape.stream, tape.base, dials, model, COSTS, told=True)
-    assert result.tobytes() == fast[-1].tobytes()
+    slow = compat_events(events, tape, dials, terms)
+    road = compat_road(tape, terms, events=events)
+    fast = compat_one(road, dials, terms)
+    pair = compat(road, np.stack([dials, dials]), terms, threads=2)
+    assert pair.tobytes() == fast[-1].tobytes() * 2
     return slow, fast
 
 
@@ -162,8 +158,8 @@ def test_on_a_book_that_never_crosses_the_stream_says_all():
         kept.append(row)
     events = np.array(kept)
     tape = tape_of(events)
-    told = road_of(tape, response_ns=RESPONSE_NS, events=events)
-    read = road_of(tape, response_ns=RESPONSE_NS)
+    told = compat_road(tape, terms_of(0.0), events=events)
+    read = compat_road(tape, terms_of(0.0))
     hits = len(read.hit_codes)
     assert hits > 300
     for name in ("hit_events", "hit_lots"):
@@ -243,3 +239,16 @@ def test_one_trade_fills_every_order_that_it_reaches():
     paid = (999 + 998 + 997 + 996) * 0.1 * 0.007
     assert slow[-1, RESULT_BALANCE] == pytest.approx(-paid)
     assert slow[-1, RESULT_FEE] == pytest.approx(paid * 0.0002)
+
+
+def test_candidates_come_from_the_four_parameters_and_are_bounded():
+    """Quantities become whole lots; too many levels and too short an interval are refused."""
+    dials = dials_of(
+        np.array([[0.02, 5.0, 0.007, 0.0701]]), lots_a_unit=1000, interval_ticks=2, skew=0.5
+    )
+    assert dials.tolist() == [[0.02, 5.0, 7.0, 70.0, 2.0, 0.5]]
+    with pytest.raises(ValueError, match=r"levels must be in \[1, 50\]"):
+        dials_of(np.array([[0.02, 51.0, 1.0, 1.0]]), lots_a_unit=1, interval_ticks=1, skew=0.0)
+    tape = tape_of(noise(1, 200, crossing=False, clears=False), interval_ns=10 * MS)
+    with pytest.raises(ValueError, match="shorter than the interval"):
+        compat_road(tape, terms_of(0.0))
