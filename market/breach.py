@@ -20,7 +20,7 @@ from market.layout import (
     SCALE_SPOT,
     SCALE_TICK_LOT,
 )
-from market.quotes import cost_units, smallest_lots
+from market.quotes import cost_units, is_legal
 from market.types import F8, I8
 
 # --- the limits: f8[LIMIT_COLUMNS] ----------------------------------------------------------
@@ -187,7 +187,7 @@ def evaluate(
         enter(risk, ACTIVE, REASON_NONE, now_ns, 0)
     cost = ledger[LEDGER_POSITION_COST]
     bound = limits[LIMIT_STOP_LOSS] * abs(cost)
-    dust = abs(position_lots) < smallest_lots(max(1, half_ticks // 2), scale)
+    dust = not is_legal(max(1, half_ticks // 2), abs(position_lots), scale)
     if not dust and cost != 0 and open_loss(ledger, half_ticks, scale) >= bound:
         until_ns = now_ns + int(limits[LIMIT_COOLDOWN_NS])
         enter(risk, REDUCING, REASON_STOP_LOSS, now_ns, until_ns)
@@ -232,6 +232,43 @@ def check_order(
         risk: i8[RISK_COLUMNS].
         scale: i8[SCALE_COLUMNS].
     """
+    cap = position_cap_lots(half_ticks, limits, scale)
+    return check_capped(
+        side,
+        price_ticks,
+        lots,
+        position_lots,
+        worse_side_lots,
+        half_ticks,
+        cap,
+        free_quote_units,
+        free_base_units,
+        open_count,
+        taker,
+        limits,
+        risk,
+        scale,
+    )
+
+
+@kernel
+def check_capped(
+    side: int,
+    price_ticks: int,
+    lots: int,
+    position_lots: int,
+    worse_side_lots: int,
+    half_ticks: int,
+    cap_lots: int,
+    free_quote_units: int,
+    free_base_units: int,
+    open_count: int,
+    taker: int,
+    limits: F8,
+    risk: I8,
+    scale: I8,
+) -> int:
+    """Return the answer of `check_order`, given `position_cap_lots` of this step."""
     if half_ticks <= 0:
         return REFUSED_BOOK
     reduces = side * position_lots < 0 and lots + worse_side_lots <= abs(position_lots)
@@ -242,14 +279,14 @@ def check_order(
         return REFUSED_STATE
     if lots <= 0 or lots > limits[LIMIT_ORDER_LOTS]:
         return REFUSED_SIZE
-    if price_ticks <= 0 or lots < smallest_lots(price_ticks, scale):
+    if price_ticks <= 0 or not is_legal(price_ticks, lots, scale):
         return REFUSED_MINIMUM
     if abs(2 * price_ticks - half_ticks) > limits[LIMIT_COLLAR] * half_ticks:
         return REFUSED_COLLAR
     if open_count >= limits[LIMIT_OPEN_ORDERS]:
         return REFUSED_OPEN_ORDERS
     reached = side * position_lots + worse_side_lots + lots
-    if not reduces and reached > position_cap_lots(half_ticks, limits, scale):
+    if not reduces and reached > cap_lots:
         return REFUSED_POSITION
     if scale[SCALE_SPOT] != 0:
         if side == BUY:

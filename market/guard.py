@@ -50,7 +50,6 @@ from market.refresh import (
     HELD_KEPT,
     HELD_LEVELS,
     HELD_MAX_LOTS,
-    HELD_MISSING,
     HELD_ORDER_LOTS,
     HELD_PULLED_ASK,
     HELD_PULLED_BID,
@@ -59,6 +58,7 @@ from market.refresh import (
     cancel_rest,
     keep_orders,
     place_missing,
+    survey_ladder,
     write_cancel,
 )
 from market.types import F8, I8
@@ -144,15 +144,15 @@ def start_pass(reducing: bool, ladder: I8, own_meter: I8, guard_state: I8) -> No
     """
     if guard_state[HELD_REDUCED] != 0 and not reducing:
         clear_ladder(ladder)
+        survey_ladder(ladder, guard_state)
     guard_state[HELD_REDUCED] = 1 if reducing else 0
     if guard_state[HELD_FRESH] != 0:
         guard_state[HELD_FRESH] = 0
         own_meter[OWN_METER_HIGHEST_BID] = NO_ASK
         own_meter[OWN_METER_LOWEST_ASK] = NO_BID
+        survey_ladder(ladder, guard_state)
     for index in range(own_meter[OWN_METER_COUNT]):
         guard_state[HELD_KEPT + index] = 0
-    for slot in range(2 * LEVELS_MAX):
-        guard_state[HELD_MISSING + slot] = 0
 
 
 @kernel
@@ -210,6 +210,55 @@ def guard(
         guard_state: i8[HELD_COLUMNS], changed.
         actions: i8[ACTIONS_MAX, ACTION_COLUMNS]; the first rows are written.
     """
+    cancels, bids, asks = survey(
+        step_row,
+        view_row,
+        ladder,
+        own,
+        own_meter,
+        position_lots,
+        risk_state,
+        scale,
+        settings,
+        guard_state,
+        actions,
+    )
+    return replenish(
+        bids,
+        asks,
+        cancels,
+        own,
+        own_meter,
+        position_lots,
+        free_quote_units,
+        free_base_units,
+        risk_state,
+        scale,
+        guard_state,
+        actions,
+    )
+
+
+@kernel
+def survey(
+    step_row: I8,
+    view_row: F8,
+    ladder: I8,
+    own: I8,
+    own_meter: I8,
+    position_lots: int,
+    risk_state: int,
+    scale: I8,
+    settings: F8,
+    guard_state: I8,
+    actions: I8,
+) -> tuple[int, bool, bool]:
+    """Do the first half of `guard`: choose what stays, write the cancels.
+
+    Returns:
+        The number of cancels, and whether bids and asks are missing; only then are the free
+        balances needed.
+    """
     reducing = risk_state == REDUCING
     start_pass(reducing, ladder, own_meter, guard_state)
     bid = step_row[STEP_BID]
@@ -219,31 +268,46 @@ def guard(
     if quoting and reducing:
         size = (guard_state[HELD_LEVELS], guard_state[HELD_ORDER_LOTS])
         write_reduction(position_lots, *size, bid, ask, scale, ladder)
+        survey_ladder(ladder, guard_state)
     elif quoting:
         pull_sides(step_row, view_row, guard_state, settings)
     tolerance = int(settings[GUARD_TOLERANCE_TICKS])
     bids = quoting and (reducing or guard_state[HELD_PULLED_BID] == 0)
     asks = quoting and (reducing or guard_state[HELD_PULLED_ASK] == 0)
     if bids:
-        keep_orders(BUY, step_row, ladder, own, own_meter, tolerance, guard_state)
+        bids = keep_orders(BUY, step_row, ladder, own, own_meter, tolerance, guard_state)
     if asks:
-        keep_orders(SELL, step_row, ladder, own, own_meter, tolerance, guard_state)
-    count = cancel_rest(own, own_meter, guard_state, actions)
+        asks = keep_orders(SELL, step_row, ladder, own, own_meter, tolerance, guard_state)
+    return cancel_rest(own, own_meter, guard_state, actions), bids, asks
+
+
+@kernel
+def replenish(
+    bids: bool,
+    asks: bool,
+    cancels: int,
+    own: I8,
+    own_meter: I8,
+    position_lots: int,
+    free_quote_units: int,
+    free_base_units: int,
+    risk_state: int,
+    scale: I8,
+    guard_state: I8,
+    actions: I8,
+) -> int:
+    """Do the second half of `guard`: write the places after the cancels; return the actions."""
+    count = cancels
     bid_room = guard_state[HELD_MAX_LOTS] - position_lots
     ask_room = guard_state[HELD_MAX_LOTS] + position_lots
-    if reducing:
+    if risk_state == REDUCING:
         bid_room = max(0, -position_lots)
         ask_room = max(0, position_lots)
+    tail = (own, own_meter, scale, guard_state, cancels)
     if bids:
-        free = free_quote_units
-        count = place_missing(
-            BUY, bid_room, free, own, own_meter, scale, guard_state, count, actions
-        )
+        count = place_missing(BUY, bid_room, free_quote_units, *tail, count, actions)
     if asks:
-        free = free_base_units
-        count = place_missing(
-            SELL, ask_room, free, own, own_meter, scale, guard_state, count, actions
-        )
+        count = place_missing(SELL, ask_room, free_base_units, *tail, count, actions)
     return count
 
 

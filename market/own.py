@@ -49,6 +49,7 @@ OWN_METER_COLUMNS = 6
 OK = 0
 UNKNOWN_ORDER = 1
 FULL = -1
+OWN_GONE = 4  # an OWN_STATE that lasts only while a batch of reports is taken in
 
 
 def new_own() -> tuple[I8, I8]:
@@ -62,11 +63,27 @@ def new_own() -> tuple[I8, I8]:
 
 @kernel
 def find_own(own: I8, own_meter: I8, order_id: int) -> int:
-    """Return the row of an order, -1 when it is not there."""
-    for row in range(own_meter[OWN_METER_COUNT]):
-        if own[row, OWN_ID] == order_id:
-            return row
+    """Return the row of an order, -1 when it is not there; ids rise with the row."""
+    count = own_meter[OWN_METER_COUNT]
+    low = 0
+    high = count
+    while low < high:
+        middle = (low + high) >> 1
+        if own[middle, OWN_ID] < order_id:
+            low = middle + 1
+        else:
+            high = middle
+    if low < count and own[low, OWN_ID] == order_id:
+        return int(low)
     return -1
+
+
+@kernel
+def find_near(own: I8, own_meter: I8, order_id: int, row: int) -> int:
+    """Return the row of an order that is likely in `row`; -1 when it is not there."""
+    if row < own_meter[OWN_METER_COUNT] and own[row, OWN_ID] == order_id:
+        return row
+    return find_own(own, own_meter, order_id)
 
 
 @kernel
@@ -122,24 +139,48 @@ def apply_report(own: I8, own_meter: I8, report_row: I8) -> int:
     if row < 0:
         own_meter[OWN_METER_UNKNOWN] += 1
         return UNKNOWN_ORDER
+    if note_report(own, own_meter, row, report_row):
+        remove_own(own, own_meter, row)
+    return OK
+
+
+@kernel
+def note_report(own: I8, own_meter: I8, row: int, report_row: I8) -> bool:
+    """Take in a report about the order in a row; return whether the order is over."""
     kind = report_row[REPORT_KIND]
     if kind == REPORT_ACCEPTED:
         if own[row, OWN_STATE] == OWN_PENDING:
             own[row, OWN_STATE] = OWN_OPEN
-        return OK
+        return False
     if kind == REPORT_FILL:
         own[row, OWN_REMAINING] -= report_row[REPORT_LOTS]
-        if own[row, OWN_REMAINING] > 0:
-            return OK
-    elif kind == REPORT_REJECTED:
+        return bool(own[row, OWN_REMAINING] <= 0)
+    if kind == REPORT_REJECTED:
         own_meter[OWN_METER_REJECTS] += 1
         price = report_row[REPORT_PRICE_TICKS]
         if report_row[REPORT_SIDE] == BUY:
             own_meter[OWN_METER_HIGHEST_BID] = min(own_meter[OWN_METER_HIGHEST_BID], price - 1)
         else:
             own_meter[OWN_METER_LOWEST_ASK] = max(own_meter[OWN_METER_LOWEST_ASK], price + 1)
-    remove_own(own, own_meter, row)
-    return OK
+    return True
+
+
+@kernel
+def sweep_own(own: I8, own_meter: I8, first: int) -> None:
+    """Take out every row marked OWN_GONE from row `first` on; the others keep their order."""
+    count = own_meter[OWN_METER_COUNT]
+    kept = first
+    for row in range(first, count):
+        if own[row, OWN_STATE] == OWN_GONE:
+            continue
+        if kept < row:
+            for column in range(OWN_COLUMNS):
+                own[kept, column] = own[row, column]
+        kept += 1
+    for row in range(kept, count):
+        for column in range(OWN_COLUMNS):
+            own[row, column] = 0
+    own_meter[OWN_METER_COUNT] = kept
 
 
 @kernel

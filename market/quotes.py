@@ -27,6 +27,8 @@ from market.layout import (
 from market.types import I8
 
 LOTS_HUGE = 1 << 40  # more lots than any order; sums of a ladder of them still fit int64
+PRODUCT_LOTS = 1 << 22  # products of factors below these fit int64
+PRODUCT_UNIT = 1 << 40
 PRICE_TICKS_FAR = 1 << 40  # a price beyond this is nonsense and is not quoted
 
 
@@ -38,6 +40,26 @@ def smallest_lots(price_ticks: int, scale: I8) -> int:
     if worth <= 0:
         return LOTS_HUGE
     return int(max(lots, -(-scale[SCALE_MIN_NOTIONAL] // worth)))
+
+
+@kernel
+def is_legal(price_ticks: int, lots: int, scale: I8) -> bool:
+    """Return lots >= smallest_lots(price_ticks), without its division."""
+    worth = price_ticks * scale[SCALE_TICK_LOT]
+    if worth <= 0:
+        return bool(lots >= LOTS_HUGE)
+    least = scale[SCALE_MIN_NOTIONAL]
+    if lots < max(1, scale[SCALE_MIN_LOTS]):
+        return False
+    return bool(worth >= least or lots >= least or lots * worth >= least)
+
+
+@kernel
+def affordable(lots: int, unit: int, money: int) -> int:
+    """Return min(lots, money // unit), mostly without a division; lots, money >= 0, unit > 0."""
+    if lots < PRODUCT_LOTS and unit < PRODUCT_UNIT and lots * unit <= money:
+        return lots
+    return min(lots, money // unit)
 
 
 @kernel
@@ -144,15 +166,15 @@ def write_ladder(
         if price > 0 and wanted > 0:
             if spot:
                 # One lot's fee is rounded up: the sum never exceeds the balance.
-                wanted = min(wanted, money // cost_units(price, 1, scale))
-            if wanted >= smallest_lots(price, scale):
+                wanted = affordable(wanted, cost_units(price, 1, scale), money)
+            if is_legal(price, wanted, scale):
                 set_quote(ladder, BID_ROW, level, price, wanted)
                 bid_room_lots -= wanted
                 money -= cost_units(price, wanted, scale)
                 written += 1
         price = max(math.ceil(high), touch_bid + 1)
         wanted = min(lots, ask_room_lots)
-        if wanted >= smallest_lots(price, scale):
+        if is_legal(price, wanted, scale):
             set_quote(ladder, ASK_ROW, level, price, wanted)
             ask_room_lots -= wanted
             written += 1

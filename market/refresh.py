@@ -14,12 +14,15 @@ from market.layout import (
     ACTION_PLACE,
     ACTION_PRICE_TICKS,
     ACTION_SIDE,
+    ACTION_TAKER,
     ASK_ROW,
     BID_ROW,
     BUY,
     LADDER_LOTS,
     LADDER_PRICE_TICKS,
     LEVELS_MAX,
+    NO_ASK,
+    NO_BID,
     ORDERS_MAX,
     OWN_CANCELLING,
     OWN_ID,
@@ -37,9 +40,8 @@ from market.own import (
     OWN_METER_COUNT,
     OWN_METER_HIGHEST_BID,
     OWN_METER_LOWEST_ASK,
-    open_lots,
 )
-from market.quotes import cost_units, smallest_lots
+from market.quotes import affordable, cost_units, is_legal
 from market.types import I8
 
 # --- what the guard remembers: i8[HELD_COLUMNS], zeros at first -----------------------------
@@ -53,10 +55,46 @@ HELD_PULLED_ASK = 6
 HELD_PULLS = 7  # sides pulled so far
 HELD_WITHHELD = 8  # places withheld because they could have matched one of ours
 HELD_REDUCED = 9  # 1: the ladder is that of a reduction
-HELD_KEPT = 10  # scratch, one flag an own order
-HELD_MISSING = HELD_KEPT + ORDERS_MAX  # scratch, lots still wanted by [side, level]
+HELD_DEPTH = 10  # of [side]: rows of the ladder up to the last one with lots
+HELD_BEST = 12  # of [side]: its best price; NO_BID and NO_ASK when nothing is wanted
+HELD_KEPT = 14  # scratch, of an own order: 1 + the level that it stays at, 0 when it goes
+HELD_LIST = HELD_KEPT + ORDERS_MAX  # scratch, rows of the own orders that may stay on a side
+HELD_MISSING = HELD_LIST + ORDERS_MAX  # scratch, lots still wanted by [side, level]
 HELD_PRICE = HELD_MISSING + 2 * LEVELS_MAX  # scratch, wanted price by [side, level]
 HELD_COLUMNS = HELD_PRICE + 2 * LEVELS_MAX
+
+
+@kernel
+def survey_ladder(ladder: I8, guard_state: I8) -> None:
+    """Note how deep the ladder is and its best prices; called whenever it was written."""
+    for row in range(2):
+        depth = 0
+        best = NO_BID if row == BID_ROW else NO_ASK
+        for level in range(LEVELS_MAX):
+            if ladder[row, level, LADDER_LOTS] <= 0:
+                continue
+            depth = level + 1
+            price = ladder[row, level, LADDER_PRICE_TICKS]
+            best = max(best, price) if row == BID_ROW else min(best, price)
+        guard_state[HELD_DEPTH + row] = depth
+        guard_state[HELD_BEST + row] = best
+
+
+@kernel
+def want_levels(side: int, step_row: I8, ladder: I8, own_meter: I8, guard_state: I8) -> None:
+    """Write what each level of a side wants: its lots, and its price off the touch of now."""
+    row = BID_ROW if side == BUY else ASK_ROW
+    start = row * LEVELS_MAX
+    if side == BUY:
+        bound = min(step_row[STEP_ASK] - 1, own_meter[OWN_METER_HIGHEST_BID])
+    else:
+        bound = max(step_row[STEP_BID] + 1, own_meter[OWN_METER_LOWEST_ASK])
+    for level in range(guard_state[HELD_DEPTH + row]):
+        price = ladder[row, level, LADDER_PRICE_TICKS]
+        guard_state[HELD_MISSING + start + level] = max(0, ladder[row, level, LADDER_LOTS])
+        guard_state[HELD_PRICE + start + level] = (
+            min(price, bound) if side == BUY else max(price, bound)
+        )
 
 
 @kernel
@@ -68,40 +106,82 @@ def keep_orders(
     own_meter: I8,
     tolerance: int,
     guard_state: I8,
-) -> None:
-    """Choose which orders of a side stay, and write what each level still misses.
+) -> bool:
+    """Choose which orders of a side stay; write, and return whether, a level still misses lots.
 
     An order stays when it is within the tolerance of a level's price and the level has room for
-    all of it; orders of the same level are asked first, then any, the oldest first.
+    all of it; levels choose from the inside, first orders of their own, then any, the oldest first.
+
+    Most orders stay where they are, so each is first offered to its own level alone. Only a level
+    that then misses lots looks at the others, and only when it wants one that a later level was
+    given is the whole choice made anew, level by level.
     """
     row = BID_ROW if side == BUY else ASK_ROW
-    count = own_meter[OWN_METER_COUNT]
-    for level in range(LEVELS_MAX):
-        wanted = ladder[row, level, LADDER_LOTS]
-        slot = row * LEVELS_MAX + level
-        guard_state[HELD_MISSING + slot] = 0
-        if wanted <= 0:
+    start = row * LEVELS_MAX
+    depth = guard_state[HELD_DEPTH + row]
+    want_levels(side, step_row, ladder, own_meter, guard_state)
+    listed = 0
+    for index in range(own_meter[OWN_METER_COUNT]):
+        if own[index, OWN_SIDE] != side or own[index, OWN_STATE] == OWN_CANCELLING:
             continue
-        price = ladder[row, level, LADDER_PRICE_TICKS]
-        if side == BUY:
-            price = min(price, step_row[STEP_ASK] - 1, own_meter[OWN_METER_HIGHEST_BID])
-        else:
-            price = max(price, step_row[STEP_BID] + 1, own_meter[OWN_METER_LOWEST_ASK])
-        for same in range(2):
-            for index in range(count):
-                if own[index, OWN_SIDE] != side or own[index, OWN_STATE] == OWN_CANCELLING:
-                    continue
-                if guard_state[HELD_KEPT + index] != 0 or own[index, OWN_REMAINING] > wanted:
-                    continue
-                if same == 0 and own[index, OWN_LEVEL] != level:
-                    continue
-                if abs(own[index, OWN_PRICE_TICKS] - price) <= tolerance:
-                    guard_state[HELD_KEPT + index] = 1
-                    wanted -= own[index, OWN_REMAINING]
-            if wanted == 0:
+        guard_state[HELD_LIST + listed] = index
+        listed += 1
+        level = own[index, OWN_LEVEL]
+        if level < depth and fits(index, start + level, tolerance, own, guard_state):
+            guard_state[HELD_KEPT + index] = 1 + level
+            guard_state[HELD_MISSING + start + level] -= own[index, OWN_REMAINING]
+    missing = False
+    for level in range(depth):
+        slot = start + level
+        if guard_state[HELD_MISSING + slot] == 0:
+            continue
+        for place in range(listed):
+            index = guard_state[HELD_LIST + place]
+            kept = guard_state[HELD_KEPT + index]
+            if 0 < kept <= 1 + level or not fits(index, slot, tolerance, own, guard_state):
+                continue
+            if kept != 0:
+                want_levels(side, step_row, ladder, own_meter, guard_state)
+                return choose_anew(start, depth, listed, tolerance, own, guard_state)
+            guard_state[HELD_KEPT + index] = 1 + level
+            guard_state[HELD_MISSING + slot] -= own[index, OWN_REMAINING]
+        missing = missing or guard_state[HELD_MISSING + slot] != 0
+    return bool(missing)
+
+
+@kernel
+def fits(index: int, slot: int, tolerance: int, own: I8, guard_state: I8) -> bool:
+    """Return whether a level has room for an order and wants about its price."""
+    if own[index, OWN_REMAINING] > guard_state[HELD_MISSING + slot]:
+        return False
+    away = own[index, OWN_PRICE_TICKS] - guard_state[HELD_PRICE + slot]
+    return bool(-tolerance <= away <= tolerance)
+
+
+@kernel
+def choose_anew(
+    start: int, depth: int, listed: int, tolerance: int, own: I8, guard_state: I8
+) -> bool:
+    """Choose level by level, as `keep_orders` says, among the listed orders."""
+    for place in range(listed):
+        guard_state[HELD_KEPT + guard_state[HELD_LIST + place]] = 0
+    missing = False
+    for level in range(depth):
+        slot = start + level
+        for others in range(2):
+            if guard_state[HELD_MISSING + slot] == 0:
                 break
-        guard_state[HELD_MISSING + slot] = wanted
-        guard_state[HELD_PRICE + slot] = price
+            for place in range(listed):
+                index = guard_state[HELD_LIST + place]
+                if others == 0 and own[index, OWN_LEVEL] != level:
+                    continue
+                if guard_state[HELD_KEPT + index] == 0 and fits(
+                    index, slot, tolerance, own, guard_state
+                ):
+                    guard_state[HELD_KEPT + index] = 1 + level
+                    guard_state[HELD_MISSING + slot] -= own[index, OWN_REMAINING]
+        missing = missing or guard_state[HELD_MISSING + slot] != 0
+    return bool(missing)
 
 
 @kernel
@@ -113,6 +193,7 @@ def place_missing(
     own_meter: I8,
     scale: I8,
     guard_state: I8,
+    cancels: int,
     count: int,
     actions: I8,
 ) -> int:
@@ -120,58 +201,53 @@ def place_missing(
 
     A place is cut to the room that the side's open orders leave (cancelling ones included: they
     may still fill), and on spot to the free balance. It is withheld when its price would meet one
-    of our own orders of the other side, cancelling ones and those of this batch included.
+    of our own orders of the other side, cancelling ones and those of this batch included. The
+    first `cancels` actions are the cancels.
     """
     row = BID_ROW if side == BUY else ASK_ROW
-    room = room_lots - open_lots(own, own_meter, side)
+    start = row * LEVELS_MAX
+    room = room_lots
+    met = NO_ASK if side == BUY else NO_BID  # best price of our orders of the other side
+    for index in range(own_meter[OWN_METER_COUNT]):
+        if own[index, OWN_SIDE] == side:
+            room -= own[index, OWN_REMAINING]
+        else:
+            price = own[index, OWN_PRICE_TICKS]
+            met = min(met, price) if side == BUY else max(met, price)
+    for index in range(cancels, count):
+        if actions[index, ACTION_SIDE] != side:
+            price = actions[index, ACTION_PRICE_TICKS]
+            met = min(met, price) if side == BUY else max(met, price)
     spot = scale[SCALE_SPOT] != 0
     free = free_units
-    slots = ORDERS_MAX - own_meter[OWN_METER_COUNT]
-    for index in range(count):
-        if actions[index, ACTION_KIND] == ACTION_PLACE:
-            slots -= 1
-    for level in range(LEVELS_MAX):
-        slot = row * LEVELS_MAX + level
-        lots = min(guard_state[HELD_MISSING + slot], room)
+    slots = ORDERS_MAX - own_meter[OWN_METER_COUNT] - (count - cancels)
+    for level in range(guard_state[HELD_DEPTH + row]):
+        lots = min(guard_state[HELD_MISSING + start + level], room)
         if lots <= 0 or slots <= 0:
             continue
-        price = guard_state[HELD_PRICE + slot]
-        if spot and side == BUY:
-            lots = min(lots, free // cost_units(price, 1, scale))
-        elif spot:
-            lots = min(lots, free // scale[SCALE_LOT])
-        if price <= 0 or lots < smallest_lots(price, scale):
+        price = guard_state[HELD_PRICE + start + level]
+        if price <= 0:
             continue
-        if meets_own(side, price, own, own_meter, count, actions):
+        unit = cost_units(price, 1, scale) if side == BUY else scale[SCALE_LOT]
+        if spot:
+            lots = affordable(lots, unit, free)
+        if not is_legal(price, lots, scale):
+            continue
+        if side * (price - met) >= 0:
             guard_state[HELD_WITHHELD] += 1
             continue
-        actions[count, :] = 0
         actions[count, ACTION_KIND] = ACTION_PLACE
+        actions[count, ACTION_ORDER_ID] = 0
         actions[count, ACTION_SIDE] = side
         actions[count, ACTION_PRICE_TICKS] = price
         actions[count, ACTION_LOTS] = lots
         actions[count, ACTION_LEVEL] = level
+        actions[count, ACTION_TAKER] = 0
         count += 1
         slots -= 1
         room -= lots
         free -= cost_units(price, lots, scale) if side == BUY else lots * scale[SCALE_LOT]
     return count
-
-
-@kernel
-def meets_own(side: int, price: int, own: I8, own_meter: I8, count: int, actions: I8) -> bool:
-    """Return whether a price would match one of our own orders of the other side."""
-    for row in range(own_meter[OWN_METER_COUNT]):
-        if own[row, OWN_SIDE] == -side and side * (price - own[row, OWN_PRICE_TICKS]) >= 0:
-            return True
-    for row in range(count):
-        if (
-            actions[row, ACTION_KIND] == ACTION_PLACE
-            and actions[row, ACTION_SIDE] == -side
-            and side * (price - actions[row, ACTION_PRICE_TICKS]) >= 0
-        ):
-            return True
-    return False
 
 
 @kernel

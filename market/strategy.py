@@ -20,7 +20,7 @@ from market.breach import (
     position_cap_lots,
 )
 from market.funding import settle
-from market.guard import guard
+from market.guard import replenish, survey
 from market.jit import kernel
 from market.layout import (
     ACTION_LEVEL,
@@ -37,6 +37,7 @@ from market.layout import (
     NO_BID,
     REPORT_FILL,
     REPORT_KIND,
+    SCALE_SPOT,
     STEP_ASK,
     STEP_BID,
     STEP_NOW_NS,
@@ -190,23 +191,34 @@ def think(
         state = HALTED  # for policy and guard; the account's own state is untouched
     if step_row[STEP_NOW_NS] % setup.cycle[0] == 0:
         decide_cycle(step_row, view_row, plan_row, account, setup, parameters, state)
-    ledger = account.ledger
+    scale = setup.scale
     own = account.own
     own_meter = account.own_meter
-    return guard(
+    ledger = account.ledger
+    position = position_lots(ledger, scale)
+    count, bids, asks = survey(
         step_row,
         view_row,
         account.ladder,
         own,
         own_meter,
-        position_lots(ledger, setup.scale),
-        free_quote(own, own_meter, ledger[LEDGER_QUOTE], setup.scale),
-        free_base(own, own_meter, ledger[LEDGER_BASE], setup.scale),
+        position,
         state,
-        setup.scale,
+        scale,
         setup.guarding,
         account.guard_state,
         account.actions,
+    )
+    if not (bids or asks):
+        return int(count)
+    free = 0
+    base = 0
+    if scale[SCALE_SPOT] != 0:  # elsewhere no balance binds
+        free = free_quote(own, own_meter, ledger[LEDGER_QUOTE], scale)
+        base = free_base(own, own_meter, ledger[LEDGER_BASE], scale)
+    guarded = (account.guard_state, account.actions)
+    return replenish(
+        bids, asks, count, own, own_meter, position, free, base, state, scale, *guarded
     )
 
 

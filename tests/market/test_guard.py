@@ -77,6 +77,7 @@ class Desk:
         self.ladder[row] = 0
         for level, quote in enumerate(quotes):
             self.ladder[row, level] = quote
+        refresh.survey_ladder(self.ladder, self.state)
 
     def read(self, count):
         """Return the actions as tuples."""
