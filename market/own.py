@@ -194,13 +194,32 @@ def open_lots(own: I8, own_meter: I8, side: int) -> int:
 
 
 @kernel
-def free_quote(own: I8, own_meter: I8, quote_units: int, scale: I8) -> int:
-    """Return the quote units not tied up in our buys (fees included); never below 0."""
-    free = quote_units
+def both_open_lots(own: I8, own_meter: I8) -> tuple[int, int]:
+    """Return `open_lots` of our buys and of our sells."""
+    bids = 0
+    asks = 0
     for row in range(own_meter[OWN_METER_COUNT]):
         if own[row, OWN_SIDE] == BUY:
-            free -= cost_units(own[row, OWN_PRICE_TICKS], own[row, OWN_REMAINING], scale)
-    return int(max(0, free))
+            bids += own[row, OWN_REMAINING]
+        else:
+            asks += own[row, OWN_REMAINING]
+    return bids, asks
+
+
+@kernel
+def tied_quote(own: I8, own_meter: I8, scale: I8) -> int:
+    """Return the quote units tied up in our buys, fees included."""
+    tied = 0
+    for row in range(own_meter[OWN_METER_COUNT]):
+        if own[row, OWN_SIDE] == BUY:
+            tied += cost_units(own[row, OWN_PRICE_TICKS], own[row, OWN_REMAINING], scale)
+    return int(tied)
+
+
+@kernel
+def free_quote(own: I8, own_meter: I8, quote_units: int, scale: I8) -> int:
+    """Return the quote units not tied up in our buys (fees included); never below 0."""
+    return int(max(0, quote_units - tied_quote(own, own_meter, scale)))
 
 
 @kernel

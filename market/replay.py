@@ -13,6 +13,7 @@ import numpy as np
 from market.account import Account, Exchange, Setup, open_account, open_exchange
 from market.fills import METER_CURSOR, METER_OVERFLOW
 from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS
+from market.replay_loop import run_steps
 from market.replay_step import (
     COUNT_COLUMNS,
     COUNT_EQUITY,
@@ -24,7 +25,6 @@ from market.replay_step import (
     REPLAY_COLUMNS,
     Records,
     Rows,
-    run_steps,
 )
 from market.tape import Tape
 from market.types import F8, I8

@@ -1,10 +1,13 @@
-"""The compiled loop of one candidate over a tape. The contract's step order, nothing else."""
+"""What a replay does besides the strategy: hear reports, send actions, measure, write down.
+
+The loop over steps is `replay_loop.py`; here are its parts, and the columns of all it returns.
+"""
 
 from typing import NamedTuple
 
 from market.account import Account, Exchange, Setup
-from market.breach import APPROVED, REFUSED_OPEN_ORDERS
-from market.fills import METER_READ, METER_WRITTEN, advance, cancel, submit
+from market.breach import APPROVED, REFUSED_OPEN_ORDERS, check_capped, position_cap_lots
+from market.fills import METER_READ, METER_WRITTEN, cancel, submit
 from market.jit import kernel
 from market.layout import (
     ACTION_CANCEL,
@@ -16,14 +19,18 @@ from market.layout import (
     ACTION_SIDE,
     ACTION_TAKER,
     BUY,
+    LEDGER_BASE,
     LEDGER_EQUITY,
     LEDGER_FEES,
     LEDGER_FILLS,
     LEDGER_MARK,
+    LEDGER_QUOTE,
     LEDGER_SPREAD,
     LEDGER_TRIPS,
     LEDGER_TURNOVER,
     LEDGER_WINS,
+    OWN_CANCELLING,
+    OWN_STATE,
     REPORT_EXCH_NS,
     REPORT_FILL,
     REPORT_KIND,
@@ -34,14 +41,26 @@ from market.layout import (
     REPORT_SIDE,
     REPORT_TRADE_ID,
     REPORT_VISIBLE_NS,
+    SCALE_LOT,
+    SCALE_SPOT,
     SCALE_TICK_LOT,
-    SELL,
     STEP_NOW_NS,
     UNITS,
 )
 from market.ledger import position_lots
-from market.own import FULL, mark_cancelling, open_lots
-from market.strategy import enter_order, excess_units, judge, take_report, think
+from market.own import (
+    FULL,
+    OWN_GONE,
+    OWN_METER_COUNT,
+    OWN_METER_UNKNOWN,
+    both_open_lots,
+    find_near,
+    note_report,
+    sweep_own,
+    tied_quote,
+)
+from market.quotes import cost_units
+from market.strategy import enter_fill, enter_order, excess_units, half_ticks_of
 from market.types import F8, I8
 
 # --- one slice of one candidate: f8[REPLAY_COLUMNS]; money in quote asset -------------------
@@ -121,78 +140,157 @@ class Records(NamedTuple):
 
 
 @kernel
-def hear(now_ns: int, account: Account, exchange: Exchange, setup: Setup, records: Records) -> None:
-    """Take in every report that is visible by now, in order."""
+def hear(now_ns: int, account: Account, exchange: Exchange, setup: Setup, records: Records) -> bool:
+    """Take in every report that is visible by now, in order; return whether there was one.
+
+    Does to the account what `strategy.take_report` does report by report; orders that are over
+    leave the list of our own together, at the end.
+    """
     reports = exchange.reports
     meter = exchange.meter
+    own = account.own
+    own_meter = account.own_meter
     counts = records.counts
-    filled = records.filled
-    while meter[METER_READ] < meter[METER_WRITTEN]:
-        row = reports[meter[METER_READ] % reports.shape[0]]
+    first = meter[METER_READ]
+    read = first
+    written = meter[METER_WRITTEN]
+    gone = own_meter[OWN_METER_COUNT]  # first row to be taken out
+    near = 0
+    while read < written:
+        row = reports[read % reports.shape[0]]
         if row[REPORT_VISIBLE_NS] > now_ns:
-            return
-        meter[METER_READ] += 1
-        mark = account.ledger[LEDGER_MARK]
-        fee = take_report(row, account, setup)
-        counts[COUNT_REPORTS + row[REPORT_KIND]] += 1
-        if row[REPORT_KIND] != REPORT_FILL:
-            continue
-        place = counts[COUNT_FILLED]
-        counts[COUNT_FILLED] += 1
-        if place < filled.shape[0]:
-            filled[place, FILLED_EXCH_NS] = row[REPORT_EXCH_NS]
-            filled[place, FILLED_VISIBLE_NS] = row[REPORT_VISIBLE_NS]
-            filled[place, FILLED_ORDER_ID] = row[REPORT_ORDER_ID]
-            filled[place, FILLED_SIDE] = row[REPORT_SIDE]
-            filled[place, FILLED_PRICE_TICKS] = row[REPORT_PRICE_TICKS]
-            filled[place, FILLED_LOTS] = row[REPORT_LOTS]
-            filled[place, FILLED_MAKER] = row[REPORT_MAKER]
-            filled[place, FILLED_TRADE_ID] = row[REPORT_TRADE_ID]
-            filled[place, FILLED_HALF_TICKS] = mark
-            filled[place, FILLED_FEE] = fee
+            break
+        read += 1
+        kind = row[REPORT_KIND]
+        counts[COUNT_REPORTS + kind] += 1
+        place = find_near(own, own_meter, row[REPORT_ORDER_ID], near)
+        if place < 0 or own[place, OWN_STATE] == OWN_GONE:
+            own_meter[OWN_METER_UNKNOWN] += 1
+        else:
+            near = place + 1
+            if note_report(own, own_meter, place, row):
+                own[place, OWN_STATE] = OWN_GONE
+                gone = min(gone, place)
+        if kind == REPORT_FILL:
+            book_fill(row, account, setup, records)
+    meter[METER_READ] = read
+    if gone < own_meter[OWN_METER_COUNT]:
+        sweep_own(own, own_meter, gone)
+    return bool(read > first)
 
 
 @kernel
-def act(
-    action: I8,
+def book_fill(row: I8, account: Account, setup: Setup, records: Records) -> None:
+    """Book a fill in the ledger and write it down."""
+    filled = records.filled
+    mark = account.ledger[LEDGER_MARK]
+    fee = enter_fill(row, account, setup)
+    place = records.counts[COUNT_FILLED]
+    records.counts[COUNT_FILLED] = place + 1
+    if place < filled.shape[0]:
+        filled[place, FILLED_EXCH_NS] = row[REPORT_EXCH_NS]
+        filled[place, FILLED_VISIBLE_NS] = row[REPORT_VISIBLE_NS]
+        filled[place, FILLED_ORDER_ID] = row[REPORT_ORDER_ID]
+        filled[place, FILLED_SIDE] = row[REPORT_SIDE]
+        filled[place, FILLED_PRICE_TICKS] = row[REPORT_PRICE_TICKS]
+        filled[place, FILLED_LOTS] = row[REPORT_LOTS]
+        filled[place, FILLED_MAKER] = row[REPORT_MAKER]
+        filled[place, FILLED_TRADE_ID] = row[REPORT_TRADE_ID]
+        filled[place, FILLED_HALF_TICKS] = mark
+        filled[place, FILLED_FEE] = fee
+
+
+@kernel
+def send(
+    count: int,
     step_row: I8,
     account: Account,
     exchange: Exchange,
     setup: Setup,
     records: Records,
 ) -> None:
-    """Judge one action, send what may be sent, write it down."""
+    """Judge the first `count` actions, send what may be sent, write each down.
+
+    The answers are those of `strategy.judge`; what our open orders tie up is summed once and
+    carried on from place to place.
+    """
     now_ns = step_row[STEP_NOW_NS]
-    counts = records.counts
-    placed = records.placed
-    code = APPROVED
-    order_id = action[ACTION_ORDER_ID]
-    if action[ACTION_KIND] == ACTION_CANCEL:
-        mark_cancelling(account.own, account.own_meter, order_id)
-        cancel(exchange.orders, exchange.meter, order_id, now_ns, setup.delays)
-    else:
-        code = judge(action, step_row, account, setup)
-        if code == APPROVED:
-            order_id = enter_order(action, now_ns, account)
-            if order_id == FULL:
-                code = REFUSED_OPEN_ORDERS
-        if code == APPROVED:
-            submit(
-                exchange.orders,
-                exchange.meter,
-                order_id,
-                action[ACTION_SIDE],
-                action[ACTION_PRICE_TICKS],
-                action[ACTION_LOTS],
-                now_ns,
-                setup.delays,
-                action[ACTION_TAKER],
-            )
+    own = account.own
+    own_meter = account.own_meter
+    ledger = account.ledger
+    scale = setup.scale
+    half = half_ticks_of(step_row)
+    cap = position_cap_lots(half, setup.limits, scale)
+    position = position_lots(ledger, scale)
+    bids, asks = both_open_lots(own, own_meter)
+    free = ledger[LEDGER_QUOTE]
+    spot = scale[SCALE_SPOT] != 0  # elsewhere no balance binds
+    if spot:
+        free -= tied_quote(own, own_meter, scale)
+    near = 0
+    for index in range(count):
+        action = account.actions[index]
+        code = APPROVED
+        order_id = action[ACTION_ORDER_ID]
+        side = action[ACTION_SIDE]
+        price = action[ACTION_PRICE_TICKS]
+        lots = action[ACTION_LOTS]
+        if action[ACTION_KIND] == ACTION_CANCEL:
+            row = find_near(own, own_meter, order_id, near)
+            near = row + 1
+            own[row, OWN_STATE] = OWN_CANCELLING
+            cancel(exchange.orders, exchange.meter, order_id, now_ns, setup.delays)
         else:
+            code = check_capped(
+                side,
+                price,
+                lots,
+                position,
+                bids if side == BUY else asks,
+                half,
+                cap,
+                max(0, free),
+                max(0, ledger[LEDGER_BASE] - asks * scale[SCALE_LOT]),
+                own_meter[OWN_METER_COUNT],
+                action[ACTION_TAKER],
+                setup.limits,
+                account.risk,
+                scale,
+            )
             order_id = 0
-            counts[COUNT_REFUSED + code] += 1
-    place = counts[COUNT_PLACED]
-    counts[COUNT_PLACED] += 1
+            if code == APPROVED:
+                order_id = enter_order(action, now_ns, account)
+                if order_id == FULL:
+                    code = REFUSED_OPEN_ORDERS
+                    order_id = 0
+            if code == APPROVED:
+                submit(
+                    exchange.orders,
+                    exchange.meter,
+                    order_id,
+                    side,
+                    price,
+                    lots,
+                    now_ns,
+                    setup.delays,
+                    action[ACTION_TAKER],
+                )
+                if side == BUY:
+                    bids += lots
+                    free -= cost_units(price, lots, scale) if spot else 0
+                else:
+                    asks += lots
+            else:
+                records.counts[COUNT_REFUSED + code] += 1
+        write_down(action, now_ns, order_id, code, records)
+
+
+@kernel
+def write_down(action: I8, now_ns: int, order_id: int, code: int, records: Records) -> None:
+    """Write down one action with its answer."""
+    placed = records.placed
+    place = records.counts[COUNT_PLACED]
+    records.counts[COUNT_PLACED] = place + 1
     if place < placed.shape[0]:
         placed[place, PLACED_NOW_NS] = now_ns
         placed[place, PLACED_KIND] = action[ACTION_KIND]
@@ -207,7 +305,13 @@ def act(
 @kernel
 def measure(account: Account, scale: I8, out: F8) -> None:
     """Add one step to a slice: exposure, drawdown of net profit, what was quoted."""
-    ledger = account.ledger
+    bids, asks = both_open_lots(account.own, account.own_meter)
+    add_step(account.ledger, bids, asks, scale, out)
+
+
+@kernel
+def add_step(ledger: I8, bids: int, asks: int, scale: I8, out: F8) -> None:
+    """Do the work of `measure`, given the open lots of both sides."""
     out[REPLAY_STEPS] += 1.0
     if ledger[LEDGER_MARK] == 0:
         return
@@ -217,8 +321,6 @@ def measure(account: Account, scale: I8, out: F8) -> None:
     excess = excess_units(ledger, scale) / UNITS
     out[REPLAY_PEAK] = max(out[REPLAY_PEAK], excess)
     out[REPLAY_DRAWDOWN] = max(out[REPLAY_DRAWDOWN], out[REPLAY_PEAK] - excess)
-    bids = open_lots(account.own, account.own_meter, BUY)
-    asks = open_lots(account.own, account.own_meter, SELL)
     if bids > 0 and asks > 0:
         out[REPLAY_QUOTED] += 1.0
     out[REPLAY_QUOTED_WORTH] += (bids + asks) * worth
@@ -253,54 +355,3 @@ def note_equity(now_ns: int, account: Account, scale: I8, records: Records) -> N
         equity[place, EQUITY_EXCESS] = excess_units(ledger, scale)
         equity[place, EQUITY_POSITION_LOTS] = position_lots(ledger, scale)
         equity[place, EQUITY_HALF_TICKS] = ledger[LEDGER_MARK]
-
-
-@kernel
-def run_steps(
-    rows: Rows,
-    first: int,
-    last: int,
-    account: Account,
-    exchange: Exchange,
-    setup: Setup,
-    parameters: F8,
-    records: Records,
-    out: F8,
-) -> None:
-    """Live through steps [first, last) with one set of parameters and fill one slice's row."""
-    scale = setup.scale
-    counts = records.counts
-    ledger = account.ledger
-    meter = exchange.meter
-    out[REPLAY_PEAK] = -1e300
-    tally(account, counts, scale, -1.0, out)
-    unmarked = ledger[LEDGER_MARK] == 0
-    for step in range(first, last):
-        row = rows.steps[step]
-        now_ns = row[STEP_NOW_NS]
-        waiting = advance(
-            rows.events,
-            exchange.levels,
-            exchange.touch,
-            exchange.orders,
-            exchange.reports,
-            meter,
-            setup.delays,
-            now_ns,
-        )
-        if waiting > 0:
-            hear(now_ns, account, exchange, setup, records)
-        count = think(row, rows.views[step], rows.plans[step], account, setup, parameters, 0)
-        for index in range(count):
-            act(account.actions[index], row, account, exchange, setup, records)
-        if unmarked and ledger[LEDGER_MARK] != 0:
-            out[REPLAY_NET] -= excess_units(ledger, scale) / UNITS
-            unmarked = False
-        measure(account, scale, out)
-        if now_ns % setup.cycle[0] == 0:
-            note_equity(now_ns, account, scale, records)
-    tally(account, counts, scale, 1.0, out)
-    steps_count = max(1.0, out[REPLAY_STEPS])
-    out[REPLAY_EXPOSURE] /= steps_count
-    out[REPLAY_QUOTED] /= steps_count
-    out[REPLAY_QUOTED_WORTH] /= steps_count

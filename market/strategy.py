@@ -83,6 +83,12 @@ def take_report(report_row: I8, account: Account, setup: Setup) -> int:
     apply_report(account.own, account.own_meter, report_row)
     if report_row[REPORT_KIND] != REPORT_FILL:
         return 0
+    return enter_fill(report_row, account, setup)
+
+
+@kernel
+def enter_fill(report_row: I8, account: Account, setup: Setup) -> int:
+    """Book a fill against the mid of the last mark; return its fee in quote units."""
     ledger = account.ledger
     return fill(
         ledger,
