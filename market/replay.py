@@ -13,6 +13,7 @@ import numpy as np
 from market.account import Account, Exchange, Setup, open_account, open_exchange
 from market.fills import METER_CURSOR, METER_OVERFLOW
 from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS
+from market.quiet import STILL_COLUMNS
 from market.replay_loop import run_steps
 from market.replay_step import (
     COUNT_COLUMNS,
@@ -26,6 +27,7 @@ from market.replay_step import (
     Records,
     Rows,
 )
+from market.skim import Skim, skim_steps
 from market.tape import Tape
 from market.types import F8, I8
 
@@ -67,6 +69,7 @@ def replay(
     last_step: int,
     slices: int = 1,
     threads: int = 1,
+    step_by_step: bool = False,
 ) -> F8:
     """Return f8[n, slices, REPLAY_COLUMNS] for n candidates over steps [first_step, last_step).
 
@@ -90,13 +93,14 @@ def replay(
         )
     out = np.zeros((candidates.shape[0], slices, REPLAY_COLUMNS))
     opening = _opening(tape, first_step)
-    rows = Rows(tape.events, tape.steps, tape.views, tape.plans)
+    rows = _rows(tape, setup, step_by_step=step_by_step)
     edges = slice_edges(first_step, last_step, slices)
 
     def run(index: int) -> None:
         account = open_account(setup, trips=0)
         exchange = opening.exchange()
         records = _records(0, 0, 0)
+        still = np.zeros(STILL_COLUMNS, dtype=np.int64)
         for part in range(slices):
             run_steps(
                 rows,
@@ -107,6 +111,7 @@ def replay(
                 setup,
                 candidates[index],
                 records,
+                still,
                 out[index, part],
             )
         _demand_whole(exchange)
@@ -140,6 +145,17 @@ def _opening(tape: Tape, step: int) -> _Opening:
     bids, asks = np.flatnonzero(levels[0]), np.flatnonzero(levels[1])
     lots = (levels[0, bids], levels[1, asks])
     return _Opening((2, levels.shape[1]), (bids, asks), lots, touch, cursor)
+
+
+def _rows(tape: Tape, setup: Setup, *, step_by_step: bool) -> Rows:
+    """Return the tape's rows, with a skim of them unless every step shall be a full one."""
+    from market.quiet_tmp import frames_of
+    count = 0 if step_by_step else len(tape.steps)
+    columns = [np.zeros(count, dtype=np.int32) for _ in range(6)]
+    skim = Skim(*columns, np.array([tape.base], dtype=np.int64))
+    if count:
+        skim_steps(tape.steps, tape.views, frames_of(tape), 0, count, setup.guarding, setup.limits, skim)
+    return Rows(tape.events, tape.steps, tape.views, tape.plans, skim)
 
 
 def _demand_whole(exchange: Exchange) -> None:
@@ -178,13 +194,14 @@ def replay_one(
     *,
     first_step: int,
     last_step: int,
+    step_by_step: bool = False,
 ) -> Record:
     """Return the full record of one candidate, f8[PARAMETER_COLUMNS], over [first_step, last_step).
 
     It runs once to count what must be kept, then once to keep it.
     """
     candidate = np.ascontiguousarray(parameters, dtype=np.float64)
-    rows = Rows(tape.events, tape.steps, tape.views, tape.plans)
+    rows = _rows(tape, setup, step_by_step=step_by_step)
     opening = _opening(tape, first_step)
     records = _records(0, 0, 0)
     account = open_account(setup, trips=0)
@@ -194,7 +211,16 @@ def replay_one(
         account = open_account(setup, trips=TRIPS_KEPT if attempt else 0)
         exchange = opening.exchange()
         run_steps(
-            rows, first_step, last_step, account, exchange, setup, candidate, records, figures
+            rows,
+            first_step,
+            last_step,
+            account,
+            exchange,
+            setup,
+            candidate,
+            records,
+            np.zeros(STILL_COLUMNS, dtype=np.int64),
+            figures,
         )
         _demand_whole(exchange)
         if attempt == 0:

@@ -60,6 +60,7 @@ from market.own import (
     tied_quote,
 )
 from market.quotes import cost_units
+from market.skim import Skim
 from market.strategy import enter_fill, enter_order, excess_units, half_ticks_of
 from market.types import F8, I8
 
@@ -128,6 +129,7 @@ class Rows(NamedTuple):
     steps: I8
     views: F8
     plans: F8
+    skim: Skim  # without rows: no step counts as quiet
 
 
 class Records(NamedTuple):
@@ -241,48 +243,67 @@ def send(
             own[row, OWN_STATE] = OWN_CANCELLING
             cancel(exchange.orders, exchange.meter, order_id, now_ns, setup.delays)
         else:
-            code = check_capped(
-                side,
-                price,
-                lots,
-                position,
-                bids if side == BUY else asks,
-                half,
-                cap,
-                max(0, free),
-                max(0, ledger[LEDGER_BASE] - asks * scale[SCALE_LOT]),
-                own_meter[OWN_METER_COUNT],
-                action[ACTION_TAKER],
-                setup.limits,
-                account.risk,
-                scale,
-            )
-            order_id = 0
-            if code == APPROVED:
-                order_id = enter_order(action, now_ns, account)
-                if order_id == FULL:
-                    code = REFUSED_OPEN_ORDERS
-                    order_id = 0
-            if code == APPROVED:
-                submit(
-                    exchange.orders,
-                    exchange.meter,
-                    order_id,
-                    side,
-                    price,
-                    lots,
-                    now_ns,
-                    setup.delays,
-                    action[ACTION_TAKER],
-                )
-                if side == BUY:
-                    bids += lots
-                    free -= cost_units(price, lots, scale) if spot else 0
-                else:
-                    asks += lots
-            else:
+            worse = bids if side == BUY else asks
+            base = ledger[LEDGER_BASE] - asks * scale[SCALE_LOT]
+            money = (half, cap, position, worse, max(0, free), max(0, base))
+            order_id, code = place(action, now_ns, *money, account, exchange, setup)
+            if code != APPROVED:
                 records.counts[COUNT_REFUSED + code] += 1
+            elif side == BUY:
+                bids += lots
+                free -= cost_units(price, lots, scale) if spot else 0
+            else:
+                asks += lots
         write_down(action, now_ns, order_id, code, records)
+
+
+@kernel
+def place(
+    action: I8,
+    now_ns: int,
+    half: int,
+    cap: int,
+    position: int,
+    worse: int,
+    free_quote: int,
+    free_base: int,
+    account: Account,
+    exchange: Exchange,
+    setup: Setup,
+) -> tuple[int, int]:
+    """Judge one place (`breach.check_order` names the figures) and send it when it may be sent.
+
+    Returns:
+        The order's id, 0 when it was refused, and APPROVED or the limit that refuses it.
+    """
+    side = action[ACTION_SIDE]
+    price = action[ACTION_PRICE_TICKS]
+    lots = action[ACTION_LOTS]
+    taker = action[ACTION_TAKER]
+    code = check_capped(
+        side,
+        price,
+        lots,
+        position,
+        worse,
+        half,
+        cap,
+        free_quote,
+        free_base,
+        account.own_meter[OWN_METER_COUNT],
+        taker,
+        setup.limits,
+        account.risk,
+        setup.scale,
+    )
+    if code != APPROVED:
+        return 0, code
+    order_id = enter_order(action, now_ns, account)
+    if order_id == FULL:
+        return 0, REFUSED_OPEN_ORDERS
+    orders, meter, delays = exchange.orders, exchange.meter, setup.delays
+    submit(orders, meter, order_id, side, price, lots, now_ns, delays, taker)
+    return order_id, APPROVED
 
 
 @kernel

@@ -1,0 +1,359 @@
+"""Walks the quiet steps of a replay: those at which nothing of ours can change but the mark.
+
+After a step at which the guard asked for nothing, and with nothing of ours on its way, the next
+steps can only repeat it: no report comes, and the guard, asked the same, answers the same. What
+can end the quiet is known beforehand as bounds on what the market shows; a step that breaks one,
+or might, is lived through in full. What is walked leaves every byte as full steps would have.
+"""
+
+import math
+
+from market.account import Account, Setup
+from market.breach import (
+    HALTED,
+    LIMIT_CAPITAL,
+    LIMIT_DAILY_LOSS,
+    LIMIT_DRAWDOWN,
+    LIMIT_STOP_LOSS,
+    REASON_DAILY_LOSS,
+    REASON_DRAWDOWN,
+    REASON_NONE,
+    REASON_STOP_LOSS,
+    REDUCING,
+    RISK_REASON,
+    RISK_STATE,
+    RISK_UNTIL_NS,
+    open_loss,
+)
+from market.guard import GUARD_PULL_SIGMA
+from market.jit import kernel
+from market.layout import (
+    ASK_ROW,
+    BID_ROW,
+    BUY,
+    LEDGER_BASE,
+    LEDGER_DAY,
+    LEDGER_DAY_OPENING,
+    LEDGER_DRAWDOWN,
+    LEDGER_EQUITY,
+    LEDGER_INVENTORY,
+    LEDGER_MARK,
+    LEDGER_OPEN_LOTS,
+    LEDGER_PEAK,
+    LEDGER_POSITION_COST,
+    LEDGER_TARGET,
+    NO_ASK,
+    NO_BID,
+    OWN_PRICE_TICKS,
+    OWN_SIDE,
+    SCALE_LOT,
+    SCALE_TICK_LOT,
+    STEP_NOW_NS,
+    UNITS,
+)
+from market.ledger import DAY_NS, position_lots, value
+from market.own import OWN_METER_COUNT, OWN_METER_HIGHEST_BID, OWN_METER_LOWEST_ASK
+from market.quotes import is_legal
+from market.refresh import (
+    HELD_BEST,
+    HELD_DEPTH,
+    HELD_HALF_TICKS,
+    HELD_PULLED_ASK,
+    HELD_PULLED_BID,
+)
+from market.replay_step import (
+    REPLAY_DRAWDOWN,
+    REPLAY_EXPOSURE,
+    REPLAY_PEAK,
+    REPLAY_QUOTED,
+    REPLAY_QUOTED_WORTH,
+    REPLAY_STEPS,
+)
+from market.skim import COLUMN_FAR, STATE_READY, STATE_UNSOUND, Skim, near
+from market.types import F8, I8
+
+# --- the bounds of a quiet stretch: i8[STILL_COLUMNS]; prices as in `Skim` -------------------
+STILL_STATE = 0  # the skim's state of every step
+STILL_BID_LOW = 1  # the local touch stays within
+STILL_BID_HIGH = 2
+STILL_ASK_LOW = 3
+STILL_ASK_HIGH = 4
+STILL_HALF_LOW = 5  # and its sum
+STILL_HALF_HIGH = 6
+STILL_BEST_BID = 7  # our best prices: a hit at or beyond them may be ours
+STILL_BEST_ASK = 8
+STILL_HELD = 9  # bid + ask that pulls count from
+STILL_PULL_BID = 10  # 1: a fall pulls the bids
+STILL_PULL_ASK = 11
+STILL_FALL = 12  # quote units: falling so far from the peak, or
+STILL_LOSS = 13  # losing so much since the day's opening, changes the state of risk
+STILL_STOP = 14  # the step after the last that may be quiet
+STILL_HIT = 15  # 1: the walk ended only because a hit may be ours
+STILL_COLUMNS = 16
+
+MARGIN = 1e-9
+"""Share by which bounds in floating point are drawn in; the full step then judges exactly."""
+STOP_FAR = 1 << 61
+
+
+@kernel
+def is_still(account: Account, skim: Skim, step: int) -> bool:
+    """Return whether the step after `step`, lived through without an action, may be quiet.
+
+    The caller has seen that nothing of ours is on its way or unheard.
+    """
+    risk = account.risk
+    if skim.state[step] == STATE_UNSOUND or account.ledger[LEDGER_MARK] == 0:
+        return False
+    if risk[RISK_STATE] != REDUCING:
+        return True
+    # A reduction follows the touch; with nothing to reduce it only waits for its time.
+    flat = account.ledger[LEDGER_BASE] == account.ledger[LEDGER_TARGET]
+    idle = flat and account.own_meter[OWN_METER_COUNT] == 0
+    return bool(idle and risk[RISK_REASON] == REASON_STOP_LOSS)
+
+
+@kernel
+def bound_market(
+    step: int, skim: Skim, account: Account, guarding: F8, still: I8
+) -> None:
+    """Write the bounds within which the guard, asked again, sees the same prices wanted."""
+    own = account.own
+    guard_state = account.guard_state
+    base = skim.base[0]
+    best_bid = NO_BID
+    best_ask = NO_ASK
+    for index in range(account.own_meter[OWN_METER_COUNT]):
+        price = own[index, OWN_PRICE_TICKS]
+        if own[index, OWN_SIDE] == BUY:
+            best_bid = max(best_bid, price)
+        else:
+            best_ask = min(best_ask, price)
+    still[STILL_BEST_BID] = near(best_bid, base)
+    still[STILL_BEST_ASK] = near(best_ask, base)
+    still[STILL_STATE] = skim.state[step]
+    still[STILL_BID_LOW] = -COLUMN_FAR
+    still[STILL_BID_HIGH] = COLUMN_FAR
+    still[STILL_ASK_LOW] = -COLUMN_FAR
+    still[STILL_ASK_HIGH] = COLUMN_FAR
+    still[STILL_PULL_BID] = 0
+    still[STILL_PULL_ASK] = 0
+    still[STILL_HELD] = 0
+    ready = (skim.state[step] - 1) & STATE_READY != 0
+    if not ready or account.risk[RISK_STATE] == HALTED or account.risk[RISK_STATE] == REDUCING:
+        return  # nothing is quoted
+    meter = account.own_meter
+    bids = guard_state[HELD_PULLED_BID] == 0
+    asks = guard_state[HELD_PULLED_ASK] == 0
+    if bids and guard_state[HELD_DEPTH + BID_ROW] > 0:
+        wanted = min(guard_state[HELD_BEST + BID_ROW], meter[OWN_METER_HIGHEST_BID])
+        still[STILL_ASK_LOW] = near(wanted + 1, base)
+        if skim.ask[step] < still[STILL_ASK_LOW]:  # the ask of now decides what is wanted
+            still[STILL_ASK_LOW] = skim.ask[step]
+            still[STILL_ASK_HIGH] = skim.ask[step]
+    if asks and guard_state[HELD_DEPTH + ASK_ROW] > 0:
+        wanted = max(guard_state[HELD_BEST + ASK_ROW], meter[OWN_METER_LOWEST_ASK])
+        still[STILL_BID_HIGH] = near(wanted - 1, base)
+        if skim.bid[step] > still[STILL_BID_HIGH]:
+            still[STILL_BID_HIGH] = skim.bid[step]
+            still[STILL_BID_LOW] = skim.bid[step]
+    if guarding[GUARD_PULL_SIGMA] > 0.0 and guard_state[HELD_HALF_TICKS] != 0:
+        still[STILL_HELD] = guard_state[HELD_HALF_TICKS] - 2 * base
+        still[STILL_PULL_BID] = 1 if bids else 0
+        still[STILL_PULL_ASK] = 1 if asks else 0
+
+
+@kernel
+def bound_account(step: int, skim: Skim, account: Account, setup: Setup, still: I8) -> None:
+    """Write the bounds within which no limit is crossed and no halt ends."""
+    ledger = account.ledger
+    scale = setup.scale
+    limits = setup.limits
+    reason = account.risk[RISK_REASON]
+    capital = limits[LIMIT_CAPITAL] * (1.0 - MARGIN)
+    still[STILL_HALF_LOW] = -2 * COLUMN_FAR
+    still[STILL_HALF_HIGH] = 2 * COLUMN_FAR
+    still[STILL_FALL] = STOP_FAR
+    still[STILL_LOSS] = STOP_FAR
+    if reason == REASON_DRAWDOWN:
+        return
+    still[STILL_FALL] = int(min(float(STOP_FAR), limits[LIMIT_DRAWDOWN] * capital)) - 1
+    if reason == REASON_DAILY_LOSS:
+        return
+    still[STILL_LOSS] = int(min(float(STOP_FAR), limits[LIMIT_DAILY_LOSS] * capital)) - 1
+    cost = ledger[LEDGER_POSITION_COST]
+    if reason != REASON_NONE or cost == 0:
+        return
+    # The open lots lose L(half) = cost - half x tilt, and a stop is at L >= share x |cost|.
+    half = ledger[LEDGER_MARK]
+    base = 2 * skim.base[0]
+    tilt = 0.5 * scale[SCALE_TICK_LOT] * ledger[LEDGER_OPEN_LOTS]
+    bound = limits[LIMIT_STOP_LOSS] * abs(cost)
+    lots = abs(position_lots(ledger, scale))
+    if not is_legal(max(1, half // 2), lots, scale):
+        if lots > 0:  # dust at this price may be legal at a higher one
+            still[STILL_HALF_HIGH] = half - base
+        return
+    if open_loss(ledger, half, scale) >= bound or tilt == 0.0:
+        still[STILL_HALF_HIGH] = -2 * COLUMN_FAR
+        return
+    edge = (cost - bound) / tilt
+    margin = MARGIN * (abs(edge) + abs(cost / tilt)) + 2.0
+    if tilt > 0.0:
+        low = max(-2.0 * COLUMN_FAR, math.ceil(edge + margin) - base)
+        still[STILL_HALF_LOW] = int(min(2.0 * COLUMN_FAR, low))
+    else:
+        high = min(2.0 * COLUMN_FAR, math.floor(edge - margin) - base)
+        still[STILL_HALF_HIGH] = int(max(-2.0 * COLUMN_FAR, high))
+
+
+@kernel
+def stop_before(
+    step: int, last: int, now_ns: int, interval_ns: int, account: Account, setup: Setup
+) -> int:
+    """Return the first step after `step` at which something is due by the clock, at most `last`."""
+    cycle = setup.cycle[0]
+    due_ns = (now_ns // cycle + 1) * cycle
+    due_ns = min(due_ns, (account.ledger[LEDGER_DAY] + 1) * DAY_NS)
+    if account.risk[RISK_REASON] == REASON_STOP_LOSS:
+        due_ns = min(due_ns, account.risk[RISK_UNTIL_NS])
+    ahead = -((now_ns - due_ns) // interval_ns)
+    return int(min(last, step + max(1, ahead)))
+
+
+@kernel
+def prepare(
+    step: int,
+    last: int,
+    step_row: I8,
+    interval_ns: int,
+    skim: Skim,
+    account: Account,
+    setup: Setup,
+    still: I8,
+) -> None:
+    """Write all bounds of the quiet that may follow `step`."""
+    bound_market(step, skim, account, setup.guarding, still)
+    bound_account(step, skim, account, setup, still)
+    now_ns = step_row[STEP_NOW_NS]
+    still[STILL_STOP] = stop_before(step, last, now_ns, interval_ns, account, setup)
+
+
+@kernel
+def slope(units: int, scale: I8) -> int:
+    """Return `value` per half tick when that is a whole number for every price, else NO_BID."""
+    lots = units // scale[SCALE_LOT]
+    twice = lots * scale[SCALE_TICK_LOT]
+    if lots * scale[SCALE_LOT] != units or twice % 2 != 0:
+        return NO_BID
+    return int(twice // 2)
+
+
+@kernel
+def walk(
+    first: int,
+    cleared: int,
+    skim: Skim,
+    ledger: I8,
+    scale: I8,
+    bids: int,
+    asks: int,
+    still: I8,
+    out: F8,
+) -> int:
+    """Live through the quiet steps from `first` on; return the first that may not be quiet.
+
+    Args:
+        first: step.
+        cleared: a step whose hits are known not to fill us; -1 for none.
+        skim: of the tape.
+        ledger: i8[LEDGER_COLUMNS], marked on.
+        scale: i8[SCALE_COLUMNS].
+        bids: lots of our open bids, and of our asks.
+        asks: the same.
+        still: i8[STILL_COLUMNS]; STILL_HIT is written.
+        out: f8[REPLAY_COLUMNS], measured on, as `replay_step.add_step` does.
+    """
+    base = 2 * skim.base[0]
+    per_half = slope(ledger[LEDGER_BASE], scale)
+    per_target = slope(ledger[LEDGER_TARGET], scale)
+    straight = per_half != NO_BID and per_target != NO_BID
+    half = ledger[LEDGER_MARK]
+    before = ledger[LEDGER_EQUITY]
+    cash = before - value(ledger[LEDGER_BASE], half, scale)
+    equity = before
+    peak = ledger[LEDGER_PEAK]
+    deepest = ledger[LEDGER_DRAWDOWN]
+    position = position_lots(ledger, scale)
+    quoted = bids + asks
+    exposure = out[REPLAY_EXPOSURE]
+    quoted_worth = out[REPLAY_QUOTED_WORTH]
+    highest = out[REPLAY_PEAK]
+    fall = out[REPLAY_DRAWDOWN]
+    still[STILL_HIT] = 0
+    step = first
+    while step < still[STILL_STOP]:
+        if not within(step, skim, still):
+            break
+        if step != cleared and (
+            skim.low[step] <= still[STILL_BEST_BID] or skim.high[step] >= still[STILL_BEST_ASK]
+        ):
+            still[STILL_HIT] = 1
+            break
+        now = base + skim.bid[step] + skim.ask[step]
+        if straight:
+            worth_now = now * per_half
+            target = now * per_target
+        else:
+            worth_now = value(ledger[LEDGER_BASE], now, scale)
+            target = value(ledger[LEDGER_TARGET], now, scale)
+        held = cash + worth_now
+        if max(peak, held) - held >= still[STILL_FALL]:
+            break
+        if ledger[LEDGER_DAY_OPENING] - held >= still[STILL_LOSS]:
+            break
+        half = now
+        equity = held
+        peak = max(peak, equity)
+        deepest = max(deepest, peak - equity)
+        worth = 0.5 * half * scale[SCALE_TICK_LOT] / UNITS
+        exposed = position * worth
+        exposure += exposed * exposed
+        excess = (equity - target) / UNITS
+        highest = max(highest, excess)
+        fall = max(fall, highest - excess)
+        quoted_worth += quoted * worth
+        step += 1
+    ledger[LEDGER_MARK] = half
+    ledger[LEDGER_EQUITY] = equity
+    ledger[LEDGER_INVENTORY] += equity - before
+    ledger[LEDGER_PEAK] = peak
+    ledger[LEDGER_DRAWDOWN] = deepest
+    out[REPLAY_STEPS] += step - first
+    if bids > 0 and asks > 0:
+        out[REPLAY_QUOTED] += step - first
+    out[REPLAY_EXPOSURE] = exposure
+    out[REPLAY_QUOTED_WORTH] = quoted_worth
+    out[REPLAY_PEAK] = highest
+    out[REPLAY_DRAWDOWN] = fall
+    return step
+
+
+@kernel
+def within(step: int, skim: Skim, still: I8) -> bool:
+    """Return whether a step's market lies within the bounds."""
+    bid = skim.bid[step]
+    ask = skim.ask[step]
+    both = bid + ask
+    moved = both - still[STILL_HELD]
+    if skim.state[step] != still[STILL_STATE]:
+        return False
+    if bid < still[STILL_BID_LOW] or bid > still[STILL_BID_HIGH]:
+        return False
+    if ask < still[STILL_ASK_LOW] or ask > still[STILL_ASK_HIGH]:
+        return False
+    if both < still[STILL_HALF_LOW] or both > still[STILL_HALF_HIGH]:
+        return False
+    if still[STILL_PULL_BID] != 0 and -moved > skim.reach[step]:
+        return False
+    return not (still[STILL_PULL_ASK] != 0 and moved > skim.reach[step])
