@@ -114,9 +114,7 @@ def is_still(account: Account, skim: Skim, step: int) -> bool:
 
 
 @kernel
-def bound_market(
-    step: int, skim: Skim, account: Account, guarding: F8, still: I8
-) -> None:
+def bound_market(step: int, skim: Skim, account: Account, guarding: F8, still: I8) -> None:
     """Write the bounds within which the guard, asked again, sees the same prices wanted."""
     own = account.own
     guard_state = account.guard_state
@@ -164,7 +162,7 @@ def bound_market(
 
 
 @kernel
-def bound_account(step: int, skim: Skim, account: Account, setup: Setup, still: I8) -> None:
+def bound_account(skim: Skim, account: Account, setup: Setup, still: I8) -> None:
     """Write the bounds within which no limit is crossed and no halt ends."""
     ledger = account.ledger
     scale = setup.scale
@@ -234,7 +232,7 @@ def prepare(
 ) -> None:
     """Write all bounds of the quiet that may follow `step`."""
     bound_market(step, skim, account, setup.guarding, still)
-    bound_account(step, skim, account, setup, still)
+    bound_account(skim, account, setup, still)
     now_ns = step_row[STEP_NOW_NS]
     still[STILL_STOP] = stop_before(step, last, now_ns, interval_ns, account, setup)
 
@@ -277,7 +275,7 @@ def walk(
     base = 2 * skim.base[0]
     per_half = slope(ledger[LEDGER_BASE], scale)
     per_target = slope(ledger[LEDGER_TARGET], scale)
-    straight = per_half != NO_BID and per_target != NO_BID
+    straight = per_half > NO_BID and per_target > NO_BID
     half = ledger[LEDGER_MARK]
     before = ledger[LEDGER_EQUITY]
     cash = before - value(ledger[LEDGER_BASE], half, scale)

@@ -27,7 +27,7 @@ from market.replay_step import (
     Records,
     Rows,
 )
-from market.skim import Skim, skim_steps
+from market.skim import new_skim
 from market.tape import Tape
 from market.types import F8, I8
 
@@ -69,7 +69,6 @@ def replay(
     last_step: int,
     slices: int = 1,
     threads: int = 1,
-    step_by_step: bool = False,
 ) -> F8:
     """Return f8[n, slices, REPLAY_COLUMNS] for n candidates over steps [first_step, last_step).
 
@@ -93,7 +92,7 @@ def replay(
         )
     out = np.zeros((candidates.shape[0], slices, REPLAY_COLUMNS))
     opening = _opening(tape, first_step)
-    rows = _rows(tape, setup, step_by_step=step_by_step)
+    rows = _rows(tape)
     edges = slice_edges(first_step, last_step, slices)
 
     def run(index: int) -> None:
@@ -147,15 +146,9 @@ def _opening(tape: Tape, step: int) -> _Opening:
     return _Opening((2, levels.shape[1]), (bids, asks), lots, touch, cursor)
 
 
-def _rows(tape: Tape, setup: Setup, *, step_by_step: bool) -> Rows:
-    """Return the tape's rows, with a skim of them unless every step shall be a full one."""
-    from market.quiet_tmp import frames_of
-    count = 0 if step_by_step else len(tape.steps)
-    columns = [np.zeros(count, dtype=np.int32) for _ in range(6)]
-    skim = Skim(*columns, np.array([tape.base], dtype=np.int64))
-    if count:
-        skim_steps(tape.steps, tape.views, frames_of(tape), 0, count, setup.guarding, setup.limits, skim)
-    return Rows(tape.events, tape.steps, tape.views, tape.plans, skim)
+def _rows(tape: Tape) -> Rows:
+    """Return the tape's rows; every step is a full one."""
+    return Rows(tape.events, tape.steps, tape.views, tape.plans, new_skim(tape.base, 0))
 
 
 def _demand_whole(exchange: Exchange) -> None:
@@ -194,14 +187,13 @@ def replay_one(
     *,
     first_step: int,
     last_step: int,
-    step_by_step: bool = False,
 ) -> Record:
     """Return the full record of one candidate, f8[PARAMETER_COLUMNS], over [first_step, last_step).
 
     It runs once to count what must be kept, then once to keep it.
     """
     candidate = np.ascontiguousarray(parameters, dtype=np.float64)
-    rows = _rows(tape, setup, step_by_step=step_by_step)
+    rows = _rows(tape)
     opening = _opening(tape, first_step)
     records = _records(0, 0, 0)
     account = open_account(setup, trips=0)

@@ -70,7 +70,9 @@ def run_steps(
             note_equity(now_ns, account, scale, records)
         step += 1
         if count == 0 and step < last and nothing_waits(exchange.meter):
-            step = rest(step, last, rows, account, exchange, setup, bids, asks, withheld, still, out)
+            step = rest(
+                step, last, rows, account, exchange, setup, bids, asks, withheld, still, out
+            )
     tally(account, counts, scale, 1.0, out)
     steps_count = max(1.0, out[REPLAY_STEPS])
     out[REPLAY_EXPOSURE] /= steps_count

@@ -7,6 +7,8 @@ that they fit four bytes; what one account decides stands in `quiet.py`.
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from market.breach import LIMIT_VOLATILITY, VOLATILITY_RETURN
 from market.guard import GUARD_CYCLE_SECONDS, GUARD_PULL_SIGMA, GUARD_PULL_TICKS
 from market.jit import kernel
@@ -40,6 +42,12 @@ class Skim(NamedTuple):
     high: I4  # i4[steps]: highest on asks
     reach: I4  # i4[steps]: twice the move of mid that pulls a side, rounded down
     base: I8  # i8[1]
+
+
+def new_skim(base: int, count: int) -> Skim:
+    """Return a skim of `count` unsound steps; without any, no step of a replay is quiet."""
+    state, bid, ask, low, high, reach = (np.zeros(count, dtype=np.int32) for _ in range(6))
+    return Skim(state, bid, ask, low, high, reach, np.array([base], dtype=np.int64))
 
 
 @kernel
