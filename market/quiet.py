@@ -248,93 +248,26 @@ def slope(units: int, scale: I8) -> int:
 
 
 @kernel
-def walk(
-    first: int,
-    cleared: int,
-    skim: Skim,
-    ledger: I8,
-    scale: I8,
-    bids: int,
-    asks: int,
-    still: I8,
-    out: F8,
-) -> int:
-    """Live through the quiet steps from `first` on; return the first that may not be quiet.
+def look_ahead(first: int, cleared: int, skim: Skim, still: I8) -> int:
+    """Return the first step from `first` on whose market breaks a bound; STILL_HIT is written.
 
     Args:
         first: step.
         cleared: a step whose hits are known not to fill us; -1 for none.
         skim: of the tape.
-        ledger: i8[LEDGER_COLUMNS], marked on.
-        scale: i8[SCALE_COLUMNS].
-        bids: lots of our open bids, and of our asks.
-        asks: the same.
-        still: i8[STILL_COLUMNS]; STILL_HIT is written.
-        out: f8[REPLAY_COLUMNS], measured on, as `replay_step.add_step` does.
+        still: i8[STILL_COLUMNS].
     """
-    base = 2 * skim.base[0]
-    per_half = slope(ledger[LEDGER_BASE], scale)
-    per_target = slope(ledger[LEDGER_TARGET], scale)
-    straight = per_half > NO_BID and per_target > NO_BID
-    half = ledger[LEDGER_MARK]
-    before = ledger[LEDGER_EQUITY]
-    cash = before - value(ledger[LEDGER_BASE], half, scale)
-    equity = before
-    peak = ledger[LEDGER_PEAK]
-    deepest = ledger[LEDGER_DRAWDOWN]
-    position = position_lots(ledger, scale)
-    quoted = bids + asks
-    exposure = out[REPLAY_EXPOSURE]
-    quoted_worth = out[REPLAY_QUOTED_WORTH]
-    highest = out[REPLAY_PEAK]
-    fall = out[REPLAY_DRAWDOWN]
     still[STILL_HIT] = 0
-    step = first
-    while step < still[STILL_STOP]:
+    for step in range(first, still[STILL_STOP]):
         if not within(step, skim, still):
-            break
-        if step != cleared and (
+            return step
+        near_us = (
             skim.low[step] <= still[STILL_BEST_BID] or skim.high[step] >= still[STILL_BEST_ASK]
-        ):
+        )
+        if near_us and step != cleared:
             still[STILL_HIT] = 1
-            break
-        now = base + skim.bid[step] + skim.ask[step]
-        if straight:
-            worth_now = now * per_half
-            target = now * per_target
-        else:
-            worth_now = value(ledger[LEDGER_BASE], now, scale)
-            target = value(ledger[LEDGER_TARGET], now, scale)
-        held = cash + worth_now
-        if max(peak, held) - held >= still[STILL_FALL]:
-            break
-        if ledger[LEDGER_DAY_OPENING] - held >= still[STILL_LOSS]:
-            break
-        half = now
-        equity = held
-        peak = max(peak, equity)
-        deepest = max(deepest, peak - equity)
-        worth = 0.5 * half * scale[SCALE_TICK_LOT] / UNITS
-        exposed = position * worth
-        exposure += exposed * exposed
-        excess = (equity - target) / UNITS
-        highest = max(highest, excess)
-        fall = max(fall, highest - excess)
-        quoted_worth += quoted * worth
-        step += 1
-    ledger[LEDGER_MARK] = half
-    ledger[LEDGER_EQUITY] = equity
-    ledger[LEDGER_INVENTORY] += equity - before
-    ledger[LEDGER_PEAK] = peak
-    ledger[LEDGER_DRAWDOWN] = deepest
-    out[REPLAY_STEPS] += step - first
-    if bids > 0 and asks > 0:
-        out[REPLAY_QUOTED] += step - first
-    out[REPLAY_EXPOSURE] = exposure
-    out[REPLAY_QUOTED_WORTH] = quoted_worth
-    out[REPLAY_PEAK] = highest
-    out[REPLAY_DRAWDOWN] = fall
-    return step
+            return step
+    return int(still[STILL_STOP])
 
 
 @kernel
@@ -355,3 +288,73 @@ def within(step: int, skim: Skim, still: I8) -> bool:
     if still[STILL_PULL_BID] != 0 and -moved > skim.reach[step]:
         return False
     return not (still[STILL_PULL_ASK] != 0 and moved > skim.reach[step])
+
+
+@kernel
+def walk(
+    first: int,
+    last: int,
+    skim: Skim,
+    ledger: I8,
+    scale: I8,
+    bids: int,
+    asks: int,
+    still: I8,
+    out: F8,
+) -> int:
+    """Mark and measure steps [first, last), as full ones do; return the one after the last.
+
+    It ends earlier, before a step at which a limit of the account may be crossed. The arguments
+    are those of `replay_step.add_step`, whose arithmetic this repeats with its figures at hand.
+    """
+    base = 2 * skim.base[0]
+    per_half = slope(ledger[LEDGER_BASE], scale)
+    per_target = slope(ledger[LEDGER_TARGET], scale)
+    straight = per_half > NO_BID and per_target > NO_BID
+    half = ledger[LEDGER_MARK]
+    equity = ledger[LEDGER_EQUITY]
+    cash = equity - value(ledger[LEDGER_BASE], half, scale)
+    peak = ledger[LEDGER_PEAK]
+    deepest = ledger[LEDGER_DRAWDOWN]
+    position = position_lots(ledger, scale)
+    exposure = out[REPLAY_EXPOSURE]
+    quoted_worth = out[REPLAY_QUOTED_WORTH]
+    highest = out[REPLAY_PEAK]
+    fall = out[REPLAY_DRAWDOWN]
+    step = first
+    while step < last:
+        now = base + skim.bid[step] + skim.ask[step]
+        if straight:
+            held = cash + now * per_half
+            target = now * per_target
+        else:
+            held = cash + value(ledger[LEDGER_BASE], now, scale)
+            target = value(ledger[LEDGER_TARGET], now, scale)
+        if max(peak, held) - held >= still[STILL_FALL]:
+            break
+        if ledger[LEDGER_DAY_OPENING] - held >= still[STILL_LOSS]:
+            break
+        half = now
+        equity = held
+        peak = max(peak, equity)
+        deepest = max(deepest, peak - equity)
+        worth = 0.5 * half * scale[SCALE_TICK_LOT] / UNITS
+        exposed = position * worth
+        exposure += exposed * exposed
+        excess = (equity - target) / UNITS
+        highest = max(highest, excess)
+        fall = max(fall, highest - excess)
+        quoted_worth += (bids + asks) * worth
+        step += 1
+    ledger[LEDGER_INVENTORY] += equity - ledger[LEDGER_EQUITY]
+    ledger[LEDGER_MARK] = half
+    ledger[LEDGER_EQUITY] = equity
+    ledger[LEDGER_PEAK] = peak
+    ledger[LEDGER_DRAWDOWN] = deepest
+    out[REPLAY_STEPS] += step - first
+    out[REPLAY_QUOTED] += step - first if bids > 0 and asks > 0 else 0
+    out[REPLAY_EXPOSURE] = exposure
+    out[REPLAY_QUOTED_WORTH] = quoted_worth
+    out[REPLAY_PEAK] = highest
+    out[REPLAY_DRAWDOWN] = fall
+    return step

@@ -5,7 +5,7 @@ from market.fills import METER_NEXT_NS, METER_READ, METER_WRITTEN, advance
 from market.jit import kernel
 from market.layout import LEDGER_MARK, NEVER, STEP_NOW_NS, UNITS
 from market.own import both_open_lots
-from market.quiet import STILL_HIT, is_still, prepare, walk
+from market.quiet import STILL_HIT, is_still, look_ahead, prepare, walk
 from market.refresh import HELD_WITHHELD
 from market.replay_step import (
     REPLAY_EXPOSURE,
@@ -140,8 +140,9 @@ def rest(
     step = first
     cleared = -1
     while True:
-        step = walk(step, cleared, skim, account.ledger, setup.scale, bids, asks, still, out)
-        if still[STILL_HIT] == 0:
+        end = look_ahead(step, cleared, skim, still)
+        step = walk(step, end, skim, account.ledger, setup.scale, bids, asks, still, out)
+        if step < end or still[STILL_HIT] == 0:
             break
         meet(rows.steps[step, STEP_NOW_NS], rows, exchange, setup)
         if not nothing_waits(exchange.meter):
