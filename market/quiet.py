@@ -25,6 +25,7 @@ from market.breach import (
     RISK_UNTIL_NS,
     open_loss,
 )
+from market.funding import next_funding_ns
 from market.guard import GUARD_PULL_SIGMA
 from market.jit import kernel
 from market.layout import (
@@ -213,6 +214,7 @@ def stop_before(
     cycle = setup.cycle[0]
     due_ns = (now_ns // cycle + 1) * cycle
     due_ns = min(due_ns, (account.ledger[LEDGER_DAY] + 1) * DAY_NS)
+    due_ns = min(due_ns, next_funding_ns(account.ledger, setup.funding))
     if account.risk[RISK_REASON] == REASON_STOP_LOSS:
         due_ns = min(due_ns, account.risk[RISK_UNTIL_NS])
     ahead = -((now_ns - due_ns) // interval_ns)
