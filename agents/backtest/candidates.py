@@ -26,6 +26,7 @@ from agents.backtest.ranges import (
 )
 from agents.optimizer.space import Dimension, Scale, Space
 from agents.session import Session
+from exchange.errors import RecordingError
 from market.breach import position_cap_lots
 from market.layout import STEP_ASK, STEP_BID, VIEW_READY
 from market.quotes import smallest_lots
@@ -68,12 +69,12 @@ def bounds_of(session: Session, tape: Tape) -> Bounds:
     """Return the bounds at the first step on which the session could quote.
 
     Raises:
-        SweepError: the market was never ready to be quoted on.
+        RecordingError: the market was never ready to be quoted on.
     """
     first = tape.step_at(session.first_ns)
     ready = np.flatnonzero(tape.views[first:, VIEW_READY] > 0.5)
     if ready.size == 0:
-        raise SweepError("the market was never ready to be quoted on; use more hours")
+        raise RecordingError("the market was never ready to be quoted on; use more hours")
     step = tape.steps[first + int(ready[0])]
     half_ticks = int(step[STEP_BID] + step[STEP_ASK])
     lot = Decimal(session.meta.lot)

@@ -87,12 +87,21 @@ def recording_of(session: Session) -> dict[str, Any]:
     }
 
 
+def told_of(chosen: Chosen) -> dict[str, Any]:
+    """Return what the fills of one set rest on, for the line beside them."""
+    return {
+        "session_id": session_id(chosen.session, chosen.parameters),
+        "recording": recording_of(chosen.session),
+        "assumptions": assumptions(chosen.session),
+        "parameters": parameters_of(chosen.parameters),
+    }
+
+
 def session_id(session: Session, parameters: QuoteParameters) -> str:
     """Return a name that the same recording, span, assumptions and set always have."""
-    told = json.dumps(
-        [recording_of(session), assumptions(session), parameters.model_dump()], sort_keys=True
-    )
-    return "backtest-" + hashlib.sha256(told.encode()).hexdigest()[:12]
+    told = [recording_of(session), assumptions(session), parameters_of(parameters)]
+    text = json.dumps(told, sort_keys=True)
+    return "backtest-" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def row_figures(row: F8) -> dict[str, Any]:

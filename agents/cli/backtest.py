@@ -7,6 +7,7 @@ ends with code 130. The last line is the command that gives the first row again,
 import json
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -107,7 +108,7 @@ def backtest(loaded: Loaded[Settings], request: Request) -> int:
         make_ready(loaded.settings)
         return _backtest(loaded, request, Talk())
     except KeyboardInterrupt:
-        say("counterpoint: interrupted before there was anything to show")
+        say("counterpoint: interrupted before the result was ready")
         return INTERRUPTED
 
 
@@ -136,9 +137,10 @@ def _backtest(loaded: Loaded[Settings], request: Request, talk: Talk) -> int:
     shown = [sweep.sets[row] for _, row in ranks]
     parts = sliced(span, session, shown, threads=threads, slices=request.slices)
     looked: list[Chosen] = []
-    for each in shown:
-        looked.append(look(span, session, each, trials=trials))
-        talk("measuring the best", len(looked) / len(shown))
+    with ThreadPoolExecutor(threads) as pool:
+        for chosen in pool.map(lambda each: look(span, session, each, trials=trials), shown):
+            looked.append(chosen)
+            talk("measuring the best", len(looked) / len(shown))
     talk.done()
     close(loaded, request, session, candidates, sweep, ranks, parts, looked, trials)
     return code
@@ -243,7 +245,7 @@ def close(
 
 def write_files(request: Request, first: "Chosen") -> list[dict[str, Any]]:
     """Write fills and picture of the first row; return what was written."""
-    from agents.backtest.document import session_id
+    from agents.backtest.document import session_id, told_of
     from agents.backtest.fills import write
     from agents.cli.backtest_picture import draw
 
@@ -254,6 +256,9 @@ def write_files(request: Request, first: "Chosen") -> list[dict[str, Any]]:
             with request.csv.open("w", encoding="utf-8", newline="") as file:
                 count = write(file, first.record, first.session, session_id=name)
             written.append({"path": str(request.csv), "fills": count, "session_id": name})
+            beside = request.csv.with_name(request.csv.name + ".json")
+            beside.write_text(json.dumps(told_of(first)) + "\n", encoding="utf-8")
+            written.append({"path": str(beside)})
         if request.picture is not None:
             request.picture.write_text(draw(first), encoding="utf-8")
             written.append({"path": str(request.picture)})

@@ -160,6 +160,10 @@ def test_files_are_written_and_named(data):
     told_of = document["written"][0]
     assert len(rows) == told_of["fills"] == document["first_row"]["fills"]["count"]
     assert {row["session_id"] for row in rows} == {told_of["session_id"]}
+    beside = json.loads((data / "fills.csv.json").read_text(encoding="utf-8"))
+    assert beside["session_id"] == told_of["session_id"]
+    assert beside["assumptions"] == document["assumptions"]
+    assert beside["parameters"] == document["rows"][0]["parameters"]
     picture = (data / "day.svg").read_text(encoding="utf-8")
     assert picture.startswith("<svg")
     assert len(picture) < 300_000
