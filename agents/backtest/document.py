@@ -87,6 +87,11 @@ def recording_of(session: Session) -> dict[str, Any]:
     }
 
 
+def configuration_of(session: Session) -> dict[str, Any]:
+    """Return the settings that shape how a set trades."""
+    return session.settings.model_dump(mode="json", include={"account", "executor", "risk"})
+
+
 def told_of(chosen: Chosen) -> dict[str, Any]:
     """Return what the fills of one set rest on, for the line beside them."""
     return {
@@ -100,6 +105,7 @@ def told_of(chosen: Chosen) -> dict[str, Any]:
 def session_id(session: Session, parameters: QuoteParameters) -> str:
     """Return a name that the same recording, span, assumptions and set always have."""
     told = [recording_of(session), assumptions(session), parameters_of(parameters)]
+    told.append(configuration_of(session))
     text = json.dumps(told, sort_keys=True)
     return "backtest-" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -160,7 +166,7 @@ def document(
         "schema": SCHEMA,
         "recording": recording_of(session),
         "assumptions": assumptions(session),
-        "capital": text_of(session.settings.account.capital),
+        "configuration": configuration_of(session),
         "seed": session.settings.seed,
         "sweep": {
             "kind": candidates.kind,

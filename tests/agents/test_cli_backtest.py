@@ -50,7 +50,8 @@ def found(data, *arguments):
 def without_sweep(document):
     """What must not depend on the company in which the first row was tried."""
     row = document["rows"][0] | {"starting_set": None}
-    return [document["recording"], document["assumptions"], row, document["first_row"]]
+    names = ("recording", "assumptions", "configuration", "first_row")
+    return [row, *(document[name] for name in names)]
 
 
 @pytest.mark.parametrize("kind", ["random", "grid"])

@@ -108,11 +108,14 @@ def test_a_rebate_is_negative(chosen):
 
 
 def test_a_session_has_one_name_for_ever(chosen):
-    """The same recording, assumptions and set; another set has another name."""
+    """The same recording, settings and set; another set or capital has another name."""
     session, parameters = chosen.session, chosen.parameters
     name = session_id(session, parameters)
     assert name == session_id(session, parameters.model_copy())
     assert name != session_id(session, parameters.model_copy(update={"levels": 1}))
+    account = session.settings.account.model_copy(update={"capital": 5.0})
+    richer = replace(session, settings=session.settings.model_copy(update={"account": account}))
+    assert name != session_id(richer, parameters)
 
 
 def test_no_fill_is_a_header_alone(chosen):
