@@ -65,6 +65,7 @@ def assumptions(session: Session) -> dict[str, Any]:
         "taker_fee_bps": meta.taker_fee_bps,
         "fee_sign": "cost positive, rebate negative",
         "fee_in_base": meta.fee_in_base,
+        "fundings": len(session.setup.funding),
         "decision_s": executor.cycle_s,
         "guard_interval_ms": executor.guard_interval_ms,
         "own_orders": OWN_ORDERS,

@@ -69,7 +69,7 @@ FIGURES = {
     "inventory": Figure(
         lambda rows: rows[:, REPLAY_NET] - rows[:, REPLAY_SPREAD] - rows[:, REPLAY_FEES],
         money=True,
-        description="from moves of mid, the target's own left out",
+        description="from moves of mid, the target's own left out, and funding",
     ),
     "fills": Figure(_column(REPLAY_FILLS), description="fills"),
     "round_trips": Figure(_column(REPLAY_TRIPS), description="FIFO matches"),

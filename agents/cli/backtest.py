@@ -56,6 +56,7 @@ class Request:
     trials: int | None = None
     csv: Path | None = None
     picture: Path | None = None
+    calibrate: Path | None = None
     as_json: bool = False
 
 
@@ -67,6 +68,14 @@ def demand(request: Request) -> None:
     """
     from agents.backtest.sweep import FIGURES
 
+    if request.calibrate is not None:
+        for flag, given in (("--grid", request.grid), ("--random", request.random),
+                            ("--csv", request.csv)):  # fmt: skip
+            if given is not None:
+                raise CommandError(
+                    f"--calibrate looks at fill models alone; leave out {flag}", USAGE
+                )
+        return
     if request.grid is not None and request.random is not None:
         raise CommandError("--grid and --random are two sweeps; give one of them", USAGE)
     if request.ranges and request.random is None:
@@ -106,6 +115,15 @@ def backtest(loaded: Loaded[Settings], request: Request) -> int:
     demand(request)
     try:
         make_ready(loaded.settings)
+        if request.calibrate is not None:
+            from agents.cli.calibrate import calibrate
+
+            return calibrate(
+                request.calibrate,
+                as_json=request.as_json,
+                pictures=request.picture,
+                seed=loaded.settings.seed,
+            )
         return _backtest(loaded, request, Talk())
     except KeyboardInterrupt:
         say("counterpoint: interrupted before the result was ready")

@@ -52,11 +52,12 @@ def draw(chosen: Chosen) -> str:
     tick = float(meta.tick)
     buys = filled[filled[:, FILLED_SIDE] == BUY]
     sells = filled[filled[:, FILLED_SIDE] != BUY]
+    rest = "moves of mid, funding" if len(session.setup.funding) else "moves of mid"
     money = [
         Line("net of holding", x, net, NET),
         Line("spread captured", x, spread, SPREAD, thin=True),
         Line("fees", x, fees, QUIET, thin=True),
-        Line("moves of mid", x, net - spread - fees, INVENTORY, thin=True),
+        Line(rest, x, net - spread - fees, INVENTORY, thin=True),
     ]
     fills = [
         Marks(

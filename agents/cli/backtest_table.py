@@ -21,9 +21,10 @@ def assumption_lines(document: dict[str, Any]) -> list[str]:
     where = f"{recording['symbol']} on {recording['venue']}, {recording['first']} to "
     fees = f"maker fee {told['maker_fee_bps']:g} bps, taker fee {told['taker_fee_bps']:g} bps "
     pace = f"decisions every {told['decision_s']} s, guard every {told['guard_interval_ms']} ms"
+    fundings = f", {told['fundings']} fundings" if told["fundings"] else ""
     return [
         f"{where}{recording['last']} ({recording['hours']:.1f} h)",
-        f"{fees}(cost positive), capital {capital:,.0f} {quote}",
+        f"{fees}(cost positive){fundings}, capital {capital:,.0f} {quote}",
         f"fills {told['fill_model']}; latency {told['latency']}; {pace}; {told['own_orders']}",
     ]
 

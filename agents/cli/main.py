@@ -153,6 +153,12 @@ def backtest(
     picture: Annotated[
         Path | None, typer.Option("--picture", help="draw the first row (.svg)")
     ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate", help="instead: hold the fill models to this log of real orders"
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option("--threads", help="default: all cores; figures do not vary")
     ] = None,
@@ -177,7 +183,8 @@ def backtest(
     }
     request = testing.Request(
         grid=grid, random=random, ranges=tuple(ranges or ()), threads=threads, slices=slices,
-        sort=sort, top=top, trials=trials, csv=csv, picture=picture, as_json=as_json,
+        sort=sort, top=top, trials=trials, csv=csv, picture=picture, calibrate=calibrate,
+        as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(testing.backtest(resolve(config, change, flags), request))
 

@@ -179,6 +179,8 @@ def test_files_are_written_and_named(data):
         (("--grid", "levels=1:2:5"), 2, "levels must be whole"),
         (("--grid", "levels=1", "--random", 3), 2, "give one of them"),
         (("--range", "levels=1:2"), 2, "belongs to --random"),
+        (("--calibrate", "a.npz", "--grid", "levels=1"), 2, "leave out --grid"),
+        (("--calibrate", "absent.npz"), 4, "absent.npz"),
         (("--random", 0), 2, "takes 1 to 100,000 sets"),
         (("--random", 3, "--range", "levels=3:2"), 2, "is empty"),
         (("--sort", "profits"), 2, "no figure is called 'profits'"),
