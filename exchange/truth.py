@@ -74,6 +74,7 @@ class Score:
     model: str
     needs_ids: bool
     bound: bool  # an end between which models lie, no candidate for the default
+    fit_log_score: float  # on the orders it was fitted on
     log_score: Estimate
     brier: Estimate
     log_score_any: Estimate  # of filled at all or not
@@ -211,6 +212,7 @@ class Examination:
             model=model_text(model),
             needs_ids=kind == FIFO,
             bound=kind in {TRADE_THROUGH, TOUCH},
+            fit_log_score=self.fit_score(model),
             log_score=blocks.mean(logs),
             brier=blocks.mean(brier_scores(chances, came[part])),
             log_score_any=blocks.mean(log_scores(some, some_came[part])),

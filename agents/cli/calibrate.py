@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from exchange.truth import Score, Truth
     from market.scores import Estimate
 
+NOTE = """
+fit, held out, behind others (when born): log scores, 0 is best
+bias: share said to have a fill less the share that had, points, by seconds since birth and since
+the touch reached the order; time: its error, of the complete fill, orders really filled whole
+""".strip()
 DRAWN = ("reality", "touch", "power", "trade-through")
 
 
@@ -89,6 +94,7 @@ def score_document(score: "Score") -> dict[str, Any]:
         "model": score.model,
         "needs_order_ids": score.needs_ids,
         "bound": score.bound,
+        "fit_log_score": score.fit_log_score,
         "log_score": score.log_score.as_list(),
         "brier": score.brier.as_list(),
         "log_score_any_fill": score.log_score_any.as_list(),
@@ -123,40 +129,39 @@ def show(truth: "Truth") -> None:
         f"{whole:,} a whole one; {truth.queued:,} were born behind others\n"
     )
     table = Table(box=None, pad_edge=False)
-    table.add_column("fill model")
+    table.add_column("fill model", no_wrap=True)
     for title in (
-        "log score [95 %]", "behind others", "Brier", "right",
-        "bias 1/10/30 s of birth", "of the touch", "time error p50/p90",
+        "fit", "held out [95 %]", "behind others", "Brier", "right",
+        "bias 1/10/30 s", "since the touch", "time p50/p90",
     ):  # fmt: skip
-        table.add_column(title, justify="right")
-    table.add_row("none: the base rate", interval(truth.base_rate), *[""] * 6)
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_row("none: the base rate", "", interval(truth.base_rate), *[""] * 6)
     for score in sorted(truth.scores, key=lambda each: -each.log_score.value):
         table.add_row(*row(score))
     console.print(table)
-    console.print(
-        f"\nbias: share said to have a fill less the share that had, points{notes(truth)}"
-    )
+    console.print(f"\n{notes(truth)}")
 
 
 def row(score: "Score") -> list[str]:
     """Return the cells of one model."""
-    mark = " (bound)" if score.bound else " (needs order ids)" if score.needs_ids else ""
+    mark = " (bound)" if score.bound else " (needs ids)" if score.needs_ids else ""
     errors = [score.error_median_s.value, score.error_p90_s.value]
     return [
         score.model + mark,
+        f"{score.fit_log_score:.4f}",
         interval(score.log_score),
         f"{score.log_score_queued.value:.4f}",
         f"{score.brier.value:.4f}",
         f"{score.right:.2%}",
         slashed(each.value for each in score.bias_birth.values()),
         slashed(each.value for each in score.bias_touch.values()),
-        " / ".join("> 60 s" if error >= 60.0 else f"{error:.3f} s" for error in errors),
+        "/".join(">60 s" if error >= 60.0 else f"{error:.2f} s" for error in errors),
     ]
 
 
 def notes(truth: "Truth") -> str:
     """Return what closes the table: the fitted powers, the winner, the default's lead."""
-    lines = ["; a time error counts orders that were really filled whole"]
+    lines = [NOTE]
     fitted = ", ".join(f"{name} {power:g}" for name, power in truth.fitted.items())
     lines.append(f"powers fitted: {fitted}")
     lines.append(f"best on the held-out part without order ids: {truth.winner}")
@@ -174,7 +179,7 @@ def interval(found: "Estimate") -> str:
 
 def slashed(values: Any) -> str:
     """Return figures with their signs, one decimal."""
-    return " / ".join(f"{value + 0.0:+.1f}" for value in values)
+    return "/".join(f"{value + 0.0:+.1f}" for value in values)
 
 
 def span(times_ns: tuple[int, int]) -> str:

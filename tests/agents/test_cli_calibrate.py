@@ -27,7 +27,7 @@ def test_the_table_names_every_model_and_the_lead_of_the_default(day, capsys, tm
     """What was fitted, on what, and how far the default is before both bounds; two plots."""
     assert calibrate(day, pictures=tmp_path / "pictures") == 0
     text = capsys.readouterr().out
-    for word in ("risk-averse", "fifo (needs order ids)", "touch (bound)", "powers fitted: power"):
+    for word in ("risk-averse", "fifo (needs ids)", "touch (bound)", "powers fitted: power"):
         assert word in text
     assert text.count("log score: ") == 2
     for name in ("fills-score.svg", "fills-rate.svg"):

@@ -104,6 +104,22 @@ def test_its_own_part_fills_are_no_cancels_before_it(mirror):
 
 
 @BOTH
+def test_lots_that_were_really_filled_are_no_longer_taken_off_the_level(mirror):
+    """A late model goes on waiting behind what others hold: three here, not one."""
+    log = OrderLog(mirror=mirror)
+    log.sell(1, 5, 50)
+    log.buy(2, 0, 5)
+    log.buy(3, 0, 4)
+    log.buy(4, 0, 6)
+    log.buy(2, 0, -5)  # the strict queue cannot know that these stood before it
+    log.sold(0, 2, (3, 2))
+    log.buy(4, 0, -3)
+    log.sold(0, 2, (3, 2))
+    assert fate_of(log, 3, "risk-averse") == [NEVER, NEVER, 0]
+    assert fate_of(log, 3, "fifo")[FATE_LOTS] == 4
+
+
+@BOTH
 def test_nothing_is_said_of_an_order_after_its_cancel(mirror):
     """Censored: a print after it was withdrawn is no fill, not even for the most hopeful model."""
     log = OrderLog(mirror=mirror)
