@@ -60,7 +60,7 @@ QUEUE_CUT = 2  # events the exchange had read when we arrived: who was born earl
 QUEUE_COLUMNS = 3
 
 
-def fill_model(name: str = "risk-averse", *, power: float = 3.0, unit: float = 1.0) -> F8:
+def fill_model(name: str = "power", *, power: float = 4.0, unit: float = 1.0) -> F8:
     """Build f8[MODEL_COLUMNS].
 
     Args:
