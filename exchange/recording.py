@@ -21,6 +21,18 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from exchange.errors import RecordingError
+from market.decode import (
+    BUY_BIT,
+    EXCH_BIT,
+    GOOD,
+    GRID_TOLERANCE,
+    KIND_MASK,
+    LOCAL_BIT,
+    SELL_BIT,
+    WRONG_KIND,
+    WRONG_PRICE,
+    decode_records,
+)
 from market.layout import (
     BUY,
     EVENT_COLUMNS,
@@ -31,9 +43,6 @@ from market.layout import (
     EVENT_PRICE_TICKS,
     EVENT_SEEN,
     EVENT_SIDE,
-    KIND_CLEAR,
-    KIND_DEPTH,
-    KIND_SNAPSHOT,
     RECORDING_DTYPE,
     SCALE_COLUMNS,
     SCALE_FEE_IN_BASE,
@@ -52,18 +61,16 @@ from market.layout import (
 from market.types import F8, I8
 
 # hftbacktest's flags of `ev`; the low byte is the kind.
-EXCH_EVENT = 1 << 31
-LOCAL_EVENT = 1 << 30
-BUY_EVENT = 1 << 29
-SELL_EVENT = 1 << 28
+EXCH_EVENT = 1 << EXCH_BIT
+LOCAL_EVENT = 1 << LOCAL_BIT
+BUY_EVENT = 1 << BUY_BIT
+SELL_EVENT = 1 << SELL_BIT
 DEPTH_EVENT = 1
 TRADE_EVENT = 2
 DEPTH_CLEAR_EVENT = 3
 DEPTH_SNAPSHOT_EVENT = 4
-KIND_MASK = 0xFF
 
 FORMAT = 1
-GRID_TOLERANCE = 1e-6  # of a tick or lot
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever a recording is written
 COMPRESSION = 4  # zlib level: half the time of the default for 3 % more bytes
 
@@ -185,42 +192,42 @@ def decode(data: Data, *, tick: str, lot: str) -> I8:
     Raises:
         RecordingError: a price or quantity is off the grid, or a kind is unknown.
     """
-    flags = cast("Raw", data["ev"])
-    kind = (flags & np.uint64(KIND_MASK)).astype(np.int64)
-    unknown = (kind < KIND_DEPTH) | (kind > KIND_SNAPSHOT)
-    if unknown.any():
-        where = int(np.argmax(unknown))
+    events = np.empty((data.shape[0], EVENT_COLUMNS), np.int64)
+    decode_into(data, events, tick=tick, lot=lot, first=0)
+    return events
+
+
+def decode_into(data: Data, events: I8, *, tick: str, lot: str, first: int) -> None:
+    """Write the events of contiguous records; the first one has number `first`.
+
+    Raises:
+        RecordingError: as `decode`.
+    """
+    plain = data.view(np.uint8).reshape(data.shape[0], RECORDING_DTYPE.itemsize)
+    words, numbers = plain.view(np.int64), plain.view(np.float64)
+    tick_steps, lot_steps = ratio(tick), ratio(lot)
+    code, where = decode_records(
+        words,
+        numbers,
+        float(tick_steps[0]),
+        float(tick_steps[1]),
+        float(lot_steps[0]),
+        float(lot_steps[1]),
+        events,
+    )
+    if code == WRONG_KIND:
+        kind = int(data["ev"][where]) & KIND_MASK
         raise RecordingError(
-            f"event {where} has kind {kind[where]}; allowed are 1 depth, 2 trade, 3 clear, "
+            f"event {first + where} has kind {kind}; allowed are 1 depth, 2 trade, 3 clear, "
             "4 snapshot; give a level-2 recording"
         )
-    price = np.array(data["px"], np.float64)
-    price[(kind == KIND_CLEAR) & ~np.isfinite(price)] = 0.0  # clears the whole side
-    ticks, on_tick = to_steps(price, tick)
-    lots, on_lot = to_steps(np.array(data["qty"], np.float64), lot)
-    on_lot |= kind == KIND_CLEAR
-    for name, right, values, step in (
-        ("price", on_tick, price, tick),
-        ("quantity", on_lot, data["qty"], lot),
-    ):
-        if not right.all():
-            where = int(np.argmin(right))
-            raise RecordingError(
-                f"{name} {values[where]:.12g} of event {where} is no multiple of {step}; "
-                f"give the right one with --{'tick' if name == 'price' else 'lot'}"
-            )
-    events = np.zeros((data.shape[0], EVENT_COLUMNS), np.int64)
-    buys = (flags & np.uint64(BUY_EVENT)) != 0
-    sells = (flags & np.uint64(SELL_EVENT)) != 0
-    events[:, EVENT_KIND] = kind
-    events[:, EVENT_SIDE] = BUY * buys + SELL * sells
-    events[:, EVENT_SEEN] = SEEN_EXCHANGE * ((flags & np.uint64(EXCH_EVENT)) != 0)
-    events[:, EVENT_SEEN] |= SEEN_LOCAL * ((flags & np.uint64(LOCAL_EVENT)) != 0)
-    events[:, EVENT_EXCH_NS] = data["exch_ts"]
-    events[:, EVENT_LOCAL_NS] = data["local_ts"]
-    events[:, EVENT_PRICE_TICKS] = ticks
-    events[:, EVENT_LOTS] = np.where(kind == KIND_CLEAR, 0, lots)
-    return events
+    if code != GOOD:
+        wrong = code == WRONG_PRICE
+        name, column, step = ("price", "px", tick) if wrong else ("quantity", "qty", lot)
+        raise RecordingError(
+            f"{name} {data[column][where]:.12g} of event {first + where} is no multiple of {step}; "
+            f"give the right one with --{'tick' if wrong else 'lot'}"
+        )
 
 
 def encode(events: I8, *, tick: str, lot: str, order_ids: Raw | None = None) -> Data:
@@ -310,13 +317,12 @@ def read_members(path: Path) -> tuple[Data, dict[str, Any] | None]:
     return cast("Data", np.ascontiguousarray(data.astype(RECORDING_DTYPE, copy=False))), meta
 
 
-def load(path: Path) -> Recording:
-    """Read a recording and verify its SHA-256.
+def meta_of(path: Path, found: dict[str, Any] | None) -> Meta:
+    """Return the checked meta of a recording.
 
     Raises:
-        RecordingError: damaged, changed since it was made, or without `meta`.
+        RecordingError: it has none, or one that this program does not understand.
     """
-    data, found = read_members(path)
     if found is None:
         raise RecordingError(
             f"{path}: has no meta (instrument and counts); add it with `counterpoint feed import "
@@ -330,12 +336,27 @@ def load(path: Path) -> Recording:
         raise RecordingError(f"{path}: meta is wrong at {place}: {first['msg']}") from None
     if meta.format != FORMAT:
         raise RecordingError(f"{path}: format {meta.format}, this program reads {FORMAT}")
-    digest = hashlib.sha256(data.tobytes()).hexdigest()
+    return meta
+
+
+def demand_digest(path: Path, meta: Meta, digest: str) -> None:
+    """Raise RecordingError when the data are not those that the meta was written for."""
     if digest != meta.sha256:
         raise RecordingError(
             f"{path}: data has sha256 {digest[:12]}, its meta says {meta.sha256[:12] or 'none'}; "
             "the file was changed or damaged; import it again"
         )
+
+
+def load(path: Path) -> Recording:
+    """Read a recording and verify its SHA-256.
+
+    Raises:
+        RecordingError: damaged, changed since it was made, or without `meta`.
+    """
+    data, found = read_members(path)
+    meta = meta_of(path, found)
+    demand_digest(path, meta, hashlib.sha256(data.data).hexdigest())
     return Recording(meta, decode(data, tick=meta.tick, lot=meta.lot))
 
 

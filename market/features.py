@@ -173,7 +173,9 @@ def new_observer(settings: F8) -> tuple[F8, F8]:
 
 
 @kernel
-def read_events(events: I8, levels: I8, touch: I8, memory: F8, cells: F8, now_ns: int) -> float:
+def read_events(
+    events: I8, offset: int, levels: I8, touch: I8, memory: F8, cells: F8, now_ns: int
+) -> float:
     """Advance the local book over the events seen by `now_ns`; return the lots traded.
 
     Prints of one side with one exchange time are one arrival, which reached as deep as the
@@ -185,14 +187,14 @@ def read_events(events: I8, levels: I8, touch: I8, memory: F8, cells: F8, now_ns
     row = -1  # the arrival being gathered: whose quotes it reached, when, how deep
     when = 0
     reach = 0.0
-    for index in range(read, events.shape[0]):
+    for index in range(read - offset, events.shape[0]):
         if events[index, EVENT_SEEN] & SEEN_LOCAL == 0:
             continue
         if events[index, EVENT_LOCAL_NS] > now_ns:
             break
         # Events for the exchange alone are passed only together with a local one behind them:
         # a cursor that ran ahead over them would tell of a time that is still to come.
-        read = index + 1
+        read = offset + index + 1
         kind = events[index, EVENT_KIND]
         side = events[index, EVENT_SIDE]
         price = events[index, EVENT_PRICE_TICKS]
@@ -222,6 +224,7 @@ def read_events(events: I8, levels: I8, touch: I8, memory: F8, cells: F8, now_ns
 @kernel
 def observe(
     events: I8,
+    offset: int,
     levels: I8,
     touch: I8,
     memory: F8,
@@ -235,7 +238,8 @@ def observe(
     """Advance the local side by one guard step and write its three rows.
 
     Args:
-        events: i8[n, EVENT_COLUMNS], the same array each time, or a longer one that starts alike.
+        events: i8[n, EVENT_COLUMNS], what comes next on the local clock, and more.
+        offset: number of the first of them, at most MEMORY_CURSOR.
         levels: i8[2, width], the local book, changed.
         touch: i8[TOUCH_COLUMNS], changed.
         memory: f8[MEMORY_RING + 2 x cycle steps], changed.
@@ -246,7 +250,7 @@ def observe(
         view_row: f8[VIEW_COLUMNS], written whole.
         plan_row: f8[PLAN_COLUMNS], written whole; new at cycle edges, else the last one.
     """
-    traded = read_events(events, levels, touch, memory, cells, now_ns)
+    traded = read_events(events, offset, levels, touch, memory, cells, now_ns)
     for column in range(VIEW_COLUMNS):
         view_row[column] = memory[MEMORY_VIEW + column]
     for column in range(PLAN_COLUMNS):

@@ -15,7 +15,6 @@ from market.indexing import (
     PASS_CUT,
     PASS_HIGH,
     PASS_HITS,
-    PASS_KEYS,
     PASS_LOW,
     PASS_READ,
     PASS_ROWS,
@@ -44,6 +43,12 @@ SEGMENT_ROWS = 1 << 18
 """Most level changes of a segment: few enough that laying them out stays within the cache."""
 
 
+HIT_SHARE = 4
+"""One event in so many is expected to be a hit, at most."""
+CARRIED_SHARE = 8
+"""And one row in so many to be carried into a segment."""
+
+
 class Indexer:
     """The exchange's side of one tape, as far as it has been read.
 
@@ -53,6 +58,7 @@ class Indexer:
         first_ns: time of step 0.
         interval_ns: from one step to the next.
         segment_rows: most level changes of a segment, unless one clear makes more.
+        expected: about how many events will come; room for so many is reserved, not used.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Indexer:
         first_ns: int,
         interval_ns: int,
         segment_rows: int = SEGMENT_ROWS,
+        expected: int = 0,
     ) -> None:
         self._segment_rows = segment_rows
         self.first_ns = first_ns
@@ -74,27 +81,28 @@ class Indexer:
         state = np.zeros(PASS_COLUMNS, dtype=np.int64)
         state[PASS_LOW] = NO_ASK
         state[PASS_HIGH] = NO_BID
+        # An empty array takes address space and no memory until it is written to.
+        hits, rows = expected // HIT_SHARE, expected + expected // CARRIED_SHARE
+        self._counts: I4 = np.zeros((2, width), dtype=np.int32)
         self._work = Pass(
             state=state,
             levels=levels,
             touch=touch,
-            counts=np.zeros((2, width), dtype=np.int32),
-            keys=np.zeros(0, dtype=np.int32),
             row_keys=np.zeros(0, dtype=np.int32),
             row_events=np.zeros(0, dtype=np.int32),
             row_lots=np.zeros(0, dtype=np.int64),
-            hit_events=np.zeros(0, dtype=np.int32),
-            hit_codes=np.zeros(0, dtype=np.int32),
-            hit_lots=np.zeros(0, dtype=np.int64),
-            hit_ns=np.zeros(0, dtype=np.int64),
+            hit_events=np.empty(hits, dtype=np.int32),
+            hit_codes=np.empty(hits, dtype=np.int32),
+            hit_lots=np.empty(hits, dtype=np.int64),
+            hit_ns=np.empty(hits, dtype=np.int64),
             frames=np.zeros((0, FRAME_COLUMNS), dtype=np.int64),
         )
         self._segments: I8 = np.zeros((0, SEGMENT_COLUMNS), dtype=np.int64)
         self._segment_count = 0
         self._level_keys: I4 = np.zeros(0, dtype=np.int32)
         self._level_starts: I8 = np.zeros(1, dtype=np.int64)
-        self._level_events: I4 = np.zeros(0, dtype=np.int32)
-        self._level_lots: I8 = np.zeros(0, dtype=np.int64)
+        self._level_events: I4 = np.empty(rows, dtype=np.int32)
+        self._level_lots: I8 = np.empty(rows, dtype=np.int64)
         self._key_count = 0
         self._row_count = 0
         self._carried_keys: I4 = np.zeros(0, dtype=np.int32)
@@ -173,27 +181,20 @@ class Indexer:
         )
 
     def _open_segment(self, room: int) -> None:
-        """Begin a segment with what is carried in, and room for so many rows."""
-        work = self._work
-        carried = self._carried_keys.shape[0]
-        if work.row_events.shape[0] != room or work.keys.shape[0] < room + carried:
-            work = work._replace(
-                keys=np.zeros(room + carried, dtype=np.int32),
-                row_keys=np.zeros(room, dtype=np.int32),
-                row_events=np.zeros(room, dtype=np.int32),
-                row_lots=np.zeros(room, dtype=np.int64),
+        """Begin a segment with room for so many rows."""
+        if self._work.row_keys.shape[0] != room:
+            self._work = self._work._replace(
+                row_keys=np.empty(room, dtype=np.int32),
+                row_events=np.empty(room, dtype=np.int32),
+                row_lots=np.empty(room, dtype=np.int64),
             )
-        work.keys[:carried] = self._carried_keys
-        count_levels(work.counts, self._carried_keys)
-        work.state[PASS_KEYS] = carried
-        work.state[PASS_ROWS] = 0
-        self._work = work
+        self._work.state[PASS_ROWS] = 0
 
     def _close_segment(self) -> None:
         """Lay out the open segment; without a row, let the last one reach as far."""
         work, number = self._work, self._segment_count
         end = int(work.state[PASS_CUT])
-        rows, keys_used = int(work.state[PASS_ROWS]), int(work.state[PASS_KEYS])
+        rows, carried = int(work.state[PASS_ROWS]), self._carried_keys.shape[0]
         first_event = int(self._segments[number - 1, SEGMENT_END]) if number else 0
         if end == first_event:
             return
@@ -201,9 +202,12 @@ class Indexer:
             self._segments = self._segments.copy()
             self._segments[number - 1, SEGMENT_END] = end
             return
-        keys = np.sort(work.keys[:keys_used])
-        first_key, last_key = self._key_count, self._key_count + keys_used
-        first, last = self._row_count, self._row_count + rows + self._carried_keys.shape[0]
+        keys = np.empty(carried + rows, dtype=np.int32)
+        used = count_levels(self._carried_keys, self._counts, keys, 0)
+        used = count_levels(work.row_keys[:rows], self._counts, keys, used)
+        keys = np.sort(keys[:used])
+        first_key, last_key = self._key_count, self._key_count + used
+        first, last = self._row_count, self._row_count + carried + rows
         self._level_keys = grown(self._level_keys, first_key, last_key)
         self._level_keys[first_key:last_key] = keys
         self._level_starts = grown(self._level_starts, first_key + 1, last_key + 1)
@@ -211,7 +215,7 @@ class Indexer:
         self._level_lots = grown(self._level_lots, first, last)
         lay_out(
             keys,
-            work.counts,
+            self._counts,
             self._carried_keys,
             self._carried_lots,
             first_event,

@@ -66,10 +66,9 @@ PASS_CANCEL = 4  # first step whose cancel has not arrived
 PASS_DUE_NS = 5  # the earliest of these three times; NEVER when no step waits
 PASS_HITS = 6
 PASS_ROWS = 7  # level changes of the open segment
-PASS_KEYS = 8  # levels with a row in the open segment
-PASS_LOW = 9  # FRAME_LOW and FRAME_HIGH of the step to come
-PASS_HIGH = 10
-PASS_COLUMNS = 11
+PASS_LOW = 8  # FRAME_LOW and FRAME_HIGH of the step to come
+PASS_HIGH = 9
+PASS_COLUMNS = 10
 
 DONE = 0
 HITS_FULL = 1  # grow the arrays of hits, then go on
@@ -82,8 +81,6 @@ class Pass(NamedTuple):
     state: I8  # i8[PASS_COLUMNS]
     levels: I8  # i8[2, width], the exchange's book
     touch: I8  # i8[TOUCH_COLUMNS]
-    counts: I4  # i4[2, width]: rows of each level in the open segment
-    keys: I4  # i4[room]: the levels that have rows, in order of their first one
     row_keys: I4  # i4[room]: key of each level change
     row_events: I4  # i4[room]
     row_lots: I8  # i8[room]: lots << LEVEL_SHIFT | LEVEL_*
@@ -154,15 +151,9 @@ def note_hit(work: Pass, number: int, flags: int, price: int, lots: int, exch_ns
 @kernel
 def note_level(work: Pass, number: int, row: int, column: int, cell: int) -> None:
     """Write one level change; `cell` is lots << LEVEL_SHIFT | LEVEL_*."""
-    state = work.state
-    key = (row << LEVEL_SIDE_SHIFT) | column
-    if work.counts[row, column] == 0:
-        work.keys[state[PASS_KEYS]] = key
-        state[PASS_KEYS] += 1
-    work.counts[row, column] += 1
-    place = state[PASS_ROWS]
-    state[PASS_ROWS] += 1
-    work.row_keys[place] = key
+    place = work.state[PASS_ROWS]
+    work.state[PASS_ROWS] += 1
+    work.row_keys[place] = (row << LEVEL_SIDE_SHIFT) | column
     work.row_events[place] = number
     work.row_lots[place] = cell
 
@@ -195,24 +186,45 @@ def note_clear(work: Pass, number: int, side: int, price: int) -> None:
 
 
 @kernel
-def note_depth(
+def note_touch(
+    work: Pass, number: int, side: int, price: int, more: int, best: int, exch_ns: int
+) -> None:
+    """Write a hit when lots were added at what is now the best price; it was `best` before."""
+    row = (1 - side) >> 1
+    if more > 0 and price == work.touch[row]:
+        posted = HIT_BID_POSTED if row == BID_ROW else HIT_ASK_POSTED
+        if best != price:
+            posted |= HIT_BETTER
+        note_hit(work, number, posted, price, more, exch_ns)
+
+
+@kernel
+def note_print(work: Pass, number: int, side: int, price: int, lots: int, exch_ns: int) -> None:
+    """Write a hit for a print whose aggressor is known."""
+    taker = aggressor(side, price, work.touch)
+    if lots > 0 and taker != 0:
+        flags = HIT_SELL_TRADE if taker == SELL else HIT_BUY_TRADE
+        note_hit(work, number, flags, price, lots, exch_ns)
+
+
+@kernel
+def take_depth(
     work: Pass, number: int, kind: int, side: int, price: int, lots: int, exch_ns: int
 ) -> None:
     """Apply a depth or snapshot event; write its row, and a hit when it is news at the touch."""
     touch = work.touch
-    column = price - touch[TOUCH_BASE]
-    if column < 0 or column >= work.levels.shape[1] or side == 0:
-        apply(work.levels, touch, kind, side, price, lots)  # counts it as outside
-        return
     row = (1 - side) >> 1
     best = touch[row]
     before = apply(work.levels, touch, kind, side, price, lots)
-    note_level(work, number, row, column, (lots << LEVEL_SHIFT) | LEVEL_DEPTH)
-    if lots > before and price == touch[row]:
-        posted = HIT_BID_POSTED if row == BID_ROW else HIT_ASK_POSTED
-        if best != price:
-            posted |= HIT_BETTER
-        note_hit(work, number, posted, price, lots - before, exch_ns)
+    column = price - touch[TOUCH_BASE]
+    if column >= 0 and column < work.levels.shape[1] and side != 0:
+        place = work.state[PASS_ROWS]
+        work.state[PASS_ROWS] = place + 1
+        work.row_keys[place] = (row << LEVEL_SIDE_SHIFT) | column
+        work.row_events[place] = number
+        work.row_lots[place] = (lots << LEVEL_SHIFT) | LEVEL_DEPTH
+        if side * (price - best) >= 0:
+            note_touch(work, number, side, price, lots - before, best, exch_ns)
 
 
 @kernel
@@ -237,39 +249,41 @@ def index_events(
         now_ns: exchange clock.
     """
     state = work.state
-    room = work.row_events.shape[0]
+    levels = work.levels
+    touch = work.touch
+    room = work.row_keys.shape[0]
+    hits_room = work.hit_events.shape[0]
     find_due(work, first_ns, interval_ns, steps)
+    due_ns = state[PASS_DUE_NS]
     for index in range(state[PASS_READ] - offset, events.shape[0]):
         if events[index, EVENT_SEEN] & SEEN_EXCHANGE == 0:
             continue
         exch_ns = events[index, EVENT_EXCH_NS]
         if exch_ns > now_ns:
             break
-        if exch_ns > state[PASS_DUE_NS]:
+        if exch_ns > due_ns:
             pass_time(work, first_ns, interval_ns, steps, exch_ns - 1)
-        if state[PASS_HITS] >= work.hit_events.shape[0]:
+            due_ns = state[PASS_DUE_NS]
+        if state[PASS_HITS] >= hits_room:
             return HITS_FULL
         kind = events[index, EVENT_KIND]
-        needed = 1
-        if kind == KIND_CLEAR:
-            needed = work.touch[TOUCH_BIDS] + work.touch[TOUCH_ASKS]
-        if state[PASS_ROWS] + needed > room:
-            return ROWS_FULL
-        number = offset + index
-        state[PASS_READ] = number + 1
-        state[PASS_CUT] = number + 1
         side = events[index, EVENT_SIDE]
         price = events[index, EVENT_PRICE_TICKS]
         lots = events[index, EVENT_LOTS]
-        if kind == KIND_TRADE:
-            taker = aggressor(side, price, work.touch)
-            if lots > 0 and taker != 0:
-                flags = HIT_SELL_TRADE if taker == SELL else HIT_BUY_TRADE
-                note_hit(work, number, flags, price, lots, exch_ns)
-        elif kind == KIND_CLEAR:
+        number = offset + index
+        place = state[PASS_ROWS]
+        if kind == KIND_CLEAR:
+            if place + touch[TOUCH_BIDS] + touch[TOUCH_ASKS] > room:
+                return ROWS_FULL
             note_clear(work, number, side, price)
-            apply(work.levels, work.touch, kind, side, price, lots)
+            apply(levels, touch, kind, side, price, lots)
+        elif kind == KIND_TRADE:
+            note_print(work, number, side, price, lots, exch_ns)
+        elif place >= room:
+            return ROWS_FULL
         else:
-            note_depth(work, number, kind, side, price, lots, exch_ns)
+            take_depth(work, number, kind, side, price, lots, exch_ns)
+        state[PASS_READ] = number + 1
+        state[PASS_CUT] = number + 1
     pass_time(work, first_ns, interval_ns, steps, now_ns)
     return DONE

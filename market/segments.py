@@ -31,10 +31,24 @@ def carry_levels(keys: I4, levels: I8, carried_keys: I4, carried_lots: I8) -> in
 
 
 @kernel
-def count_levels(counts: I4, keys: I4) -> None:
-    """Count one row, the carried one, of each level."""
-    for index in range(keys.shape[0]):
-        counts[keys[index] >> LEVEL_SIDE_SHIFT, keys[index] & COLUMN_MASK] = 1
+def count_levels(row_keys: I4, counts: I4, keys: I4, known: int) -> int:
+    """Count the rows of each level; return how many levels have any.
+
+    Args:
+        row_keys: i4[n], one key a row.
+        counts: i4[2, width], changed; 0 where a level has no row yet.
+        keys: i4[known + n], the levels that have rows; new ones are written behind the known.
+        known: levels counted already.
+    """
+    for index in range(row_keys.shape[0]):
+        row = row_keys[index] >> LEVEL_SIDE_SHIFT
+        column = row_keys[index] & COLUMN_MASK
+        count = counts[row, column]
+        counts[row, column] = count + 1
+        if count == 0:
+            keys[known] = row_keys[index]
+            known += 1
+    return known
 
 
 @kernel

@@ -10,25 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.book import new_book, window_for
-from market.features import new_observer, observe
 from market.fills import METER_CURSOR, advance, new_exchange
-from market.indexer import Indexer
-from market.jit import kernel
-from market.latency import NO_LATENCY, DelayLine, Latency
+from market.latency import NO_LATENCY, Latency
 from market.layout import (
     DELAY_COLUMNS,
     EVENT_EXCH_NS,
     EVENT_LOCAL_NS,
     EVENT_SEEN,
-    PLAN_COLUMNS,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
-    STEP_COLUMNS,
-    STEP_CURSOR,
     STEP_NOW_NS,
-    VIEW_COLUMNS,
 )
 from market.stream import Stream
+from market.tape_sides import Making, TapeSides
 from market.types import F8, I8
 
 CHECKPOINT_STEPS = 600
@@ -121,38 +115,6 @@ def grid_of(events: I8, interval_ns: int) -> tuple[int, int]:
     return first, int(local[-1]) // interval_ns * interval_ns
 
 
-@kernel
-def observe_steps(
-    events: I8,
-    levels: I8,
-    touch: I8,
-    memory: F8,
-    cells: F8,
-    settings: F8,
-    first_ns: int,
-    interval_ns: int,
-    first: int,
-    last: int,
-    steps: I8,
-    views: F8,
-    plans: F8,
-) -> None:
-    """Write the rows of steps [first, last)."""
-    for step in range(first, last):
-        observe(
-            events,
-            levels,
-            touch,
-            memory,
-            cells,
-            first_ns + step * interval_ns,
-            settings,
-            steps[step],
-            views[step],
-            plans[step],
-        )
-
-
 class TapeBuilder:
     """Builds a tape online; `advance` may be called again and again with a later time.
 
@@ -175,68 +137,20 @@ class TapeBuilder:
     ) -> None:
         self.events = np.ascontiguousarray(events)
         self.interval_ns = interval_ns
-        self.cycle_ns = cycle_ns
-        self.settings = settings
-        self.base, self.width = window_for(events)
         self.first_ns, last_ns = grid_of(events, interval_ns)
         self.count = max(0, (last_ns - self.first_ns) // interval_ns + 1)
-        self.steps = np.zeros((self.count, STEP_COLUMNS), dtype=np.int64)
-        self.views = np.zeros((self.count, VIEW_COLUMNS))
-        self.plans = np.zeros((self.count, PLAN_COLUMNS))
-        self.done = 0
-        self._levels, self._touch = new_book(self.base, self.width)
-        self._memory, self._cells = new_observer(settings)
-        self._delays = DelayLine(latency)
-        self._indexer = Indexer(
-            self.base, self.width, first_ns=self.first_ns, interval_ns=interval_ns
-        )
-        self._exchange_levels, self._exchange_touch = new_book(self.base, self.width)
+        making = Making(interval_ns, cycle_ns, settings, latency)
+        self._sides = TapeSides(making, window_for(events), self.first_ns)
+        self._exchange_levels, self._exchange_touch = new_book(self._sides.base, self._sides.width)
         self._orders, self._reports, self._meter = new_exchange()
         self._checkpoints: list[Checkpoint] = []
 
     def advance(self, now_ns: int) -> Tape:
         """Observe every step up to a time and return the tape so far."""
-        last = min(self.count, max(self.done, (now_ns - self.first_ns) // self.interval_ns + 1))
-        observe_steps(
-            self.events,
-            self._levels,
-            self._touch,
-            self._memory,
-            self._cells,
-            self.settings,
-            self.first_ns,
-            self.interval_ns,
-            self.done,
-            last,
-            self.steps,
-            self.views,
-            self.plans,
-        )
+        last = min(self.count, max(self._sides.done, self._sides.steps_until(now_ns)))
+        self._sides.observe(self.events, 0, last)
         self._checkpoint(last)
-        self._index(self.done, last)
-        self.done = last
-        return Tape(
-            self.events,
-            self.base,
-            self.width,
-            self.interval_ns,
-            self.cycle_ns,
-            self.steps[:last],
-            self.views[:last],
-            self.plans[:last],
-            self._indexer.stream(),
-            tuple(self._checkpoints),
-        )
-
-    def _index(self, first: int, last: int) -> None:
-        """Bring the exchange's side to the time of the last of the new steps."""
-        if first == last:
-            return
-        cursors = self.steps[first:last, STEP_CURSOR] - 1  # the last event seen
-        feed = self.events[cursors, EVENT_LOCAL_NS] - self.events[cursors, EVENT_EXCH_NS]
-        now_ns = np.ascontiguousarray(self.steps[first:last, STEP_NOW_NS])
-        self._indexer.add_steps(self._delays.extend(now_ns, feed))
-        self._indexer.advance(self.events, 0, int(now_ns[-1]))
+        return tape_of(self._sides, self.events, tuple(self._checkpoints))
 
     def _checkpoint(self, last: int) -> None:
         first = len(self._checkpoints) * CHECKPOINT_STEPS
@@ -264,6 +178,22 @@ class TapeBuilder:
                     self._exchange_touch.copy(),
                 )
             )
+
+
+def tape_of(sides: TapeSides, events: I8, checkpoints: tuple[Checkpoint, ...]) -> Tape:
+    """Return what two sides have seen so far."""
+    return Tape(
+        events=events,
+        base=sides.base,
+        width=sides.width,
+        interval_ns=sides.making.interval_ns,
+        cycle_ns=sides.making.cycle_ns,
+        steps=sides.steps[: sides.done],
+        views=sides.views[: sides.done],
+        plans=sides.plans[: sides.done],
+        stream=sides.indexer.stream(),
+        checkpoints=checkpoints,
+    )
 
 
 def build_tape(

@@ -14,7 +14,8 @@ from exchange.importers.assembly import Assembled, Source, counts_of, described,
 from exchange.importers.grid import finest_lot, infer_lot, infer_tick
 from exchange.importers.instruments import Options, file_symbol
 from exchange.importers.reading import Progress, quiet
-from exchange.recording import KIND_MASK, Recording, decode, read_members
+from exchange.recording import Recording, decode, read_members
+from market.decode import KIND_MASK
 from market.layout import (
     EVENT_LOCAL_NS,
     KIND_DEPTH,

@@ -114,7 +114,7 @@ class Watch:
         view, plan = np.zeros(VIEW_COLUMNS), np.zeros(PLAN_COLUMNS)
         now = START + round(self.steps * self.interval * SECOND)
         features.observe(
-            events, self.levels, self.touch, self.memory, self.cells, now, self.settings, step,
+            events, 0, self.levels, self.touch, self.memory, self.cells, now, self.settings, step,
             view, plan,
         )  # fmt: skip
         return step, view, plan
