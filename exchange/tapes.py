@@ -1,0 +1,105 @@
+"""From a recording to its tape: out of the store, or read piece by piece and kept there."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from exchange.recording import Recording
+from exchange.recording_stream import CutSource, FileSource
+from market.feed_delay import DelayedSource, FeedDelay
+from market.tape import Tape
+from market.tape_sides import Making
+from market.tape_store import StoreError, load_tape, save_tape, tape_key
+from market.tape_stream import ArraySource, EventSource, stream_tape
+from market.types import I8
+
+Progress = Callable[[int, int], None]
+"""Told (events read, events expected) now and then."""
+
+
+class _Told:
+    """A source that says how far it has come."""
+
+    def __init__(self, source: EventSource, progress: Progress) -> None:
+        self.expected = source.expected
+        self._source = source
+        self._progress = progress
+        self._read = 0
+
+    def read(self, events: I8) -> int:
+        """Write the next events."""
+        count = self._source.read(events)
+        self._read += count
+        self._progress(self._read, self.expected)
+        return count
+
+
+def silent(*_: object) -> None:
+    """Tell nobody."""
+
+
+def open_tape(
+    recording: Path | Recording,
+    making: Making,
+    *,
+    feed: FeedDelay | None = None,
+    until_ns: int | None = None,
+    store: Path | None = None,
+    progress: Progress = silent,
+    tell: Callable[[str], None] = silent,
+) -> Tape:
+    """Return the tape of a recording, without its events.
+
+    Args:
+        recording: a file, read piece by piece, or one that lies in memory.
+        making: guard interval, cycle, observer settings and latency.
+        feed: delay of the feed in place of the recorded one.
+        until_ns: the recording as it stood at that time.
+        store: folder of stored tapes; None neither looks nor keeps.
+        progress: told how far reading has come; not called when the tape was stored.
+        tell: takes one line when a stored tape is of no use or cannot be kept.
+
+    Raises:
+        RecordingError: the recording cannot be read, or is damaged.
+    """
+    with ExitStack() as stack:
+        source: EventSource
+        if isinstance(recording, Recording):
+            source = ArraySource(recording.events)
+            # The digest in the meta is that of a file; events in memory may be others.
+            content = "" if store is None else hashlib.sha256(recording.events.data).hexdigest()
+        else:
+            source = file = stack.enter_context(FileSource(recording))
+            content = file.identity
+        key = ""
+        if store is not None:
+            key = tape_key(
+                content=content,
+                making=making,
+                span="" if until_ns is None else f"until {until_ns}",
+                feed="recorded" if feed is None else feed.text(),
+            )
+            stored = _stored(store, key, tell)
+            if stored is not None:
+                return stored
+        source = _Told(source, progress)
+        if feed is not None:
+            source = DelayedSource(source, feed)
+        if until_ns is not None:
+            source = CutSource(source, until_ns)
+        tape = stream_tape(source, making)
+    if store is not None:
+        try:
+            save_tape(store, key, tape)
+        except OSError as error:
+            tell(f"the tape could not be kept in {store}: {error.strerror or error}")
+    return tape
+
+
+def _stored(store: Path, key: str, tell: Callable[[str], None]) -> Tape | None:
+    try:
+        return load_tape(store, key)
+    except StoreError as error:
+        tell(f"a stored tape is of no use and is made anew: {error}")
+        return None
