@@ -178,6 +178,12 @@ class Coordinator(Section):
     confidence_min: float = Field(0.6, ge=0, le=1, description="below it a proposal is refused")
     drawdown_max: float = Field(0.2, ge=0, le=1, description="above it a proposal is refused")
     age_max_s: int = Field(900, ge=1, le=86_400, description="older proposals are refused")
+    presets: bool = Field(
+        default=False, description="hierarchical: fixed strategies beside the optimizers"
+    )
+    schedule: str | None = Field(
+        None, description="changes of mode by boundary, such as 6:peer,12:consensus; unset: none"
+    )
 
 
 class Bus(Section):
@@ -258,6 +264,11 @@ class Settings(Section):
         if self.run.optimizers == 1:
             return (self.optimizer.name,)
         return tuple(f"optimizer-{1 + number}" for number in range(self.run.optimizers))
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """The names of all seats: the executor, then the optimizers."""
+        return (self.account.executor, *self.optimizer_seats)
 
     @property
     def keys_folder(self) -> Path:

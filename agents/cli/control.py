@@ -1,4 +1,4 @@
-"""The operator's words to what runs: `status`, `stop`, `rearm`, `pause`, `resume`, `down`.
+"""The operator's words to what runs: `status`, `mode`, `stop`, `rearm`, `pause`, `resume`, `down`.
 
 What is running is found by `stack`; what it shows of itself is gathered by `standing`. Each command
 acts on every run that is alive under the data folder.
@@ -14,14 +14,25 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from agents.cli.exits import ERROR, OK, TIMEOUT, CommandError
+from agents.cli.exits import ERROR, OK, TIMEOUT, USAGE, CommandError
 from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, wait_gone
 from agents.executor.stopfile import add_stop, lift_stops, stops_in
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.elements import SETS_MAX
 from protocol.errors import BusError, ProtocolError, printable
-from protocol.messages import Ack, EmergencyStop, Nack, Pause, Rearm, Resume, Stage, Word
+from protocol.messages import (
+    Ack,
+    EmergencyStop,
+    Mode,
+    ModeChange,
+    Nack,
+    Pause,
+    Rearm,
+    Resume,
+    Stage,
+    Word,
+)
 from protocol.settings import Loaded
 
 ANSWER_S = 10.0
@@ -191,6 +202,39 @@ def pause(loaded: Loaded[Settings], *, quoting: bool) -> int:
         return OK
 
     return on_each(must_run(loaded.settings.data), say)
+
+
+# --- mode ------------------------------------------------------------------------------------
+def mode(loaded: Loaded[Settings], name: str, *, reason: str) -> int:
+    """Switch how proposals become decisions; 0 once the change stands in the decision log."""
+    if name not in set(Mode):
+        offered = ", ".join(Mode)
+        raise CommandError(f"mode must be one of {offered}, found {printable(name)}", USAGE)
+    wanted = Mode(name)
+
+    async def change(stack: Stack) -> int:
+        return await switching(stack, wanted, printable(reason))
+
+    return on_each(must_run(loaded.settings.data), change)
+
+
+async def switching(stack: Stack, wanted: Mode, reason: str) -> int:
+    """Change the mode of one run from the one that it is in now."""
+    async with operator(stack, ANSWER_S) as (me, snapshot):
+        old, generation = snapshot.mode, snapshot.generation
+        if old is wanted:
+            print(f"{wanted.value} is in force already, generation {generation}")
+            return OK
+        document = {"from": old, "to": wanted, "gen": generation, "reason": reason}
+        word = ModeChange.model_validate(document)
+        futures = say_to(me, (COORDINATOR,), word, secrets.token_hex(16), ANSWER_S)
+        said = (await answers(futures, ANSWER_S))[COORDINATOR]
+    wrong = problem(COORDINATOR, said, Stage.DECIDED, ANSWER_S)
+    if wrong is not None:
+        warn(wrong)
+        return ERROR if isinstance(said, Nack) else TIMEOUT
+    print(f"{old.value} -> {wanted.value}, generation {generation + 1}: open rounds are void")
+    return OK
 
 
 # --- status ----------------------------------------------------------------------------------

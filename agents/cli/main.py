@@ -216,6 +216,23 @@ def status(*, data: Data = None, config: Config = None, as_json: Json = False) -
 
 
 @app.command()
+def mode(
+    name: Annotated[
+        str, typer.Argument(help="master-slave, peer, hierarchical or consensus", metavar="NAME")
+    ],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="kept in the log")] = "operator",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Switch the running system to another coordination mode."""
+    from agents.cli import control
+    from agents.cli.flags import resolve
+
+    raise typer.Exit(control.mode(resolve(config, None, {"data": data}), name, reason=reason))
+
+
+@app.command()
 def stop(
     *,
     reason: Annotated[str, typer.Option("--reason", help="kept in the log")] = "operator",

@@ -149,9 +149,9 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     began = time.time()
     settings = loaded.settings
     from agents.bus import endpoints_of
-    from agents.coordinator.modes import demand
+    from agents.coordinator.rules import modes_of
 
-    demand(settings.coordinator.mode)
+    modes_of(settings)
     if settings.bus.folder is not None or settings.bus.port is not None:
         endpoints_of(settings)
     prepare(settings)

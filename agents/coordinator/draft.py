@@ -5,7 +5,16 @@ The building blocks of actions live here: each appends what became true, then sa
 
 from dataclasses import replace
 
-from agents.coordinator.events import Append, Effect, Fenced, Post, Publish, Reply, Withdraw
+from agents.coordinator.events import (
+    Append,
+    Effect,
+    Fenced,
+    Measure,
+    Post,
+    Publish,
+    Reply,
+    Withdraw,
+)
 from agents.coordinator.records import Body, Kind, Record, fold
 from agents.coordinator.state import (
     Decided,
@@ -15,13 +24,17 @@ from agents.coordinator.state import (
     Proposal,
     State,
     round_word,
+    voters,
+    weight,
 )
 from protocol.bus.frames import derive_id
 from protocol.errors import NackCode
 from protocol.merge import digest
-from protocol.messages import Ack, BoundaryDone, Decision, Nack, Stage, Word
+from protocol.messages import Ack, BoundaryDone, Decision, Nack, QuoteParameters, Stage, Word
 
-Said = Reply | Post | Withdraw | Publish | Fenced
+Said = Reply | Post | Withdraw | Publish | Fenced | Measure
+SHOWN_MAX = 64
+"""Messages to peers whose answer is still listened to."""
 
 
 class Draft:
@@ -49,8 +62,10 @@ class Draft:
         self._said.append(effect)
 
     def withdraw_round(self, opened: OpenRound) -> None:
-        """Stop asking for a vote."""
-        self.send(Withdraw(round_id(self.state, opened)))
+        """Stop asking for votes."""
+        for voter in voters(self.state):
+            if voter not in opened.votes:
+                self.send(Withdraw(round_id(self.state, opened, voter)))
 
     def effects(self) -> tuple[Effect, ...]:
         """Return what is to be done: the log first."""
@@ -65,9 +80,9 @@ def flight_of(state: State) -> Flight:
     return Flight.IN_FORCE if state.in_force is not None else Flight.NONE
 
 
-def round_id(state: State, opened: OpenRound) -> str:
-    """Return the message id of a round: new with every epoch, as its number is."""
-    return derive_id(state.rules.seed, "round", opened.epoch, opened.number)
+def round_id(state: State, opened: OpenRound, voter: str) -> str:
+    """Return the message id of a round to one voter: new with every epoch, as its number is."""
+    return derive_id(state.rules.seed, "round", opened.epoch, opened.number, voter)
 
 
 def decision_id(state: State, decided: Decided) -> str:
@@ -107,65 +122,94 @@ def reply_of(state: State, proposal: Proposal) -> Reply:
     return Reply(proposal.src, proposal.id, _stage(state, proposal))
 
 
-def _stage(_state: State, proposal: Proposal) -> Word:
+def _stage(state: State, proposal: Proposal) -> Word:
     match proposal.fate:
         case Fate.WAITING:
             return Ack(stage=Stage.RECEIVED)
         case Fate.DECIDED:
-            return Ack(stage=Stage.DECIDED, digest=digest(proposal.params))
+            return Ack(stage=Stage.DECIDED, digest=_digest(state, proposal))
         case Fate.APPLIED:
-            return Ack(stage=Stage.APPLIED, digest=digest(proposal.params))
+            return Ack(stage=Stage.APPLIED, digest=_digest(state, proposal))
         case Fate.REFUSED:
             assert proposal.code is not None, f"proposal {proposal.id} refused without a code"
             return Nack(code=proposal.code, detail=proposal.detail)
 
 
-def ask(draft: Draft, proposal: str) -> None:
-    """Open a round on one proposal and put it to the executor."""
+def _digest(state: State, proposal: Proposal) -> str:
+    """Return the digest of what a proposal led to: a merge is another set than any of its parts."""
+    for held in (state.flight, state.in_force):
+        if held is not None and proposal.id in held.basis:
+            return digest(held.params)
+    return digest(proposal.params)
+
+
+def open_round(draft: Draft, sets: tuple[str, ...], candidate: QuoteParameters) -> OpenRound:
+    """Log a round: the sets, their weights, and what follows from them."""
     state = draft.state
     body = {
         "round": state.rounds + 1,
         "epoch": state.epoch,
-        "proposal": proposal,
+        "sets": list(sets),
+        "weights": [weight(state, state.proposals[key]) for key in sets],
+        "candidate": candidate.model_dump(),
         "deadline": state.now_ns + state.rules.vote_wait_ns,
     }
     draft.record(Kind.ROUND, body)
-    post_round(draft)
+    opened = draft.state.round
+    assert opened is not None, "a round that was logged is not open"
+    return opened
 
 
-def post_round(draft: Draft) -> None:
-    """Put the open round to the executor, until its vote is in."""
+def post_round(draft: Draft, wanted: tuple[str, ...]) -> None:
+    """Put the open round to voters, each until its vote is in."""
     state, word = draft.state, round_word(draft.state)
     assert word is not None and state.round is not None, "no open round to put"  # noqa: PT018
-    key = round_id(state, state.round)
-    draft.send(Post(state.rules.executor, key, word, generation=state.generation))
+    for voter in wanted:
+        key = round_id(state, state.round, voter)
+        draft.send(Post(voter, key, word, generation=state.generation))
 
 
-def decide(draft: Draft, proposal: str) -> None:
-    """Make an approved proposal the decision in flight."""
+def show_round(draft: Draft) -> None:
+    """Say the open round to every seat as a peer, each until it has received it."""
+    state, word = draft.state, round_word(draft.state)
+    assert word is not None and state.round is not None, "no open round to show"  # noqa: PT018
+    shown = dict(state.shown)
+    for peer in state.rules.seats:
+        key = round_id(state, state.round, peer)
+        shown[key] = (state.round.number, peer)
+        draft.send(Post(peer, key, word, generation=state.generation, until=Stage.RECEIVED))
+    while len(shown) > SHOWN_MAX:
+        del shown[next(iter(shown))]
+    draft.state = replace(draft.state, shown=shown)
+
+
+def decide(draft: Draft, basis: tuple[str, ...], params: QuoteParameters, author: str) -> None:
+    """Make a set the decision in flight.
+
+    Args:
+        basis: ids of the proposals that it follows from.
+        author: the seat or preset whose set it is; several, joined by +, whose sets it merges.
+    """
     state = draft.state
     assert state.flight is None, f"{state.flight} is in flight already"
-    held = state.proposals[proposal]
-    start_ns = state.now_ns if held.boundary is None else _boundary_ns(state)
+    # A boundary that still waits for answers has nothing to do with what is decided meanwhile.
+    opened = state.boundary if state.settled else None
+    start_ns = state.now_ns if opened is None else opened.time_ns
     body = {
         "pair": [state.epoch, state.version + 1],
-        "params": held.params.model_dump(),
-        "basis": [held.id],
-        "seat": held.src,
+        "params": params.model_dump(),
+        "basis": list(basis),
+        "seat": author,
         "mode": state.mode.value,
         "generation": state.generation,
         "not_before": start_ns + state.rules.tuning_latency_ns,
         "not_after": start_ns + state.rules.validity_ns,
-        "boundary": held.boundary,
+        "boundary": None if opened is None else opened.index,
     }
     draft.record(Kind.DECISION, body)
     post_decision(draft)
-    draft.send(reply_of(draft.state, draft.state.proposals[proposal]))
-
-
-def _boundary_ns(state: State) -> int:
-    assert state.boundary is not None, "the proposal's boundary is not open"
-    return state.boundary.time_ns
+    for key in basis:
+        draft.send(reply_of(draft.state, draft.state.proposals[key]))
 
 
 def post_decision(draft: Draft) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from agents.coordinator.records import Record
-from protocol.messages import Decision, Pair, Word
+from protocol.messages import Decision, Pair, QuoteParameters, Stage, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,19 @@ class Tick:
     """Venue time has passed; only told when the clock is real."""
 
 
-Event: TypeAlias = Started | Heard | Answered | Tick
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was asked for by `Measure` of the same key is known.
+
+    Attributes:
+        nets: net profit against holding, quote asset, of each set in the order asked for.
+    """
+
+    key: str
+    nets: tuple[float, ...]
+
+
+Event: TypeAlias = Started | Heard | Answered | Tick | Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,8 @@ class Post:
     ref: str | None = None
     pair: Pair | None = None
     generation: int | None = None
+    until: Stage | None = None
+    """The stage that is final where it is not the word's usual one: a round of peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,16 @@ class Withdraw:
     """Stop resending a posted message: its answer no longer matters."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Replay each set, flat at first, from one venue time to another; then tell `Measured`."""
+
+    key: str
+    sets: tuple[QuoteParameters, ...]
+    first_ns: int
+    last_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +115,4 @@ class Fenced:
     detail: str
 
 
-Effect: TypeAlias = Append | Reply | Post | Withdraw | Publish | Fenced
+Effect: TypeAlias = Append | Reply | Post | Withdraw | Measure | Publish | Fenced

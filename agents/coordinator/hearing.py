@@ -9,14 +9,16 @@ from dataclasses import replace
 from agents.coordinator.draft import Draft, acknowledge, post_closed, reply_of
 from agents.coordinator.events import Fenced, Heard, Reply
 from agents.coordinator.judged import note_applied
-from agents.coordinator.modes import MODES, Signal
+from agents.coordinator.modes.offered import objection
+from agents.coordinator.modes.table import Signal
+from agents.coordinator.polling import hear_vote
 from agents.coordinator.records import Kind, update_body
-from agents.coordinator.state import State, snapshot
-from protocol.errors import NackCode
+from agents.coordinator.state import Phase, State, snapshot
+from protocol.bus.frames import derive_id
+from protocol.errors import NackCode, printable
 from protocol.merge import digest
 from protocol.messages import (
     Boundary,
-    Choice,
     EmergencyStop,
     Mode,
     ModeChange,
@@ -46,7 +48,7 @@ def hear(draft: Draft, heard: Heard) -> Signal | None:
         case ParameterUpdate() as word:
             return _proposal(draft, heard, word)
         case Vote() as word:
-            return _vote(draft, heard, word)
+            return hear_vote(draft, heard, word)
         case ModeChange() as word:
             return _mode_change(draft, heard, word)
         case EmergencyStop() as word:
@@ -87,7 +89,19 @@ def _boundary(draft: Draft, heard: Heard, word: Boundary) -> Signal | None:
     draft.state = replace(draft.state, now_ns=max(draft.state.now_ns, word.venue_time))
     body = {"index": word.index, "id": heard.id, "incumbent": list(pair)}
     draft.record(Kind.BOUNDARY, body)
-    return Signal.BOUNDARY
+    return _scheduled(draft, word.index) or Signal.BOUNDARY
+
+
+def _scheduled(draft: Draft, index: int) -> Signal | None:
+    """Change the mode at a boundary for which that was configured."""
+    state = draft.state
+    wanted = dict(state.rules.schedule).get(index)
+    if wanted is None or wanted is state.mode:
+        return None
+    key = derive_id(state.rules.seed, "schedule", index)
+    switch(draft, key, wanted, f"scheduled for boundary {index}")
+    # What lies before voters is voided first; after that the boundary is looked at by itself.
+    return Signal.SWITCHED if state.phase is not Phase.IDLE else None
 
 
 def _no_update(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
@@ -117,7 +131,10 @@ def _renew(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
     young = held.not_after_ns - state.now_ns > state.rules.validity_ns // 2
     if old is None or young or waiting:
         return None
-    update = old.update.model_copy(update={"timestamp": utc_text(state.now_ns)})
+    # What is in force may be a merge: its own set is renewed, on one of its parts' grounds.
+    data = old.update.data.model_copy(update={"optimized_params": held.params})
+    change = {"timestamp": utc_text(state.now_ns), "data": data}
+    update = old.update.model_copy(update=change)
     body = {"src": heard.src, "id": heard.id, "update": update_body(update), "renewal": True}
     draft.record(Kind.PROPOSAL, body)
     return Signal.PROPOSAL
@@ -168,7 +185,14 @@ def _answer(draft: Draft, heard: Heard, word: ParameterUpdate | None) -> Signal 
 
 def _free(draft: Draft, heard: Heard, word: ParameterUpdate) -> Signal | None:
     """Take a proposal that belongs to no boundary: the clock is real, or the sender no seat."""
-    if len(draft.state.queue) >= QUEUE_MAX:
+    state = draft.state
+    if state.mode is not Mode.MASTER_SLAVE and (
+        state.rules.lockstep or heard.src not in state.rules.seats
+    ):
+        line = f"{state.mode.value} takes the sets of seats alone, in lockstep at boundaries alone"
+        _nack(draft, heard, NackCode.MODE, line)
+        return None
+    if len(state.queue) >= QUEUE_MAX:
         _nack(draft, heard, NackCode.BUSY, f"{QUEUE_MAX} proposals are waiting")
         return None
     body = {"src": heard.src, "id": heard.id, "update": update_body(word)}
@@ -177,58 +201,33 @@ def _free(draft: Draft, heard: Heard, word: ParameterUpdate) -> Signal | None:
     return Signal.PROPOSAL
 
 
-def _vote(draft: Draft, heard: Heard, word: Vote) -> Signal | None:
-    state, opened = draft.state, draft.state.round
-    if heard.src != state.rules.executor:
-        _nack(draft, heard, NackCode.FORBIDDEN, "the executor is the only voter in this mode")
-        return None
-    acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
-    if opened is None or word.round != opened.number:
-        return None
-    if word.candidate != digest(state.proposals[opened.proposal].params):
-        return None
-    body = {"round": opened.number, "epoch": opened.epoch, "voter": heard.src}
-    draft.record(Kind.VOTE, {**body, "choice": word.choice.value, "reason": word.reason or ""})
-    draft.withdraw_round(opened)
-    if word.choice is Choice.APPROVE:
-        return Signal.APPROVED
-    draft.verdict = _verdict(word)
-    return Signal.REJECTED
-
-
-def _verdict(word: Vote) -> tuple[NackCode, str]:
-    """Return code and detail of a rejection: a reason may begin with its code."""
-    reason = word.reason or f"the executor said {word.choice.value}"
-    first, _, rest = reason.partition(" ")
-    for code in NackCode:
-        if first.rstrip(":") == code.value and rest:
-            return code, rest
-    return NackCode.RISK_VETO, reason
-
-
 def _mode_change(draft: Draft, heard: Heard, word: ModeChange) -> Signal | None:
     state = draft.state
     if heard.id in state.changes:
         acknowledge(draft, heard.src, heard.id, Stage.DECIDED)
         return None
-    if word.to not in MODES:
-        offered = ", ".join(mode.value for mode in Mode if mode in MODES)
-        _nack(draft, heard, NackCode.MODE, f"mode must be one of {offered}, found {word.to.value}")
+    line = objection(word.to, state.rules.seats)
+    if line is not None:
+        _nack(draft, heard, NackCode.MODE, printable(line))
         return None
     if word.old is not state.mode or word.gen != state.generation:
         found = f"{word.old.value} of generation {word.gen}"
         line = f"must change {state.mode.value} of generation {state.generation}, found {found}"
         _nack(draft, heard, NackCode.STALE_GENERATION, line)
         return None
-    opened = state.round
-    generation = state.generation + 1
-    body = {"id": heard.id, "from": word.old.value, "to": word.to.value, "reason": word.reason}
+    switch(draft, heard.id, word.to, word.reason)
+    acknowledge(draft, heard.src, heard.id, Stage.DECIDED)
+    return Signal.SWITCHED
+
+
+def switch(draft: Draft, key: str, mode: Mode, reason: str) -> None:
+    """Void the open round and append the change of mode: the next generation begins."""
+    state, opened = draft.state, draft.state.round
     if opened is not None:
         draft.record(Kind.VOID, {"round": opened.number, "epoch": opened.epoch})
         draft.withdraw_round(opened)
-    draft.record(Kind.MODE, {**body, "generation": generation})
-    acknowledge(draft, heard.src, heard.id, Stage.DECIDED)
-    return Signal.SWITCHED
+    body = {"id": key, "from": state.mode.value, "to": mode.value, "reason": reason}
+    draft.record(Kind.MODE, {**body, "generation": state.generation + 1})
 
 
 def _stop(draft: Draft, heard: Heard, word: EmergencyStop) -> Signal | None:

@@ -1,5 +1,7 @@
 """How the executor judged a decision, by its answer or by the pair that it trades under."""
 
+from dataclasses import replace
+
 from agents.coordinator.draft import (
     Draft,
     decision_id,
@@ -12,9 +14,10 @@ from agents.coordinator.draft import (
     round_id,
 )
 from agents.coordinator.events import Answered, Fenced, Withdraw
-from agents.coordinator.modes import FLIGHT, Judgement, Signal
+from agents.coordinator.modes.flight import FLIGHT, Judgement
+from agents.coordinator.modes.table import Signal
 from agents.coordinator.records import Kind
-from agents.coordinator.state import Decided, Phase, State
+from agents.coordinator.state import Decided, Phase, State, voters
 from protocol.errors import NackCode
 from protocol.messages import Ack, Nack, Pair, Stage
 
@@ -25,13 +28,28 @@ def answered(draft: Draft, event: Answered) -> Signal | None:
     flight = state.flight
     if flight is not None and event.id == decision_id(state, flight):
         return _judged(draft, event, flight)
+    if event.id in state.shown:
+        _checked(draft, event)
+        return None
     if event.word is not None:
         return None  # received; a vote comes as a word of its own
-    if state.round is not None and event.id == round_id(state, state.round):
-        post_round(draft)
-    elif _is_closed(state, event.id):
+    if _is_closed(state, event.id):
         post_closed(draft)
+    elif state.round is not None:
+        for voter in voters(state):
+            if event.id == round_id(state, state.round, voter):
+                post_round(draft, (voter,))
     return None
+
+
+def _checked(draft: Draft, event: Answered) -> None:
+    """Log the alarm of a peer that found another merge than ours: one of us is broken, or lies."""
+    shown = dict(draft.state.shown)
+    number, peer = shown.pop(event.id)
+    draft.state = replace(draft.state, shown=shown)
+    if isinstance(event.word, Nack):
+        body = {"round": number, "peer": peer, "code": event.word.code.value}
+        draft.record(Kind.ALARM, {**body, "detail": event.word.detail})
 
 
 def _is_closed(state: State, key: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Self
 from agents.coordinator.records import Kind, Record
 from protocol.journal import Entry, Journal, Row
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TABLE = "log"
 FILE = "decisions.sqlite"
 

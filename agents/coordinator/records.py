@@ -9,23 +9,31 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from agents.coordinator.hedge import Hedge, Running
 from agents.coordinator.rules import Rules
 from agents.coordinator.state import (
+    VOID,
     Answer,
     Closed,
     Decided,
     Fate,
     OpenBoundary,
     OpenRound,
+    Outcomes,
     Phase,
     Proposal,
+    Standing,
     State,
+    incumbent,
+    is_whole,
 )
 from protocol.errors import NackCode
 from protocol.messages import Mode, Pair, ParameterUpdate, QuoteParameters
 
 HISTORY_MAX = 1024
 """Answered ids kept in memory; older ones are past every `ttl` by far."""
+REST_DOUBLINGS_MAX = 6
+"""After so many rounds without a quorum in a row the rest between them grows no more."""
 
 Body = dict[str, Any]
 V = TypeVar("V")
@@ -41,6 +49,9 @@ class Kind(StrEnum):
     ROUND = "round"
     VOTE = "vote"
     VOID = "void"
+    MEASURED = "measured"
+    ALARM = "alarm"
+    """A peer found another merge than ours."""
     REFUSED = "refused"
     DECISION = "decision"
     APPLIED = "applied"
@@ -71,8 +82,7 @@ def restored(rules: Rules, records: Iterable[Record]) -> State:
         state = fold(state, record)
     phase = Phase.IDLE
     if state.boundary is not None:
-        whole = len(state.boundary.answers) == len(rules.seats)
-        phase = Phase.SETTLING if whole else Phase.COLLECTING
+        phase = Phase.SETTLING if is_whole(state) else Phase.COLLECTING
     return replace(state, phase=phase)
 
 
@@ -138,25 +148,60 @@ def _round(state: State, body: Body, _time_ns: int) -> State:
     opened = OpenRound(
         number=body["round"],
         epoch=body["epoch"],
-        proposal=body["proposal"],
+        sets=tuple(body["sets"]),
+        weights=tuple(body["weights"]),
+        candidate=QuoteParameters.model_validate(body["candidate"]),
         deadline_ns=body["deadline"],
     )
     return replace(state, round=opened, rounds=opened.number)
 
 
-def _vote(state: State, _body: Body, _time_ns: int) -> State:
+def _vote(state: State, body: Body, _time_ns: int) -> State:
+    opened = state.round
+    if opened is None or opened.number != body["round"]:
+        return state
+    choice = VOID if body["voter"] in opened.votes else body["choice"]
+    return replace(state, round=replace(opened, votes={**opened.votes, body["voter"]: choice}))
+
+
+def _void(state: State, body: Body, time_ns: int) -> State:
+    state = replace(state, round=None)
+    if not body.get("silent"):
+        return state
+    wait_ns = state.rules.vote_wait_ns * 2 ** min(state.silences, REST_DOUBLINGS_MAX)
+    return replace(state, silences=state.silences + 1, rest_until_ns=time_ns + wait_ns)
+
+
+def _measured(state: State, body: Body, time_ns: int) -> State:
+    outcomes = dict(state.outcomes)
+    for seat, won in body["won"].items():
+        held = outcomes.get(seat, Outcomes())
+        outcomes[seat] = Outcomes(held.wins + bool(won), held.outcomes + 1)
+    standing = Standing(
+        sets={name: QuoteParameters.model_validate(each) for name, each in body["next"].items()},
+        held=incumbent(state),
+        since_ns=time_ns,
+        boundary=body["boundary"],
+    )
+    state = replace(state, outcomes=outcomes, standing=standing)
+    told = body["supervisor"]
+    if told is None:
+        return state
+    hedge = Hedge(tuple(told["experts"]), told["horizon"], tuple(told["lost"]), told["windows"])
+    return replace(state, hedge=hedge, running=Running(**told["running"]))
+
+
+def _alarm(state: State, _body: Body, _time_ns: int) -> State:
     return state
-
-
-def _void(state: State, _body: Body, _time_ns: int) -> State:
-    return replace(state, round=None)
 
 
 def _refused(state: State, body: Body, _time_ns: int) -> State:
     state = _settle(state, body["id"], Fate.REFUSED, NackCode(body["code"]), body["detail"])
     queue = tuple(each for each in state.queue if each != body["id"])
-    closes = state.round is not None and state.round.proposal == body["id"]
-    return replace(state, queue=queue, round=None if closes else state.round)
+    if state.round is None or body["id"] not in state.round.sets:
+        return replace(state, queue=queue)
+    # Voted down: that was an answer, so the next round need not wait.
+    return replace(state, queue=queue, round=None, silences=0, rest_until_ns=0)
 
 
 def _decision(state: State, body: Body, _time_ns: int) -> State:
@@ -174,15 +219,19 @@ def _decision(state: State, body: Body, _time_ns: int) -> State:
         state = _settle(state, each, Fate.DECIDED)
     queue = tuple(each for each in state.queue if each not in decided.basis)
     version = decided.pair[1]
+    state = replace(state, silences=0, rest_until_ns=0)
     return replace(state, flight=decided, version=version, queue=queue, round=None)
 
 
 def _applied(state: State, body: Body, _time_ns: int) -> State:
     flight = state.flight
     assert flight is not None, f"decision {body['pair']} was applied without having been made"
+    own = [state.proposals[each] for each in flight.basis if each in state.proposals]
+    trial = {each.src: each.params for each in own}
+    standing = replace(state.standing, trial=trial, against=incumbent(state))
     for each in flight.basis:
         state = _settle(state, each, Fate.APPLIED)
-    return replace(state, in_force=flight, flight=None)
+    return replace(state, in_force=flight, flight=None, standing=standing)
 
 
 def _rejected(state: State, body: Body, _time_ns: int) -> State:
@@ -208,7 +257,12 @@ def _done(state: State, body: Body, time_ns: int) -> State:
 def _mode(state: State, body: Body, _time_ns: int) -> State:
     changes = _with(state.changes, body["id"], body["generation"])
     return replace(
-        state, mode=Mode(body["to"]), generation=body["generation"], changes=changes, round=None
+        state,
+        mode=Mode(body["to"]),
+        generation=body["generation"],
+        changes=changes,
+        round=None,
+        standing=Standing(),  # what stood under another mode may be hours old
     )
 
 
@@ -232,6 +286,8 @@ _FOLDS: Mapping[Kind, Callable[[State, Body, int], State]] = {
     Kind.ROUND: _round,
     Kind.VOTE: _vote,
     Kind.VOID: _void,
+    Kind.MEASURED: _measured,
+    Kind.ALARM: _alarm,
     Kind.REFUSED: _refused,
     Kind.DECISION: _decision,
     Kind.APPLIED: _applied,

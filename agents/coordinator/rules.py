@@ -3,15 +3,24 @@
 Times are venue time, nanoseconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agents.coordinator.hedge import Patience
 from agents.settings import Clock, Settings
+from protocol.errors import SettingsError, printable
+from protocol.merge import on_grid
 from protocol.messages import Mode, QuoteParameters
 
 SECOND_NS = 1_000_000_000
 VOTE_WAIT_S = 5
 """Venue seconds after which an unanswered round is refused; lockstep waits instead."""
-UNITS = 100_000_000
+HEDGE_WINDOWS = 48
+"""T of the Hedge weights, fixed in advance: eight hours of ten-minute boundaries."""
+PATIENCE = Patience(margin=0.05, windows=3, dwell_ns=0)
+DWELL_BOUNDARIES = 3
+"""Boundaries for which a strategy runs in any case."""
+PRESETS = (("preset-tight", 0.8), ("preset-steady", 1.0), ("preset-wide", 1.25))
+"""Strategies without an optimizer: the starting set with its spread times a factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,12 @@ class Rules:
     tuning_latency_ns: int
     validity_ns: int
     vote_wait_ns: int
+    schedule: tuple[tuple[int, Mode], ...] = ()
+    """Boundaries, by number from 1, at which the mode changes without an operator."""
+    presets: tuple[tuple[str, QuoteParameters], ...] = ()
+    """Strategies of the hierarchical mode beside the optimizers."""
+    hedge_windows: int = HEDGE_WINDOWS
+    patience: Patience = PATIENCE
 
 
 def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
@@ -41,19 +56,23 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
 
     Raises:
         RecordingError, AdviceError: see `baseline_of`.
-        ModeError: the mode is not in this version.
+        ModeError: the seats cannot have the mode.
+        SettingsError: the schedule of modes cannot be read, or the parameters are off the grid.
     """
-    from agents.coordinator.modes import demand  # which stands on this module
-
-    demand(settings.coordinator.mode)
+    seats, schedule = modes_of(settings)
     baseline = baseline_of(settings)
+    try:
+        on_grid(baseline)
+    except ValueError as error:
+        first = printable(str(error).splitlines()[0])
+        raise SettingsError(f"parameters must be valid on the 1e-8 grid: {first}") from None
     lockstep = settings.run.clock is Clock.LOCKSTEP
     # On a recording that is played faster, five venue seconds are too short for any answer.
     haste = 1.0 if lockstep else max(1.0, settings.run.speed)
     return Rules(
         name=name,
         executor=settings.account.executor,
-        seats=(settings.account.executor, *settings.optimizer_seats),
+        seats=seats,
         baseline=baseline,
         mode=settings.coordinator.mode,
         lockstep=lockstep,
@@ -66,6 +85,55 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
         tuning_latency_ns=settings.optimizer.tuning_latency_ns,
         validity_ns=settings.optimizer.validity_ns,
         vote_wait_ns=round(VOTE_WAIT_S * haste) * SECOND_NS,
+        schedule=schedule,
+        presets=presets_of(baseline) if settings.coordinator.presets else (),
+        patience=replace(PATIENCE, dwell_ns=DWELL_BOUNDARIES * settings.optimizer.boundary_ns),
+    )
+
+
+def modes_of(settings: Settings) -> tuple[tuple[str, ...], tuple[tuple[int, Mode], ...]]:
+    """Return the seats and the scheduled changes of mode, each of which the seats can have.
+
+    Raises:
+        ModeError: the seats cannot have a mode.
+        SettingsError: the schedule of modes cannot be read.
+    """
+    from agents.coordinator.modes.offered import demand  # which stands on this module
+
+    seats = settings.seats
+    schedule = schedule_of(settings.coordinator.schedule)
+    for mode in (settings.coordinator.mode, *(each for _, each in schedule)):
+        demand(mode, seats)
+    return seats, schedule
+
+
+def schedule_of(text: str | None) -> tuple[tuple[int, Mode], ...]:
+    """Return the changes of mode that `6:peer,12:consensus` asks for, by boundary.
+
+    Raises:
+        SettingsError: what it should look like.
+    """
+    changes = []
+    for part in (text or "").split(",") if text else ():
+        number, _, name = part.strip().partition(":")
+        if not number.isdecimal() or int(number) < 1 or name not in set(Mode):
+            offered = ", ".join(Mode)
+            raise SettingsError(
+                f"coordinator.schedule must be BOUNDARY:MODE,..., found {part.strip()!r}; "
+                f"boundaries count from 1, modes are {offered}"
+            )
+        changes.append((int(number), Mode(name)))
+    if sorted({number for number, _ in changes}) != [number for number, _ in changes]:
+        raise SettingsError("coordinator.schedule must name each boundary once, in order")
+    return tuple(changes)
+
+
+def presets_of(baseline: QuoteParameters) -> tuple[tuple[str, QuoteParameters], ...]:
+    """Return the strategies that need no optimizer."""
+    spread = baseline.spread_percentage
+    return tuple(
+        (name, baseline.model_copy(update={"spread_percentage": min(10.0, spread * factor)}))
+        for name, factor in PRESETS
     )
 
 

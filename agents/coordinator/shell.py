@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import structlog
 
@@ -21,6 +21,8 @@ from agents.coordinator.events import (
     Event,
     Fenced,
     Heard,
+    Measure,
+    Measured,
     Post,
     Publish,
     Reply,
@@ -40,6 +42,9 @@ from protocol.bus.participant import Participant, Received
 from protocol.errors import BusError
 from protocol.keys import load_identity, load_roster
 from protocol.messages import Heartbeat, JournalPage, JournalRequest, Pair, Status, Word
+
+if TYPE_CHECKING:
+    from agents.coordinator.measuring import Meter
 
 HEARD = (
     "boundary",
@@ -87,6 +92,9 @@ class Coordinator:
         self._me: Participant | None = None
         self._heard: OrderedDict[tuple[str, str], Received] = OrderedDict()
         self._posts: dict[str, asyncio.Future[Received]] = {}
+        self._meter: Meter | None = None
+        self._measuring: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
         self._venue_ns = 0
         self._venue_seen_ns = 0
 
@@ -100,6 +108,7 @@ class Coordinator:
         Raises:
             BusError: the folder or an address is in use; fenced by a newer coordinator.
             JournalError, RosterError: log or keys cannot be used.
+            RecordingError: what the supervisor measures on cannot be read.
         """
         keys = self.settings.keys_folder
         roster = load_roster(keys).seated(self.rules.seats)
@@ -118,6 +127,10 @@ class Coordinator:
                     self._handle(Started())
                     log.info("started", epoch=self._state.epoch, seats=len(self.rules.seats))
                     await self._until_ended()
+                    for task in self._measuring:
+                        task.cancel()
+        if self._failure is not None:
+            raise self._failure
         if self.fenced is not None:
             raise BusError(f"a newer coordinator decides: {self.fenced}")
 
@@ -233,6 +246,8 @@ class Coordinator:
             case Withdraw(key):
                 self._posts.pop(key, None)
                 self._me.settle(key)
+            case Measure():
+                self._measure(effect)
             case Publish(word, pair, generation):
                 self._me.publish(word, pair=pair, gen=generation)
             case Fenced(detail):
@@ -241,6 +256,31 @@ class Coordinator:
                 self.end()
             case _:
                 assert_never(effect)
+
+    def _measure(self, effect: Measure) -> None:
+        """Replay beside the loop: messages are answered meanwhile."""
+
+        def replay() -> tuple[float, ...]:
+            # Loaded only here: most modes know of no market, and start at once.
+            from agents.coordinator.measuring import Meter
+
+            self._meter = self._meter or Meter(self.settings)
+            return self._meter.nets(effect.sets, effect.first_ns, effect.last_ns)
+
+        async def measure() -> None:
+            nets = await asyncio.to_thread(replay)
+            if not self.ended.is_set():
+                self._handle(Measured(effect.key, nets))
+
+        task = asyncio.create_task(measure())
+        self._measuring.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._measuring.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self.end()
 
     def _post(self, effect: Post) -> None:
         assert self._me is not None, "a post before the start"
@@ -253,6 +293,7 @@ class Coordinator:
             ref=effect.ref,
             pair=effect.pair,
             gen=effect.generation,
+            until=effect.until,
         )
         self._posts[effect.id] = future
         future.add_done_callback(lambda done: self._answered(effect.id, done))

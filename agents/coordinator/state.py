@@ -7,12 +7,13 @@ anything. Times are venue time, nanoseconds.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
-from agents.coordinator.rules import UNITS, Rules
+from agents.coordinator.hedge import Hedge, Running
+from agents.coordinator.rules import Rules
 from protocol.elements import SETS_MAX
 from protocol.errors import NackCode
-from protocol.merge import digest
+from protocol.merge import digest, weight_units
 from protocol.messages import (
     CoordinatorHeartbeat,
     ExecutorState,
@@ -36,6 +37,7 @@ class Phase(StrEnum):
     IDLE = "idle"
     COLLECTING = "collecting"
     SETTLING = "settling"
+    MEASURING = "measuring"
     DECIDING = "deciding"
     VOTING = "voting"
 
@@ -108,14 +110,65 @@ class Closed:
     decision: Pair | None
 
 
+VOID = "void"
+"""What counts in place of two different votes of one voter."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenRound:
-    """A set that lies before the voter."""
+    """Sets, and what follows from them, before voters or peers.
+
+    Attributes:
+        sets: ids of the proposals; one in master-slave.
+        weights: of each set, 1e-8.
+        votes: by voter, a `Choice` or `VOID`.
+    """
 
     number: int
     epoch: int
-    proposal: str
+    sets: tuple[str, ...]
+    weights: tuple[int, ...]
+    candidate: QuoteParameters
     deadline_ns: int
+    votes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What each strategy advised when the measured span began; replayed when it ends.
+
+    Attributes:
+        sets: by seat or preset; who advised no change stands for the set in force.
+        held: the set in force then.
+        since_ns: venue time of it; 0: nothing stands yet.
+        boundary: at which it was taken down, None on the real clock.
+        trial: sets of proposals whose decision was applied since, by seat, for their outcome.
+        against: the set that was in force before that decision.
+    """
+
+    sets: Mapping[str, QuoteParameters] = field(default_factory=dict)
+    held: QuoteParameters | None = None
+    since_ns: int = 0
+    boundary: int | None = None
+    trial: Mapping[str, QuoteParameters] = field(default_factory=dict)
+    against: QuoteParameters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """A measurement that was asked for: its sets' names in order, and where its span ends."""
+
+    key: str
+    names: tuple[str, ...]
+    last_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How often a seat's own applied sets beat what they replaced."""
+
+    wins: int = 0
+    outcomes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +208,26 @@ class State:
     """mode_change ids already accepted, with the generation that each began."""
     stops: Mapping[str, str] = field(default_factory=dict)
     """Active stop ids with their scope."""
+    standing: Standing = field(default_factory=Standing)
+    outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
+    """By seat; what its reliability follows from."""
+    hedge: Hedge | None = None
+    running: Running = field(default_factory=Running)
+    silences: int = 0
+    """Rounds in a row that found no quorum in time."""
+    rest_until_ns: int = 0
+    """Venue time before which no new round is put after such a one."""
     lifted: frozenset[str] = frozenset()
     phase: Phase = Phase.IDLE
     settled: bool = False
     """Whether the open boundary's proposals may be put: no earlier decision awaits judgement."""
     early: tuple[Any, ...] = ()
     """Answers (`events.Heard`) that overtook their boundary; heard as soon as it is open."""
+    measuring: Measuring | None = None
+    shown: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Rounds said to peers, by message id: number and peer; whoever finds otherwise is heard."""
+    gather_until_ns: int = 0
+    """Venue time until which other seats' proposals are waited for; real clock only."""
     now_ns: int = 0
 
     @property
@@ -220,33 +287,66 @@ def snapshot(state: State) -> Snapshot:
     )
 
 
-def weight(state: State, confidence: float) -> int:
-    """Return w = w_max x confidence x reliability in 1e-8, with w_max = 1 / seats.
-
-    Reliability is (wins + 1) / (outcomes + 2); no outcome is measured in this mode, so 1/2.
-    """
-    return int(UNITS * confidence / 2.0 / len(state.rules.seats))
+def weight(state: State, proposal: Proposal) -> int:
+    """Return w = w_max x confidence x reliability in 1e-8, with w_max = 1 / seats."""
+    seen = state.outcomes.get(proposal.src, Outcomes())
+    return weight_units(
+        proposal.update.data.confidence_score,
+        wins=seen.wins,
+        outcomes=seen.outcomes,
+        seats=len(state.rules.seats),
+    )
 
 
 def round_word(state: State) -> Round | None:
     """Return the open round as a word, None when there is none."""
-    if state.round is None:
+    opened = state.round
+    if opened is None:
         return None
-    put = state.proposals[state.round.proposal]
-    data = put.update.data
-    only = RoundSet(
+    return Round(
+        round=opened.number,
+        incumbent=incumbent(state),
+        sets=tuple(
+            _set(state.proposals[key], weight)
+            for key, weight in zip(opened.sets, opened.weights, strict=True)
+        ),
+        candidate=opened.candidate,
+        deadline=opened.deadline_ns,
+    )
+
+
+def _set(put: Proposal, weight: int) -> RoundSet:
+    return RoundSet(
         id=put.id,
         src=put.src,
         timestamp=put.update.timestamp,
         params=put.params,
-        performance_metrics=data.performance_metrics,
-        confidence_score=data.confidence_score,
-        weight=weight(state, data.confidence_score),
+        performance_metrics=put.update.data.performance_metrics,
+        confidence_score=put.update.data.confidence_score,
+        weight=weight,
     )
-    return Round(
-        round=state.round.number,
-        incumbent=incumbent(state),
-        sets=(only,),
-        candidate=put.params,
-        deadline=state.round.deadline_ns,
-    )
+
+
+def is_whole(state: State) -> bool:
+    """Return whether a boundary is open and every seat has answered it."""
+    opened = state.boundary
+    return opened is not None and len(opened.answers) == len(state.rules.seats)
+
+
+def voters(state: State) -> tuple[str, ...]:
+    """Return who votes under the present mode, in the order of seats."""
+    match state.mode:
+        case Mode.MASTER_SLAVE:
+            return (state.rules.executor,)
+        case Mode.CONSENSUS:
+            return state.rules.seats
+        case Mode.PEER | Mode.HIERARCHICAL:
+            return ()
+        case _:
+            assert_never(state.mode)
+
+
+def experts(state: State) -> tuple[str, ...]:
+    """Return the strategies that a supervisor chooses from: the optimizers, then the presets."""
+    seats = tuple(each for each in state.rules.seats if each != state.rules.executor)
+    return (*seats, *(name for name, _ in state.rules.presets))

@@ -1,6 +1,7 @@
 """The pure step of the coordinator: `step(state, event, now_ns) -> (state, effects)`.
 
 It hears words, raises signals, follows the table of the mode (`modes`) and performs its actions.
+What all modes do stands here; `merging` and `supervising` hold what only some of them do.
 Every effect list begins with what must be on disk; what is said to others comes after it. Order
 and content of what is decided depend on the log alone, so a coordinator that was killed anywhere
 decides what the unkilled one would have; only epochs, versions and round numbers differ.
@@ -10,16 +11,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from agents.coordinator.draft import Draft, ask, close, decide, refuse, send_again
-from agents.coordinator.events import Answered, Effect, Event, Heard, Started, Tick
+from agents.coordinator.draft import (
+    Draft,
+    close,
+    decide,
+    open_round,
+    post_round,
+    refuse,
+    send_again,
+)
+from agents.coordinator.events import Answered, Effect, Event, Heard, Measured, Started, Tick
 from agents.coordinator.hearing import hear
 from agents.coordinator.judged import answered, rejected
-from agents.coordinator.modes import MODES, Action, Signal
+from agents.coordinator.merging import ask_all, gather, lapse, merge, share, waiting
+from agents.coordinator.modes.offered import MODES
+from agents.coordinator.modes.table import Action, Signal
 from agents.coordinator.records import Kind
 from agents.coordinator.screening import screen
-from agents.coordinator.state import Phase, State
+from agents.coordinator.state import Phase, State, is_whole, voters
+from agents.coordinator.supervising import appoint, choose, measure, measured
 from protocol.errors import NackCode
-from protocol.messages import Boundary
+from protocol.messages import Boundary, Mode
 
 RUN_MAX = 1000
 """Signals in one step: two for each proposal in the queue, and a few. More is a bug."""
@@ -43,6 +55,8 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, tuple[Effect, 
                 _hear_early(draft)
         case Answered():
             follow(draft, answered(draft, event))
+        case Measured():
+            follow(draft, measured(draft, event))
         case Tick():
             follow(draft, _tick(draft))
         case _:
@@ -82,6 +96,8 @@ def _tick(draft: Draft) -> Signal | None:
         rejected(draft, state.flight, NackCode.EXPIRED, "lapsed before it was applied")
     if state.round is not None and state.now_ns > state.round.deadline_ns:
         return Signal.DEADLINE
+    if 0 < state.gather_until_ns < state.now_ns:
+        return Signal.DEADLINE
     return None
 
 
@@ -93,11 +109,14 @@ def _settle(draft: Draft) -> Signal | None:
     """Wait while the executor must have judged an earlier decision and we do not know how.
 
     A decision that may only come into force later cannot be waited for, feed time stands still:
-    proposals are refused as busy then, which is as deterministic.
+    proposals are refused as busy then, which is as deterministic. A boundary that still waits for
+    answers has nothing to be settled yet: what is looked at now belongs to none.
     """
+    draft.state = replace(draft.state, gather_until_ns=0)
     state = draft.state
     opened, flight = state.boundary, state.flight
-    assert opened is not None, "settled without a boundary"
+    if opened is None or not is_whole(state):
+        return Signal.SETTLED
     if flight is not None and flight.not_before_ns <= opened.time_ns:
         return None
     draft.state = replace(state, settled=True)
@@ -105,51 +124,57 @@ def _settle(draft: Draft) -> Signal | None:
 
 
 def _next(draft: Draft) -> Signal:
-    while (each := _first(draft.state)) is not None:
-        refusal = screen(draft.state, draft.state.proposals[each])
+    for each in waiting(draft.state):
+        refusal = screen(draft.state, each)
         if refusal is None:
             return Signal.PUT
-        refuse(draft, each, refusal.code, refusal.detail)
+        refuse(draft, each.id, refusal.code, refusal.detail)
     return Signal.EXHAUSTED
 
 
-def _first(state: State) -> str | None:
-    """Return the next proposal that may be looked at: a boundary's only once it is settled."""
-    for each in state.queue:
-        if state.settled or state.proposals[each].boundary is None:
-            return each
-    return None
-
-
 def _ask(draft: Draft) -> None:
-    first = _first(draft.state)
-    assert first is not None, "a round without a proposal"
-    ask(draft, first)
+    if draft.state.mode is Mode.CONSENSUS:
+        ask_all(draft)
+        return
+    first = waiting(draft.state)[0]
+    open_round(draft, (first.id,), first.params)
+    post_round(draft, voters(draft.state))
 
 
 def _decide(draft: Draft) -> Signal:
-    assert draft.state.round is not None, "approved without a round"
-    decide(draft, draft.state.round.proposal)
-    # The first that is approved is the decision; the others of this round hear so.
-    while (each := _first(draft.state)) is not None:
-        refuse(draft, each, NackCode.NOT_CHOSEN, "another proposal was approved")
+    opened = draft.state.round
+    assert opened is not None, "approved without a round"
+    draft.withdraw_round(opened)
+    sources = [draft.state.proposals[key].src for key in opened.sets]
+    decide(draft, opened.sets, opened.candidate, "+".join(sources))
+    if draft.state.mode is Mode.MASTER_SLAVE:
+        # The first that is approved is the decision; the others of this round hear so.
+        for each in waiting(draft.state):
+            refuse(draft, each.id, NackCode.NOT_CHOSEN, "another proposal was approved")
     return Signal.EXHAUSTED
 
 
 def _refuse(draft: Draft) -> Signal:
     opened = draft.state.round
     assert opened is not None, "refused without a round"
+    draft.withdraw_round(opened)
     code, detail = draft.verdict or (NackCode.RISK_VETO, "the executor did not vote in time")
-    refuse(draft, opened.proposal, code, detail)
-    return _next(draft)
+    for key in opened.sets:
+        refuse(draft, key, code, detail)
+    return _next(draft) if draft.state.mode is Mode.MASTER_SLAVE else Signal.EXHAUSTED
 
 
-def _void(draft: Draft) -> Signal:
+def _void(draft: Draft) -> Signal | None:
     opened = draft.state.round
     if opened is not None:
         draft.record(Kind.VOID, {"round": opened.number, "epoch": opened.epoch})
         draft.withdraw_round(opened)
-    return _next(draft)
+    draft.state = replace(draft.state, measuring=None)
+    return _settle(draft)
+
+
+def _review(draft: Draft) -> Signal | None:
+    return None if draft.state.boundary is not None else Signal.DEADLINE
 
 
 def _close(draft: Draft) -> Signal | None:
@@ -166,8 +191,7 @@ def _resume(draft: Draft) -> Signal | None:
 def _pending(state: State) -> Signal | None:
     """Return the signal of what is still to be done once nothing is before a voter."""
     if state.boundary is not None:
-        whole = len(state.boundary.answers) == len(state.rules.seats)
-        if whole:
+        if is_whole(state):
             return Signal.COMPLETE
         if state.phase is Phase.IDLE:
             return Signal.BOUNDARY
@@ -178,12 +202,20 @@ def _pending(state: State) -> Signal | None:
 
 ACTIONS: Mapping[Action, Callable[[Draft], Signal | None]] = {
     Action.NONE: _none,
+    Action.GATHER: gather,
     Action.SETTLE: _settle,
     Action.NEXT: _next,
+    Action.MEASURE: measure,
+    Action.MERGE: merge,
+    Action.CHOOSE: choose,
     Action.ASK: _ask,
+    Action.SHARE: share,
+    Action.APPOINT: appoint,
     Action.DECIDE: _decide,
     Action.REFUSE: _refuse,
+    Action.LAPSE: lapse,
     Action.VOID: _void,
+    Action.REVIEW: _review,
     Action.CLOSE: _close,
     Action.RESUME: _resume,
 }

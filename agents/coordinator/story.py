@@ -6,12 +6,18 @@ answer does, which at the very end of a run is a matter of luck; so what was app
 the caller (the executor's journal) where he has it.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from agents.coordinator.hedge import LOSS_UNITS
 from agents.coordinator.records import Kind, Record
-from protocol.messages import Pair, utc_text
+from agents.coordinator.state import VOID
+from protocol.messages import Choice, Mode, Pair, utc_text
+
+APPROVE = Choice.APPROVE.value
+VOTED = (Mode.MASTER_SLAVE, Mode.CONSENSUS)
 
 
 def story(records: Iterable[Record], applied: Mapping[Pair, int] | None = None) -> dict[str, Any]:
@@ -38,7 +44,9 @@ class _Teller:
         self._no_updates: Counter[str] = Counter()
         self._proposals: dict[str, dict[str, Any]] = {}
         self._decisions: dict[Pair, dict[str, Any]] = {}
-        self._votes: dict[str, Any] = {}
+        self._votes: dict[str, str] = {}
+        self._supervision = Supervision()
+        self._alarms = 0
         self._fates: dict[Pair, str] = {}
         self._changes: list[dict[str, Any]] = []
 
@@ -54,8 +62,15 @@ class _Teller:
                 self._propose(record, body["seat"], self._boundary)
             case Kind.PROPOSAL:
                 self._propose(record, body["src"], None)
+            case Kind.ROUND:
+                self._votes = {}
             case Kind.VOTE:
-                self._votes = {"voter": body["voter"], "choice": body["choice"]}
+                known = self._votes.get(body["voter"])
+                self._votes[body["voter"]] = body["choice"] if known is None else VOID
+            case Kind.MEASURED:
+                self._supervision.hear(record)
+            case Kind.ALARM:
+                self._alarms += 1
             case Kind.REFUSED:
                 row = self._proposals[body["id"]]
                 row |= {"outcome": "refused", "code": body["code"], "detail": body["detail"]}
@@ -91,18 +106,25 @@ class _Teller:
         self._decisions[_pair(body["pair"])] = {
             "boundary": body["boundary"],
             "approved_at": utc_text(record.time_ns),
-            "approved_by": self._votes.get("voter"),
+            "approved_by": self._approved_by(Mode(body["mode"])),
             "mode": body["mode"],
+            "generation": body["generation"],
             "seat": body["seat"],
             "params": body["params"],
             "not_before": utc_text(body["not_before"]),
             "not_after": utc_text(body["not_after"]),
         }
 
+    def _approved_by(self, mode: Mode) -> str | None:
+        """Return whose votes the decision rests on; None where nobody votes."""
+        if mode not in VOTED:
+            return None
+        return "+".join(sorted(each for each, said in self._votes.items() if said == APPROVE))
+
     def result(self) -> dict[str, Any]:
         """Return the whole story."""
         decisions = [{**row, **self._fate(pair)} for pair, row in sorted(self._decisions.items())]
-        # Answers to one boundary reach the log in any order.
+        # Answers to one boundary, and votes of one round, reach the log in any order.
         proposals = sorted(self._proposals.values(), key=lambda row: (row["at"], row["seat"]))
         refused = Counter(row["code"] for row in proposals if row["outcome"] == "refused")
         return {
@@ -114,6 +136,8 @@ class _Teller:
             "proposals": proposals,
             "decisions": decisions,
             "mode_changes": self._changes,
+            "supervision": self._supervision.result(),
+            "alarms": self._alarms,
         }
 
     def _fate(self, pair: Pair) -> dict[str, Any]:
@@ -123,6 +147,63 @@ class _Teller:
         if at is not None:
             return {"fate": "applied", "applied_at": utc_text(at)}
         return {"fate": "not applied", "applied_at": None}
+
+
+class Supervision:
+    """What the supervisor's choices cost beside the best strategy, since its weights began.
+
+    The weights' regret has a bound, sqrt(T ln K / 2); that of the strategy that ran has none.
+    """
+
+    def __init__(self) -> None:
+        self._lost: dict[str, float] = {}
+        self._expected = self._ran = 0.0
+        self._windows = self._horizon = self._switches = 0
+        self._running: str | None = None
+        self._weights: dict[str, float] = {}
+
+    def hear(self, record: Record) -> None:
+        """Take in one measurement."""
+        body, told = record.body, record.body["supervisor"]
+        if told is None:
+            return
+        names = list(told["experts"])
+        if names != list(self._lost):
+            self._lost, self._windows = dict.fromkeys(names, 0.0), 0
+            self._expected = self._ran = 0.0
+        self._horizon = told["horizon"]
+        self._running, self._switches = told["running"]["expert"], told["running"]["switches"]
+        losses = body["losses"]
+        if not losses:
+            return
+        if self._windows == self._horizon:
+            self._lost, self._windows = dict.fromkeys(names, 0.0), 0
+            self._expected = self._ran = 0.0
+        self._windows += 1
+        taken = {name: losses.get(name, LOSS_UNITS) / LOSS_UNITS for name in names}
+        self._weights = {name: float(weight) for name, weight in body["weights"].items()}
+        self._expected += sum(self._weights[name] * taken[name] for name in names)
+        self._ran += taken.get(body["ran"], 1.0)
+        for name in names:
+            self._lost[name] += taken[name]
+
+    def result(self) -> dict[str, Any] | None:
+        """Return the figures, None when nothing was supervised."""
+        if not self._lost:
+            return None
+        best = min(self._lost.values())
+        bound = math.sqrt(self._horizon * math.log(len(self._lost)) / 2.0)
+        return {
+            "windows": self._windows,
+            "horizon": self._horizon,
+            "runs": self._running,
+            "switches": self._switches,
+            "losses": {name: round(lost, 8) for name, lost in self._lost.items()},
+            "weights": {name: round(each, 8) for name, each in self._weights.items()},
+            "regret_of_weights": round(self._expected - best, 8),
+            "regret_bound": round(bound, 8),
+            "regret_of_what_ran": round(self._ran - best, 8),
+        }
 
 
 def _pair(value: Any) -> Pair:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from agents.executor.state import Frozen
+from agents.weighing import Weighed
 from exchange.port import MarketStep
 from market.types import I8
 from protocol.journal import Entry
-from protocol.messages import Ack, Decision, Nack, Pair, Round, Vote
+from protocol.messages import Ack, Decision, Mode, Nack, Pair, Round, Vote
 from protocol.orders import Approved
 
 
@@ -23,11 +24,12 @@ class DecisionHeard:
 
 @dataclass(frozen=True, slots=True)
 class RoundHeard:
-    """Sets are put to us as a voter."""
+    """Sets are put to us as a voter, or shown to us as a peer; the mode says which."""
 
     src: str
     ref: str
     word: Round
+    mode: Mode = Mode.MASTER_SLAVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,12 @@ class Shadowed:
     """The shadow replay of a round is done.
 
     Attributes:
-        incumbent, candidate: (net profit against holding, root mean square of the worth held) on
-            the newest window, quote asset.
+        incumbent, candidate: what each would have done on the newest window.
     """
 
     asked: RoundHeard
-    incumbent: tuple[float, float]
-    candidate: tuple[float, float]
+    incumbent: Weighed
+    candidate: Weighed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from agents.executor import records
 from agents.executor.events import DecisionHeard, Effect, Reply, RoundHeard, Shadowed
 from agents.executor.state import COORDINATOR, Agreed, State, Verdict
 from agents.session import parameter_row
+from agents.weighing import SHOWN, disagreement, objection
 from market.breach import HALTED, RISK_STATE
 from market.layout import LEDGER_MARK
 from market.policy import cap_lots
@@ -20,9 +21,11 @@ from protocol.merge import digest, within_step
 from protocol.messages import (
     Ack,
     Choice,
+    Mode,
     Nack,
     NackCode,
     QuoteParameters,
+    Round,
     Stage,
     utc_ns,
 )
@@ -121,12 +124,35 @@ def stage_of(state: State) -> Ack | Nack:
 
 
 def of_round(state: State, asked: RoundHeard) -> Problem | None:
-    """Return why a round's set is rejected before it is replayed, None to replay it."""
+    """Return why a round is rejected before it is replayed, None to replay it."""
     word, settings = asked.word, state.session.settings
+    merged = asked.mode is Mode.CONSENSUS
+    problem = of_merge(state, asked) if merged else _of_only_set(state, word)
+    if problem is not None:
+        return problem
+    step = within_step(state.incumbent, word.candidate, settings.optimizer.step_limit)
+    if step is not None:
+        return NackCode.STEP, printable(step)
+    return of_bounds(state, word.candidate) or of_veto(state)
+
+
+def of_merge(state: State, asked: RoundHeard) -> Problem | None:
+    """Return why a candidate is not what we find, as an equal of the other seats."""
+    word = asked.word
+    own, told = digest(state.incumbent), digest(word.incumbent)
+    # Nobody waits for a peer, so what follows from the round may be in force here already.
+    if own != told and asked.mode is Mode.CONSENSUS:
+        line = f"the set in force here is {own[:SHOWN]}, the round begins at {told[:SHOWN]}"
+        return NackCode.STALE_VERSION, line
+    found = disagreement(word, asked.mode, state.session.settings)
+    return None if found is None else (NackCode.SCHEMA, found)
+
+
+def _of_only_set(state: State, word: Round) -> Problem | None:
+    rules = state.session.settings.coordinator
     chosen = next((s for s in word.sets if digest(s.params) == digest(word.candidate)), None)
     if chosen is None:
         return NackCode.SCHEMA, "no set of the round has the candidate's digest"
-    rules = settings.coordinator
     if not chosen.confidence_score >= rules.confidence_min:
         found = f"{chosen.confidence_score:.4g}"
         line = f"confidence_score must be at least {rules.confidence_min:g}, found {found}"
@@ -139,26 +165,13 @@ def of_round(state: State, asked: RoundHeard) -> Problem | None:
     if not abs(age_s) <= rules.age_max_s:
         line = f"age must be at most {rules.age_max_s} s of venue time, found {age_s:.0f} s"
         return NackCode.EXPIRED, line
-    step = within_step(state.incumbent, word.candidate, settings.optimizer.step_limit)
-    if step is not None:
-        return NackCode.STEP, printable(step)
-    return of_bounds(state, word.candidate) or of_veto(state)
+    return None
 
 
 def of_shadow(seen: Shadowed) -> Problem | None:
-    """Return why the shadow replay speaks against a set, None when it is not worse.
-
-    A set is worse when both its net profit and its net profit per unit of risk fall behind the
-    incumbent's on the newest window: a smaller one that earns less but risks less may pass.
-    """
-    net, risk = seen.candidate
-    held_net, held_risk = seen.incumbent
-    per_risk = net / risk if risk > 0.0 else 0.0
-    held_per_risk = held_net / held_risk if held_risk > 0.0 else 0.0
-    if net >= held_net or per_risk >= held_per_risk:
-        return None
-    line = f"shadow replay found {net:.2f} against {held_net:.2f} of the set in force"
-    return NackCode.RISK_VETO, line
+    """Return why the shadow replay speaks against a set, None when it is not worse."""
+    line = objection(seen.incumbent, seen.candidate)
+    return None if line is None else (NackCode.RISK_VETO, line)
 
 
 def choice_of(problem: Problem | None) -> tuple[Choice, str]:

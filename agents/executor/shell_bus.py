@@ -44,6 +44,7 @@ from protocol.messages import (
     Decision,
     EmergencyStop,
     Heartbeat,
+    Mode,
     Nack,
     NoUpdate,
     Pause,
@@ -78,6 +79,7 @@ class BusLink:
         self._shell = shell
         self._open: OrderedDict[str, Received] = OrderedDict()
         self._boundary: dict[str, tuple[str, Word, str | None, asyncio.Future[Received]]] = {}
+        self._modes: dict[int, Mode] = {}  # by generation, as the coordinator told
         self._joined_ns = 0
         self._asked: Reach | None = None
         for kind in ("decision", "round", "boundary_done", "emergency_stop", "rearm"):
@@ -115,7 +117,9 @@ class BusLink:
     def say(self, effect: Say) -> None:
         """Send a vote until the coordinator has it."""
         key = derive_id(self._settings.seed, self.name, "vote", effect.ref)
-        self.participant.post(COORDINATOR, effect.word, message_id=key, ref=effect.ref)
+        asked = self._open.get(effect.ref)
+        gen = None if asked is None else asked.header.gen
+        self.participant.post(COORDINATOR, effect.word, message_id=key, ref=effect.ref, gen=gen)
 
     def reach(self, state: State, effect: Reach) -> None:
         """Tell coordinator and seats of a boundary; as a seat, say that we propose nothing."""
@@ -169,6 +173,9 @@ class BusLink:
 
     def _hear(self, received: Received) -> Word | None:
         """Put a word into the shell as an event; a word that makes no sense is refused here."""
+        if isinstance(received.word, Round) and self._mode_of(received.header.gen) is None:
+            self.participant.reconsider(received)  # a heartbeat will tell; then it comes again
+            return None
         event = self._event_of(received)
         if isinstance(event, Nack):
             return event
@@ -189,7 +196,9 @@ class BusLink:
                 pair = (header.epoch, header.version)
                 return DecisionHeard(header.src, header.id, pair, word)
             case Round():
-                return RoundHeard(header.src, header.id, word)
+                mode = self._mode_of(header.gen)
+                assert mode is not None, "a round of an unknown generation is put off"
+                return RoundHeard(header.src, header.id, word, mode)
             case BoundaryDone():
                 return DoneHeard(header.src, header.id, word.index, word.decision)
             case EmergencyStop():
@@ -207,6 +216,11 @@ class BusLink:
                 line = f"an executor takes no {word.type_name}"
                 return Nack(code=NackCode.FORBIDDEN, detail=line)
 
+    def _mode_of(self, generation: int | None) -> Mode | None:
+        """Return the mode of a generation, None while nobody has told it."""
+        newest = max(self._modes, default=0) if generation is None else generation
+        return self._modes.get(newest)
+
     def _hear_beat(self, received: Received) -> None:
         """Latch a stop that the coordinator knows and we do not."""
         word = received.word
@@ -214,9 +228,11 @@ class BusLink:
             return
         for row in word.executors:
             if row.executor == self.name:
+                self._modes[row.generation] = row.mode
                 self._latch(row.stops)
 
     def _take_snapshot(self, snapshot: Snapshot) -> None:
+        self._modes[snapshot.generation] = snapshot.mode
         self._latch(snapshot.stops)
         state = self._shell.state
         times = (snapshot.not_before, snapshot.not_after)

@@ -37,7 +37,7 @@ from agents.executor.trade import stopped_replies, trade
 from exchange.port import MarketStep
 from protocol.errors import NackCode, printable
 from protocol.merge import digest
-from protocol.messages import Ack, Choice, Nack, Pair, Stage, Vote
+from protocol.messages import Ack, Choice, Mode, Nack, Pair, Stage, Vote
 
 Effects = tuple[Effect, ...]
 
@@ -188,6 +188,10 @@ def _nack(code: NackCode, detail: str) -> Nack:
 
 
 def _round(state: State, asked: RoundHeard) -> Effects:
+    if asked.mode is Mode.PEER:
+        problem = judging.of_merge(state, asked)
+        said = Ack(stage=Stage.RECEIVED) if problem is None else _nack(*problem)
+        return (Reply(asked.src, asked.ref, said),)
     voted = state.voted
     if voted is not None and voted.ref == asked.ref:
         return (Say(asked.ref, _word(voted)),)

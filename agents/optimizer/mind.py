@@ -13,6 +13,7 @@ from agents.optimizer.answer import words_of
 from agents.optimizer.window import Judgement, Options, judge
 from agents.session import Session
 from agents.settings import Settings
+from agents.weighing import Weighed, weigh
 from market.tape import Tape
 from protocol.messages import NoUpdate, ParameterUpdate, QuoteParameters
 
@@ -25,11 +26,19 @@ class Answer:
     judgement: Judgement
 
 
-def options_of(settings: Settings) -> Options:
-    """Return the search options that settings ask for."""
+WINDOW_SHARES = (1.0, 0.5, 2.0)
+"""Of the configured window, seat by seat: several optimizers look back differently far, so that
+they do not all make the same mistake. The first, and a lone one, looks back as configured."""
+
+
+def options_of(settings: Settings, name: str) -> Options:
+    """Return the search options that settings ask for in one seat."""
     given = settings.optimizer
+    seats = settings.optimizer_seats
+    place = seats.index(name) if name in seats else 0
+    share = WINDOW_SHARES[place % len(WINDOW_SHARES)]
     return Options(
-        window_s=given.window_hours * 3600.0,
+        window_s=given.window_hours * 3600.0 * share,
         horizon_s=given.horizon_hours * 3600.0,
         budget=given.budget,
         slices=given.slices,
@@ -57,7 +66,7 @@ class Mind:
     def __init__(self, session: Session, name: str) -> None:
         self.session = session
         self.name = name
-        self.options = options_of(session.settings)
+        self.options = options_of(session.settings, name)
         self._builder = session.tape_builder()
 
     def tape(self, now_ns: int) -> Tape:
@@ -65,6 +74,15 @@ class Mind:
         tape = self._builder.advance(now_ns)
         # The builder may have been ahead: a boundary may be asked for again.
         return tape.until(now_ns)
+
+    def weigh(
+        self, incumbent: QuoteParameters, candidate: QuoteParameters, now_ns: int
+    ) -> tuple[Weighed, Weighed]:
+        """Return what both would have done on this seat's newest window, for a vote."""
+        tape, window_ns = self.tape(now_ns), round(self.options.window_s * 1e9)
+        sets = (incumbent, candidate)
+        held, other = weigh(self.session, tape, sets, now_ns=now_ns, window_ns=window_ns)
+        return held, other
 
     def judgement(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Judgement:
         """Search the window that ends at boundary `index`, at venue time `now_ns`."""

@@ -15,6 +15,7 @@ from agents.bus import participant_of
 from agents.optimizer.known import NOTHING, Known
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.pace import Pace
+from agents.optimizer.voting import Votes, checked, voted
 from agents.session import open_session
 from agents.settings import Clock, Settings
 from protocol.bus.frames import derive_id
@@ -26,11 +27,13 @@ from protocol.messages import (
     CoordinatorHeartbeat,
     Decision,
     Heartbeat,
+    Mode,
     Nack,
     NoUpdate,
     Pair,
     ParameterUpdate,
     QuoteParameters,
+    Round,
     Snapshot,
     Status,
     Word,
@@ -72,9 +75,11 @@ class Optimizer:
         self._mind = Mind(open_session(settings), name)
         baseline = self._mind.session.baseline
         self._known = Known.open(folder / f"{name}.sqlite", baseline)
+        self._votes = Votes.open(folder / f"{name}.votes.sqlite")
         self._generation = 0
-        self._thinking: asyncio.Task[None] | None = None
-        self._boundary: Received | None = None
+        self._modes: dict[int, Mode] = {}  # by generation, as the coordinator told
+        self._now_ns = 0
+        self._mind_free = asyncio.Lock()  # its tape grows in place: one thought at a time
         self._tasks: set[asyncio.Task[None]] = set()
         self._state = "waiting"
         self._answered = 0
@@ -106,6 +111,7 @@ class Optimizer:
             me.follow("heartbeat", COORDINATOR, partial(self._repair, me))
             if not real:
                 me.on("boundary", partial(self._reach, me))
+            me.on("round", partial(self._round, me))
             self._take(await me.join(self._known.newest, timeout_s=JOIN_S))
             log.info("joined", name=self.name, version=self._known.newest[1])
             while not self.ended.is_set():
@@ -118,6 +124,7 @@ class Optimizer:
             for task in self._tasks:
                 task.cancel()
         self._known.close()
+        self._votes.close()
         if self.failure is not None:
             raise self.failure
 
@@ -141,6 +148,7 @@ class Optimizer:
 
     def _take(self, word: Snapshot) -> None:
         self._generation = max(self._generation, word.generation)
+        self._modes[word.generation] = word.mode
         if word.params is not None and word.not_before is not None:
             self._known.learn(word.pair, word.params, word.not_before)
 
@@ -150,6 +158,7 @@ class Optimizer:
             return
         for row in received.word.executors:
             self._generation = max(self._generation, row.generation)
+            self._modes[row.generation] = row.mode
             if (row.epoch, row.version) > self._known.newest and me.joined.is_set():
                 self._spawn(self._ask(me))  # type: ignore[arg-type]
 
@@ -176,6 +185,7 @@ class Optimizer:
     async def _answer(self, me: Participant, received: Received) -> None:
         word, header = received.word, received.header
         assert isinstance(word, Boundary), "a handler of another type"
+        self._now_ns = max(self._now_ns, word.venue_time)
         pair = (header.epoch or 0, header.version or 0)
         incumbent = await self._incumbent(me, pair)
         if incumbent is None:
@@ -193,7 +203,8 @@ class Optimizer:
     async def _think(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
         self._state = "searching"
         began_s = time.monotonic()
-        answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
+        async with self._mind_free:
+            answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
         self._state = "waiting"
         self._answered += 1
         found = answer.judgement
@@ -231,12 +242,38 @@ class Optimizer:
             await self._ask(me)
             parts = (self.name, "answer", index, self._generation)
 
+    # --- rounds ------------------------------------------------------------------------------
+    async def _round(self, me: Participant, received: Received) -> Word | None:
+        """Check a merge as a peer, or vote on a candidate; the vote goes out as its own word."""
+        word, header = received.word, received.header
+        assert isinstance(word, Round), "a handler of another type"
+        newest = self._generation if header.gen is None else header.gen
+        mode = self._modes.get(newest)
+        if mode is None:
+            me.reconsider(received)  # a heartbeat will tell; then it comes again
+            return None
+        if mode is Mode.PEER:
+            return checked(self._mind, word, mode)
+        if mode is not Mode.CONSENSUS:
+            line = f"an optimizer has no part in the rounds of {mode.value}"
+            return Nack(code=NackCode.FORBIDDEN, detail=line)
+        vote = self._votes.get(header.id)
+        if vote is None:
+            async with self._mind_free:
+                found = await asyncio.to_thread(voted, self._mind, word, mode, self._now_ns)
+            vote = self._votes.give(header.id, found, self._now_ns)
+        log.info("voted", round=word.round, choice=vote.choice.value, reason=vote.reason)
+        key = derive_id(self.settings.seed, self.name, "vote", header.id)
+        me.post(COORDINATOR, vote, message_id=key, ref=header.id, gen=header.gen)
+        return None
+
     # --- when the clock is real --------------------------------------------------------------
     def _see(self, me: Participant, received: Received) -> None:
         """Learn the venue time from the executor's status; think when it passes a boundary."""
         told = received.word.model_dump().get("venue_time")
         if not isinstance(told, int) or not me.joined.is_set():
             return
+        self._now_ns = max(self._now_ns, told)
         due = self._pace.due(told)
         if due is not None and not self._tasks:
             self._spawn(self._propose(me, *due))  # type: ignore[arg-type]

@@ -37,11 +37,18 @@ def refused(data, *arguments):
 
 
 @pytest.mark.parametrize("mode", ["peer", "hierarchical", "consensus"])
-def test_a_mode_that_is_not_there_is_refused_at_once(tmp_path, feed, mode):
-    """E_MODE, with what is allowed, and not a coordinator that dies for ever."""
-    line = refused(tmp_path, "--feed", str(feed), "--mode", mode)
+def test_a_mode_that_one_seat_cannot_have_is_refused_at_once(tmp_path, feed, mode):
+    """E_MODE, with what is needed, and not a coordinator that dies for ever."""
+    line = refused(tmp_path, "--feed", str(feed), "--mode", mode, "--optimizers", "0")
     assert "E_MODE" in line
-    assert "allowed: master-slave" in line
+    assert "needs at least 2 seats, found 1 (executor-1)" in line
+
+
+@pytest.mark.parametrize("text", ["6", "0:peer", "x:peer", "6:dictator", "6:peer,6:consensus"])
+def test_a_schedule_of_modes_that_cannot_be_read_is_one_line(tmp_path, feed, text):
+    """What was found, and what it should look like."""
+    line = refused(tmp_path, "--feed", str(feed), "--set", f"coordinator.schedule={text}")
+    assert "coordinator.schedule must" in line
 
 
 def test_a_socket_folder_that_is_too_long_is_refused_at_once(tmp_path, feed):

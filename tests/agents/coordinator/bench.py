@@ -1,10 +1,18 @@
 """A coordinator on a table, for tests that say single words to it."""
 
-from agents.coordinator.events import Answered, Append, Heard, Post, Started
+from agents.coordinator.events import (
+    Answered,
+    Append,
+    Heard,
+    Measure,
+    Measured,
+    Post,
+    Started,
+)
 from agents.coordinator.records import restored
 from agents.coordinator.step import step
 from protocol.merge import digest
-from protocol.messages import Boundary, Choice, NoUpdate, Vote
+from protocol.messages import Boundary, Choice, ModeChange, NoUpdate, Vote
 from tests.agents.coordinator.world import BASELINE, BOUNDARY, START, ident, rules, update
 
 WIDER = BASELINE.model_copy(update={"spread_percentage": 0.24})
@@ -29,6 +37,11 @@ class Bench:
         self.effects.extend(effects)
         return effects
 
+    def restart(self):
+        """Kill the coordinator and start it again from its disk."""
+        self.state = restored(self.rules, self.disk)
+        return self.do(Started())
+
     def hear(self, src, word, *key, ref=None, pair=None, generation=None, now_ns=0):
         """Let it hear a word from somebody."""
         event = Heard(src, ident(src, *key), word, ref=ref, pair=pair, generation=generation)
@@ -43,12 +56,36 @@ class Bench:
         self.hear("executor-1", nothing, "answer", index, ref=key)
         return key
 
-    def vote(self, choice=Choice.APPROVE, reason=None):
-        """Let the executor vote on the open round."""
+    def vote(self, choice=Choice.APPROVE, reason=None, voter="executor-1", serial=0, **more):
+        """Let the executor, or another, vote on the open round."""
         opened = self.state.round
-        candidate = digest(self.state.proposals[opened.proposal].params)
+        candidate = more.pop("candidate", None) or digest(opened.candidate)
         word = Vote(round=opened.number, candidate=candidate, choice=choice, reason=reason)
-        return self.hear("executor-1", word, "vote", opened.number)
+        return self.hear(voter, word, "vote", opened.number, serial, **more)
+
+    def measure(self, net=lambda each: each.spread_percentage):
+        """Answer the newest measurement that was asked for."""
+        asked = [each for each in self.effects if isinstance(each, Measure)][-1]
+        return self.do(Measured(asked.key, tuple(net(each) for each in asked.sets)))
+
+    def switch(self, mode, serial=0):
+        """Change the mode, as the operator."""
+        state = self.state
+        document = {"from": state.mode, "to": mode, "gen": state.generation, "reason": "drill"}
+        return self.hear("operator", ModeChange.model_validate(document), "mode", serial)
+
+    def propose(self, index, **spreads):
+        """Let optimizers answer boundary `index`: a spread, or None for nothing better."""
+        key, now = ident("executor-1", "boundary", index), START + index * BOUNDARY
+        effects = ()
+        for seat, spread in spreads.items():
+            name = seat.replace("_", "-")
+            if spread is None:
+                word = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="nothing")
+            else:
+                word = update(BASELINE.model_copy(update={"spread_percentage": spread}), now)
+            effects = self.hear(name, word, "answer", index, ref=key)
+        return effects
 
     def decided(self, index=1, params=WIDER):
         """Bring a proposal through to a decision in flight."""

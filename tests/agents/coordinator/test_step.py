@@ -159,12 +159,11 @@ def test_an_answer_that_overtakes_its_boundary_waits_for_it(bench):
     assert bench.state.round is not None
 
 
-def test_a_mode_that_does_not_exist_is_refused(bench):
-    """`mode_change` reaches only modes with a table."""
-    word = ModeChange.model_validate(
-        {"from": Mode.MASTER_SLAVE, "to": Mode.PEER, "gen": 0, "reason": "try"}
-    )
-    assert replies(bench.hear("operator", word, "m"), NackCode.MODE)
+def test_a_mode_that_these_seats_cannot_have_is_refused():
+    """One seat cannot agree with anybody; the mode and the generation stay."""
+    bench = Bench(seats=("executor-1",))
+    for mode in (Mode.PEER, Mode.HIERARCHICAL, Mode.CONSENSUS):
+        assert replies(bench.switch(mode, mode.value), NackCode.MODE)
     assert bench.state.generation == 0
 
 

@@ -1,80 +1,206 @@
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import random
 
-from agents.coordinator.events import Append, Post, Reply
+import pytest
+
+from agents.coordinator.events import Append, Measure, Post, Reply, Tick
 from agents.coordinator.records import Kind, restored
-from agents.coordinator.state import incumbent
+from agents.coordinator.state import VOID, Phase, experts, incumbent, voters
 from protocol.errors import NackCode
-from protocol.merge import digest
-from protocol.messages import Ack, Choice, EmergencyStop, Nack, NoUpdate, Rearm, Stage
+from protocol.merge import digest, median_merge, peer_merge, within_step
+from protocol.messages import (
+    Ack,
+    Choice,
+    EmergencyStop,
+    Mode,
+    Nack,
+    NoUpdate,
+    QuoteParameters,
+    Rearm,
+    Stage,
+)
 from tests.agents.coordinator.bench import Bench
-from tests.agents.coordinator.world import BASELINE, BOUNDARY, START, ident, update
+from tests.agents.coordinator.world import BASELINE, BOUNDARY, SECOND, START, ident, update
 
-words = st.sampled_from(
-    ["boundary", "no", "yes", "weak", "vote", "reject", "apply", "veto", "stop"]
+COMMON = (
+    "boundary",
+    "no",
+    "yes",
+    "yes",
+    "vote",
+    "vote",
+    "vote",
+    "measure",
+    "apply",
+    "apply",
+    "tick",
+)
+RARE = ("weak", "reject", "veto", "stop", "switch", "again")
+WALKS = 12
+MOVES = 200
+DURABLE = (
+    *("version", "flight", "in_force", "queue", "stops", "closed", "proposals", "mode"),
+    *("generation", "standing", "outcomes", "hedge", "running", "rounds", "silences"),
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(words, st.integers(0, 2)), max_size=60))
-def test_invariants_hold_on_random_walks(moves):
-    """Never two in flight, one approval for each version, nothing said before it is logged."""
-    bench = Bench()
-    index, key = 0, None
-    for serial, (word, which) in enumerate(moves):
+class Walk:
+    """A coordinator among seats that say anything at any time."""
+
+    def __init__(self, mode, clock):
+        seats = ("executor-1", "optimizer-1", "optimizer-2", "optimizer-3")
+        self.bench = Bench(seats=seats, mode=mode, lockstep=clock == "lockstep", hedge_windows=4)
+        self.index, self.key, self.serial, self.now_ns = 0, None, 0, 0
+
+    def move(self, word, which):
+        """Let one thing happen, if it can."""
+        bench, state = self.bench, self.bench.state
+        self.serial += 1
         seat = bench.rules.seats[which]
-        now = START + index * BOUNDARY
-        flight = bench.state.flight
+        now = max(START + self.index * BOUNDARY, self.now_ns)
         match word:
-            case "boundary" if bench.state.boundary is None:
-                index += 1
-                if flight is not None:
+            case "boundary" if state.boundary is None and bench.rules.lockstep:
+                self.index += 1
+                if state.flight is not None:
                     bench.judge(Ack(stage=Stage.APPLIED))
-                key = bench.boundary(index, bench.pair())
+                self.key = bench.boundary(self.index, bench.pair())
             case "no":
                 nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="no")
-                bench.hear(seat, nothing, "no", serial, ref=key or ident("none"))
+                bench.hear(seat, nothing, "no", self.serial, ref=self.key or ident("none"))
             case "yes" | "weak":
-                wider = incumbent(bench.state).spread_percentage * (1.1 if which else 0.9)
-                params = BASELINE.model_copy(update={"spread_percentage": min(wider, 9.0)})
-                proposal = update(params, now or START, confidence=0.9 if word == "yes" else 0.1)
-                bench.hear(seat, proposal, word, serial, ref=key if which else None)
-            case "vote" | "reject" if bench.state.round is not None:
-                bench.vote(Choice.APPROVE if word == "vote" else Choice.REJECT)
-            case "apply" if flight is not None:
+                narrow = self.index % 2 == 0 if bench.rules.lockstep else self.serial % 3 > 0
+                spread = incumbent(state).spread_percentage * (0.9 if narrow else 1.1)
+                params = BASELINE.model_copy(update={"spread_percentage": min(spread, 9.0)})
+                proposal = update(params, now, confidence=0.9 if word == "yes" else 0.1)
+                ref, now_ns = self.key if which else None, 0 if bench.rules.lockstep else now
+                bench.hear(seat, proposal, word, self.serial, ref=ref, now_ns=now_ns)
+            case "vote" | "reject" if state.round is not None and voters(state):
+                choice = Choice.APPROVE if word == "vote" else Choice.REJECT
+                voter = seat if seat in voters(state) else voters(state)[0]
+                bench.vote(choice, voter=voter, serial=self.serial)
+            case "measure" if state.phase is Phase.MEASURING:
+                bench.measure(lambda each: each.spread_percentage * (which - 1))
+            case "apply" if state.flight is not None:
                 bench.judge(Ack(stage=Stage.APPLIED))
-            case "veto" if flight is not None:
+            case "veto" if state.flight is not None:
                 bench.judge(Nack(code=NackCode.RISK_VETO, detail="veto"))
             case "stop":
                 stop = EmergencyStop(scope="all", flatten=False, reason="walk")
-                bench.hear("operator", stop, "stop", serial)
-                lift = Rearm(lifts=(ident("operator", "stop", serial),), reason="walk")
-                bench.hear("operator", lift, "lift", serial)
-        fresh = restored(bench.rules, bench.disk)
-        for name in ("version", "flight", "in_force", "queue", "stops", "closed", "proposals"):
-            assert getattr(fresh, name) == getattr(bench.state, name)
-    check_log(bench.disk)
-    check_order(bench.effects)
+                bench.hear("operator", stop, "stop", self.serial)
+                lift = Rearm(lifts=(ident("operator", "stop", self.serial),), reason="walk")
+                bench.hear("operator", lift, "lift", self.serial)
+            case "switch":
+                bench.switch(list(Mode)[which], self.serial)
+            case "again":
+                bench.restart()
+            case "tick":
+                self.now_ns = now + (2 + 60 * (which == 0)) * SECOND
+                bench.do(Tick(), 0 if bench.rules.lockstep else self.now_ns)
 
 
-def check_log(disk):
-    """One decision in flight; each decision follows an approving vote on its very proposal."""
-    flying, asked, approved, versions = False, None, None, []
-    for record in disk:
+@pytest.mark.parametrize("clock", ["lockstep", "real"])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_invariants_hold_on_random_walks(mode, clock):
+    """In every mode and through switches: the log alone explains what was decided, and why."""
+    modes = set()
+    for seed in range(WALKS):
+        dice = random.Random(f"{mode} {clock} {seed}")
+        walk = Walk(mode, clock)
+        for count in range(MOVES):
+            walk.move(dice.choice(RARE if dice.random() < 0.12 else COMMON), dice.randint(0, 3))
+            check_rest(walk.bench)
+            if count % 10 == 0:
+                check_fold(walk.bench)
+        modes |= {row["mode"] for row in check_log(walk.bench)}
+        check_order(walk.bench.effects)
+    assert mode.value in modes, "the mode decided nothing: the walk does not reach it"
+    assert len(modes) >= 3, "nothing was decided after a switch"
+
+
+def check_fold(bench):
+    """Whoever reads the log knows what the living coordinator knows."""
+    fresh = restored(bench.rules, bench.disk)
+    for name in DURABLE:
+        assert getattr(fresh, name) == getattr(bench.state, name), name
+
+
+def check_rest(bench):
+    """Where the coordinator rests, it waits for somebody."""
+    state = bench.state
+    match state.phase:
+        case Phase.VOTING:
+            assert state.round is not None
+            assert voters(state)
+        case Phase.MEASURING:
+            assert state.measuring is not None
+        case Phase.IDLE:
+            assert state.boundary is None
+            assert state.round is None
+        case Phase.DECIDING:
+            raise AssertionError("nobody is waited for while deciding")
+        case _:
+            assert state.round is None
+
+
+def check_log(bench):
+    """One decision in flight; each is explained by one mode's rule and by what was logged."""
+    rules = bench.rules
+    mode, generation = rules.mode, 0
+    flying, asked, votes, runs, held, seats_of = False, None, {}, None, rules.baseline, {}
+    versions, decided, rows = [], {}, []
+    for record in bench.disk:
+        body = record.body
         match record.kind:
+            case Kind.MODE:
+                assert body["from"] == mode.value
+                mode, generation, asked = Mode(body["to"]), body["generation"], None
+            case Kind.ANSWER | Kind.PROPOSAL:
+                seats_of[body["id"]] = body.get("seat") or body.get("src")
             case Kind.ROUND:
-                asked, approved = record.body["proposal"], None
+                asked, votes = body, {}
             case Kind.VOTE:
-                approved = asked if record.body["choice"] == "approve" else None
+                votes[body["voter"]] = VOID if body["voter"] in votes else body["choice"]
+            case Kind.MEASURED if body["supervisor"] is not None:
+                runs = body["supervisor"]["running"]["expert"]
             case Kind.DECISION:
                 assert not flying
-                assert record.body["basis"] == [approved]
-                flying, approved = True, None
-                versions.append(tuple(record.body["pair"]))
+                assert (body["mode"], body["generation"]) == (mode.value, generation)
+                params = QuoteParameters.model_validate(body["params"])
+                approve = sum(each == "approve" for each in votes.values())
+                explain(mode, body, asked, approve, runs, seats_of, rules)
+                assert within_step(held, params, rules.step_limit) is None
+                flying, asked = True, None
+                decided[tuple(body["pair"])] = params
+                versions.append(tuple(body["pair"]))
+                rows.append(body)
             case Kind.APPLIED | Kind.REJECTED:
                 assert flying
                 flying = False
+                if record.kind is Kind.APPLIED:
+                    held = decided[tuple(body["pair"])]
     assert versions == sorted(set(versions))
+    assert len({version for _, version in versions}) == len(versions)
+    return rows
+
+
+def explain(mode, body, asked, approve, runs, seats_of, rules):
+    """The rule of the mode, from the log alone."""
+    authors = [seats_of[key] for key in body["basis"]]
+    assert len(set(authors)) == len(authors)
+    if mode is Mode.HIERARCHICAL:
+        assert authors == [runs] == [body["seat"]]
+        return
+    assert asked is not None
+    assert body["basis"] == asked["sets"]
+    assert body["params"] == asked["candidate"]
+    if mode is Mode.MASTER_SLAVE:
+        assert approve == 1
+    else:
+        assert set(authors) <= set(rules.seats)
+    if mode is Mode.CONSENSUS:
+        assert 2 * approve > len(rules.seats)
+    if mode is Mode.PEER:
+        assert sum(asked["weights"]) <= 10**8
+        assert max(asked["weights"]) <= 10**8 // len(rules.seats)
 
 
 def check_order(effects):
@@ -94,3 +220,36 @@ def check_order(effects):
             stage = effect.word.stage
             known = effect.ref in logged or effect.dst in {"operator", "executor-1"}
             assert known or stage is Stage.RECEIVED
+
+
+def test_the_merge_of_a_round_is_what_everybody_finds():
+    """From the round alone, in both modes that merge; the decision is the same set."""
+    for mode in (Mode.PEER, Mode.CONSENSUS):
+        bench = Bench(mode=mode)
+        bench.boundary(1)
+        bench.propose(1, optimizer_1=0.22, optimizer_2=0.24)
+        words = [each.word for each in bench.effects if isinstance(each, Post)]
+        asked = next(each for each in words if each.type_name == "round")
+        sets, seats = asked.sets, len(bench.rules.seats)
+        if mode is Mode.PEER:
+            weighted = [(each.params, each.weight) for each in sets]
+            found = peer_merge(asked.incumbent, weighted, seats=seats, fraction=0.25)
+            assert digest(bench.state.flight.params) == digest(found)
+        else:
+            plain = [each.params for each in sets]
+            found = median_merge(asked.incumbent, plain, seats=seats, fraction=0.25)
+        assert digest(asked.candidate) == digest(found)
+
+
+def test_the_supervisor_asks_for_each_set_by_its_worth():
+    """One measurement a boundary; experts are the optimizers in the order of seats."""
+    bench = Bench(mode=Mode.HIERARCHICAL)
+    assert experts(bench.state) == ("optimizer-1", "optimizer-2")
+    bench.boundary(1)
+    bench.propose(1, optimizer_1=None, optimizer_2=0.22)
+    assert not [each for each in bench.effects if isinstance(each, Measure)]
+    bench.boundary(2)
+    bench.propose(2, optimizer_1=None, optimizer_2=None)
+    asked = [each for each in bench.effects if isinstance(each, Measure)]
+    assert len(asked) == 1
+    assert asked[0].last_ns - asked[0].first_ns == BOUNDARY

@@ -11,6 +11,8 @@ from agents.coordinator.events import (
     Append,
     Fenced,
     Heard,
+    Measure,
+    Measured,
     Post,
     Publish,
     Reply,
@@ -21,7 +23,7 @@ from agents.coordinator.records import Record, restored
 from agents.coordinator.rules import Rules
 from agents.coordinator.step import step
 from protocol.errors import NackCode
-from protocol.merge import clip_step, digest
+from protocol.merge import candidate_of, clip_step, digest
 from protocol.messages import (
     Ack,
     Boundary,
@@ -121,6 +123,7 @@ class World:
         self.done = 0
         self.outboxes: dict[str, Heard] = {}  # what others have said and is unanswered
         self.posts: dict[str, Post] = {}  # what the coordinator has said and is unanswered
+        self.measures: list[Measure] = []
         self.applied: list = []
         self.known = {(0, 0): self.rules.baseline}
         self.start()
@@ -128,7 +131,7 @@ class World:
     # --- the coordinator's process -----------------------------------------------------------
     def start(self):
         """Start the coordinator from its disk."""
-        self.posts = {}
+        self.posts, self.measures = {}, []
         self.state = restored(self.rules, self.disk)
         self.run(Started())
 
@@ -158,6 +161,8 @@ class World:
                 self.posts[effect.id] = effect
             case Withdraw(key):
                 self.posts.pop(key, None)
+            case Measure():
+                self.measures.append(effect)
             case Publish(word, pair, _generation):
                 self.known[pair] = word.params
             case Fenced(detail):
@@ -213,14 +218,17 @@ class World:
         """The executor's answer to something posted to it."""
         match post.word:
             case Round() as word:
-                good = chance(self.salt, digest(word.candidate), self.index) < 0.6
+                if post.until is Stage.RECEIVED:
+                    return self.check(post, word)
+                likes = () if post.dst == "executor-1" else (post.dst,)
+                good = chance(self.salt, *likes, digest(word.candidate), self.index) < 0.6
                 vote = Vote(
                     round=word.round,
                     candidate=digest(word.candidate),
                     choice=Choice.APPROVE if good else Choice.REJECT,
                     reason=None if good else "E_RISK_VETO the replay was worse",
                 )
-                self.say(Heard("executor-1", ident("vote", post.id), vote, ref=post.id))
+                self.say(Heard(post.dst, ident("vote", post.id), vote, ref=post.id))
                 return vote
             case Decision():
                 if post.pair not in self.judged and self.pending is None:
@@ -232,6 +240,19 @@ class World:
                     self.named = word.decision
                 return Ack(stage=Stage.RECEIVED)
         raise AssertionError(post)
+
+    def check(self, _post, word):
+        """A peer's answer to a round: it recomputes the merge."""
+        limit, seats = self.rules.step_limit, len(self.rules.seats)
+        found = candidate_of(word, Mode.PEER, seats=seats, fraction=limit)
+        assert digest(found) == digest(word.candidate)
+        return Ack(stage=Stage.RECEIVED)
+
+    def measure(self, asked):
+        """The replay of the supervisor: by chance, but the same for the same set and span."""
+        span = (asked.first_ns, asked.last_ns)
+        nets = tuple(chance(self.salt, digest(each), *span) - 0.5 for each in asked.sets)
+        self.run(Measured(asked.key, nets))
 
     def go_on(self):
         """Feed time passes to the next boundary; a pending decision meets its cycle edge."""
@@ -262,6 +283,10 @@ class World:
                         self.posts.pop(post.id, None)
                     if not isinstance(answer, Vote):
                         self.run(Answered(post.id, answer))
+            for asked in list(self.measures):
+                if asked in self.measures:
+                    self.measures.remove(asked)
+                    self.measure(asked)
             if self.done == self.index:
                 if self.index == self.boundaries:
                     return self

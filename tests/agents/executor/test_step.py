@@ -26,6 +26,7 @@ from agents.executor.recovery import new_venue
 from agents.executor.state import new_state
 from agents.executor.step import step
 from agents.session import parameter_row
+from agents.weighing import Weighed
 from market.breach import HALTED, REASON_DRAWDOWN, RISK_REASON, RISK_STATE
 from protocol.merge import digest
 from protocol.messages import (
@@ -268,7 +269,7 @@ def test_the_shadow_replay_decides_the_vote(life, incumbent, candidate, choice):
     life.to_boundary()
     asked = life.round()
     assert life.tell(asked) == (Shadow(asked),)
-    effects = life.tell(Shadowed(asked, incumbent, candidate))
+    effects = life.tell(Shadowed(asked, Weighed(*incumbent), Weighed(*candidate)))
     assert [type(effect) for effect in effects] == [Write, Say]
     vote = effects[1].word
     assert (vote.choice, vote.candidate) == (choice, digest(asked.word.candidate))

@@ -1,0 +1,1 @@
+"""The coordination modes as tables of pure transitions, one file a mode."""
