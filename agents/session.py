@@ -35,6 +35,7 @@ from market.layout import (
     UNITS,
 )
 from market.policy import policy_settings
+from market.queueing import fill_model
 from market.tape import TapeBuilder, cut, grid_of
 from market.types import F8, I8
 from protocol.codec import describe
@@ -148,6 +149,7 @@ def open_session(settings: Settings) -> Session:
     setup = Setup(
         scale=scale,
         delays=delays_of(latency_of(settings)),
+        model=fill_model(),
         limits=limits_of(settings, capital_units),
         policy=policy_settings(
             capital=settings.account.capital,

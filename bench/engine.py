@@ -16,7 +16,7 @@ from market.account import Setup
 from market.book import new_book, window_for
 from market.breach import limit_settings
 from market.features import observer_settings
-from market.fills import advance, new_exchange
+from market.fills import advance, open_exchange
 from market.guard import guard_settings
 from market.layout import (
     DELAY_COLUMNS,
@@ -27,10 +27,11 @@ from market.layout import (
     SCALE_TICK_LOT,
 )
 from market.policy import policy_settings
+from market.queueing import fill_model
 from market.replay import replay
 from market.replay_step import REPLAY_FILLS
 from market.synthetic import synthetic_day
-from market.tape import Tape, build_tape
+from market.tape import NO_IDS, Tape, build_tape
 from market.types import F8, I8
 from market.warm import warm
 
@@ -49,6 +50,7 @@ def setup() -> Setup:
     return Setup(
         scale=scale,
         delays=np.full(DELAY_COLUMNS, 5_000_000, dtype=np.int64),
+        model=fill_model(),
         limits=limit_settings(capital_units=100_000 * UNITS),
         policy=policy_settings(capital=100_000.0),
         guarding=guard_settings(),
@@ -80,10 +82,10 @@ def timed(work: Callable[[], object]) -> list[float]:
 
 def exchange_alone(events: I8, base: int, width: int) -> None:
     """Advance the exchange over all events without an order of ours: the floor of a replay."""
-    levels, touch = new_book(base, width)
-    orders, reports, meter = new_exchange()
+    exchange = open_exchange(*new_book(base, width))
     delays = np.zeros(DELAY_COLUMNS, dtype=np.int64)
-    advance(events, levels, touch, orders, reports, meter, delays, 1 << 62)
+    scale = np.zeros(SCALE_COLUMNS, dtype=np.int64)
+    advance(events, NO_IDS, exchange, fill_model(), scale, delays, 1 << 62)
 
 
 def tape_of(events: I8) -> Tape:

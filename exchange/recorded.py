@@ -44,7 +44,7 @@ from market.layout import (
     TRIP_COLUMNS,
 )
 from market.ledger import fill, new_ledger, new_lots
-from market.tape import Tape, TapeBuilder
+from market.tape import NO_IDS, Tape, TapeBuilder
 from market.types import I8
 from protocol.orders import Approved
 
@@ -76,7 +76,7 @@ class RecordedVenue:
 
     Args:
         builder: at the recording's beginning; it is advanced here and nowhere else.
-        setup: scale, delays and opening balances are used.
+        setup: scale, delays, fill model and opening balances are used.
         first_ns: first step yielded; what lies before it only builds the book.
         last_ns: last step yielded; the recording may end before it.
     """
@@ -84,6 +84,7 @@ class RecordedVenue:
     def __init__(self, builder: TapeBuilder, setup: Setup, *, first_ns: int, last_ns: int) -> None:
         self._builder = builder
         self._delays = setup.delays
+        self._model = setup.model
         self._scale = setup.scale
         self._ledger = new_ledger(*(int(units) for units in setup.opening))
         self._lots, self._lots_meter = new_lots()
@@ -202,11 +203,10 @@ class RecordedVenue:
         meter = exchange.meter
         advance(
             self._builder.events,
-            exchange.levels,
-            exchange.touch,
-            exchange.orders,
-            exchange.reports,
-            meter,
+            NO_IDS,
+            exchange,
+            self._model,
+            self._scale,
             self._delays,
             now_ns,
         )
@@ -251,20 +251,29 @@ class RecordedVenue:
         exchange = self._exchange
         code = submit(
             exchange.orders,
+            exchange.arrivals,
             exchange.meter,
             order_id,
             side,
             price,
             lots,
+            taker,
             self._now_ns,
             self._delays,
-            taker,
+            self._next - 1,
         )
         if code == FULL:
             raise VenueError(f"order {order_id} found no room: too many orders are open")
 
     def _cancel(self, order_id: int) -> None:
         exchange = self._exchange
-        code = cancel(exchange.orders, exchange.meter, order_id, self._now_ns, self._delays)
+        code = cancel(
+            exchange.orders,
+            exchange.cancels,
+            exchange.meter,
+            order_id,
+            self._now_ns,
+            self._delays,
+        )
         if code == FULL:
             raise VenueError(f"the cancel of {order_id} found no room: too many orders are open")

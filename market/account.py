@@ -8,15 +8,29 @@ from typing import NamedTuple
 
 import numpy as np
 
+from market.book import new_book
 from market.breach import new_risk
-from market.fills import new_exchange
 from market.funding import NO_FUNDING
 from market.guard import new_guard
 from market.layout import TRIP_COLUMNS
 from market.ledger import new_ledger, new_lots
+from market.order_lines import Exchange, open_exchange
 from market.own import new_own
 from market.policy import new_kelly
 from market.types import F8, I8
+
+__all__ = [
+    "REMEMBER_ACTION",
+    "REMEMBER_COLUMNS",
+    "REMEMBER_CYCLES",
+    "REMEMBER_EXCESS",
+    "Account",
+    "Exchange",
+    "Setup",
+    "open_account",
+    "open_exchange",
+    "open_tape_exchange",
+]
 
 # --- what the strategy remembers besides its parts: i8[REMEMBER_COLUMNS], zeros at first -----
 REMEMBER_EXCESS = 0  # equity less the worth of the target, quote units, at the last cycle
@@ -42,21 +56,12 @@ class Account(NamedTuple):
     actions: I8  # i8[ACTIONS_MAX, ACTION_COLUMNS]
 
 
-class Exchange(NamedTuple):
-    """The exchange's side: its book, our orders there, the reports of them."""
-
-    levels: I8  # i8[2, width]
-    touch: I8  # i8[TOUCH_COLUMNS]
-    orders: I8  # i8[ORDERS_MAX, ORDER_COLUMNS]
-    reports: I8  # i8[REPORTS_MAX, REPORT_COLUMNS], a ring
-    meter: I8  # i8[METER_COLUMNS]
-
-
 class Setup(NamedTuple):
     """What does not change while an account trades."""
 
     scale: I8  # i8[SCALE_COLUMNS]
     delays: I8  # i8[DELAY_COLUMNS]
+    model: F8  # f8[MODEL_COLUMNS]: how our place in a line is told
     limits: F8  # f8[LIMIT_COLUMNS]
     policy: F8  # f8[POLICY_COLUMNS]
     guarding: F8  # f8[GUARD_COLUMNS]
@@ -87,7 +92,6 @@ def open_account(setup: Setup, *, trips: int) -> Account:
     )
 
 
-def open_exchange(levels: I8, touch: I8) -> Exchange:
-    """Return an exchange side over a book, without orders; the arrays are used, not copied."""
-    orders, reports, meter = new_exchange()
-    return Exchange(levels, touch, orders, reports, meter)
+def open_tape_exchange() -> Exchange:
+    """Return an exchange side without orders and without a book, for a tape."""
+    return open_exchange(*new_book(0, 0))

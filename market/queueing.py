@@ -176,8 +176,8 @@ def cross(model: F8, queue: F8, lots: float, beyond: bool) -> float:
         lots: what comes this far.
         beyond: false when they stand at our very price.
     """
-    if model[MODEL_KIND] == TRADE_THROUGH:
-        return lots if beyond else 0.0
+    if model[MODEL_KIND] == TRADE_THROUGH and not beyond:
+        return 0.0
     queue[QUEUE_AHEAD] = 0.0
     return lots
 

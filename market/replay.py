@@ -28,7 +28,7 @@ from market.replay_step import (
     Rows,
 )
 from market.skim import new_skim
-from market.tape import Tape
+from market.tape import NO_IDS, Tape
 from market.types import F8, I8
 
 TRIPS_KEPT = 100_000
@@ -148,7 +148,7 @@ def _opening(tape: Tape, step: int) -> _Opening:
 
 def _rows(tape: Tape) -> Rows:
     """Return the tape's rows; every step is a full one."""
-    return Rows(tape.events, tape.steps, tape.views, tape.plans, new_skim(tape.base, 0))
+    return Rows(tape.events, NO_IDS, tape.steps, tape.views, tape.plans, new_skim(tape.base, 0))
 
 
 def _demand_whole(exchange: Exchange) -> None:

@@ -84,14 +84,7 @@ def run_steps(
 def meet(now_ns: int, rows: Rows, exchange: Exchange, setup: Setup) -> bool:
     """Let the market reach a step; return whether a report is unread."""
     waiting = advance(
-        rows.events,
-        exchange.levels,
-        exchange.touch,
-        exchange.orders,
-        exchange.reports,
-        exchange.meter,
-        setup.delays,
-        now_ns,
+        rows.events, rows.born, exchange, setup.model, setup.scale, setup.delays, now_ns
     )
     return bool(waiting > 0)
 

@@ -62,7 +62,7 @@ from market.own import (
 from market.quotes import cost_units
 from market.skim import Skim
 from market.strategy import enter_fill, enter_order, excess_units, half_ticks_of
-from market.types import F8, I8
+from market.types import F8, I4, I8
 
 # --- one slice of one candidate: f8[REPLAY_COLUMNS]; money in quote asset -------------------
 REPLAY_NET = 0  # net profit against holding the target
@@ -118,14 +118,15 @@ COUNT_PLACED = 0
 COUNT_FILLED = 1
 COUNT_EQUITY = 2
 COUNT_REPORTS = 3  # COUNT_REPORTS + kind: reports of that kind
-COUNT_REFUSED = 9  # COUNT_REFUSED + code: places refused for it
-COUNT_COLUMNS = 18
+COUNT_REFUSED = 10  # COUNT_REFUSED + code: places refused for it
+COUNT_COLUMNS = 19
 
 
 class Rows(NamedTuple):
     """The candidate-independent rows of a tape."""
 
     events: I8
+    born: I4
     steps: I8
     views: F8
     plans: F8
@@ -241,7 +242,8 @@ def send(
             row = find_near(own, own_meter, order_id, near)
             near = row + 1
             own[row, OWN_STATE] = OWN_CANCELLING
-            cancel(exchange.orders, exchange.meter, order_id, now_ns, setup.delays)
+            orders, cancels, meter = exchange.orders, exchange.cancels, exchange.meter
+            cancel(orders, cancels, meter, order_id, now_ns, setup.delays)
         else:
             worse = bids if side == BUY else asks
             base = ledger[LEDGER_BASE] - asks * scale[SCALE_LOT]
@@ -302,7 +304,8 @@ def place(
     if order_id == FULL:
         return 0, REFUSED_OPEN_ORDERS
     orders, meter, delays = exchange.orders, exchange.meter, setup.delays
-    submit(orders, meter, order_id, side, price, lots, now_ns, delays, taker)
+    arrivals = exchange.arrivals
+    submit(orders, arrivals, meter, order_id, side, price, lots, taker, now_ns, delays, 0)
     return order_id, APPROVED
 
 

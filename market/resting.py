@@ -1,23 +1,23 @@
-"""Our resting orders at the exchange: their line, their fills, and the reports about them.
+"""Our resting orders at the exchange: who may come in, who is filled, the reports of it.
 
-When an order or cancel arrives, and what the market does, is `fills.py`.
+Which orders and cancels are on their way is `pending.py`; when they arrive, and what the market
+does, is `fills.py` (over events) and `tape_fills.py` (over a tape); one order's place in its line
+is `queueing.py`.
 """
 
 from market.jit import kernel
 from market.layout import (
     BUY,
     DELAY_RESPONSE_NS,
-    NEVER,
-    NO_ASK,
-    NO_BID,
-    ORDER_AHEAD,
-    ORDER_CANCEL_NS,
     ORDER_ID,
+    ORDER_LOTS,
     ORDER_PRICE_TICKS,
     ORDER_REMAINING,
+    ORDER_ROW,
     ORDER_SIDE,
     ORDER_STATE,
     ORDER_TAKER,
+    REPORT_ACCEPTED,
     REPORT_EXCH_NS,
     REPORT_FILL,
     REPORT_KIND,
@@ -25,28 +25,67 @@ from market.layout import (
     REPORT_MAKER,
     REPORT_ORDER_ID,
     REPORT_PRICE_TICKS,
+    REPORT_REFUSED,
+    REPORT_REJECTED,
     REPORT_SIDE,
     REPORT_TRADE_ID,
     REPORT_VISIBLE_NS,
-    STATE_FREE,
-    STATE_GONE,
     STATE_RESTING,
 )
-from market.types import I8
+from market.order_lines import (
+    METER_ASK_LOW,
+    METER_BID_HIGH,
+    METER_BIDS,
+    METER_OVERFLOW,
+    METER_READ,
+    METER_TRADES,
+    METER_VISIBLE_NS,
+    METER_WRITTEN,
+    Exchange,
+    note_bounds,
+    place_in_line,
+    remove,
+)
+from market.queueing import QUEUE_AHEAD, change, cross, trade
+from market.quotes import smallest_lots
+from market.types import F8, I8
 
-# --- about orders and reports: i8[METER_COLUMNS] --------------------------------------------
-METER_CURSOR = 0  # events read
-METER_WRITTEN = 1  # reports written; the next one goes to row WRITTEN % REPORTS_MAX
-METER_READ = 2  # reports read; kept by the reader
-METER_TRADES = 3  # our fills so far
-METER_NEXT_NS = 4  # earliest arrival of an order or cancel on its way, NEVER when none is
-METER_OVERFLOW = 5  # reports overwritten before they were read, orders that found no row
-METER_USED = 6  # rows of `orders` from here on are free
-METER_BID_HIGH = 7  # best and worst price of our resting bids; NO_BID and NO_ASK when none
-METER_BID_LOW = 8
-METER_ASK_LOW = 9  # the same of our asks; NO_ASK and NO_BID when none
-METER_ASK_HIGH = 10
-METER_COLUMNS = 11
+HAIR = 1e-9  # of a lot: a third of three lots is one lot, however it was rounded
+
+
+@kernel
+def write_report(
+    reports: I8,
+    meter: I8,
+    delays: I8,
+    kind: int,
+    order_id: int,
+    side: int,
+    price_ticks: int,
+    lots: int,
+    maker: int,
+    exch_ns: int,
+) -> None:
+    """Write one report; it is visible a response delay later, never before the one before it."""
+    if meter[METER_WRITTEN] - meter[METER_READ] >= reports.shape[0]:
+        meter[METER_OVERFLOW] += 1
+    row = meter[METER_WRITTEN] % reports.shape[0]
+    meter[METER_WRITTEN] += 1
+    visible_ns = max(meter[METER_VISIBLE_NS], exch_ns + delays[DELAY_RESPONSE_NS])
+    meter[METER_VISIBLE_NS] = visible_ns
+    trade_id = 0
+    if kind == REPORT_FILL:
+        meter[METER_TRADES] += 1
+        trade_id = meter[METER_TRADES]
+    reports[row, REPORT_KIND] = kind
+    reports[row, REPORT_ORDER_ID] = order_id
+    reports[row, REPORT_SIDE] = side
+    reports[row, REPORT_PRICE_TICKS] = price_ticks
+    reports[row, REPORT_LOTS] = lots
+    reports[row, REPORT_EXCH_NS] = exch_ns
+    reports[row, REPORT_VISIBLE_NS] = visible_ns
+    reports[row, REPORT_MAKER] = maker
+    reports[row, REPORT_TRADE_ID] = trade_id
 
 
 @kernel
@@ -61,95 +100,48 @@ def report(
     lots: int,
     exch_ns: int,
 ) -> None:
-    """Write one report about the order in a row."""
-    if meter[METER_WRITTEN] - meter[METER_READ] >= reports.shape[0]:
-        meter[METER_OVERFLOW] += 1
-    row = meter[METER_WRITTEN] % reports.shape[0]
-    meter[METER_WRITTEN] += 1
-    reports[row, REPORT_KIND] = kind
-    reports[row, REPORT_ORDER_ID] = orders[slot, ORDER_ID]
-    reports[row, REPORT_SIDE] = orders[slot, ORDER_SIDE]
-    reports[row, REPORT_PRICE_TICKS] = price_ticks
-    reports[row, REPORT_LOTS] = lots
-    reports[row, REPORT_EXCH_NS] = exch_ns
-    reports[row, REPORT_VISIBLE_NS] = exch_ns + delays[DELAY_RESPONSE_NS]
-    reports[row, REPORT_MAKER] = 1 - orders[slot, ORDER_TAKER]
-    reports[row, REPORT_TRADE_ID] = 0
+    """Write one report about the order in a row; a fill takes its lots off the order."""
+    order_id = orders[slot, ORDER_ID]
+    side = orders[slot, ORDER_SIDE]
+    maker = 1 - orders[slot, ORDER_TAKER]
+    write_report(reports, meter, delays, kind, order_id, side, price_ticks, lots, maker, exch_ns)
     if kind == REPORT_FILL:
-        meter[METER_TRADES] += 1
-        reports[row, REPORT_TRADE_ID] = meter[METER_TRADES]
         orders[slot, ORDER_REMAINING] -= lots
 
 
 @kernel
-def remove(orders: I8, meter: I8, slot: int) -> None:
-    """Take an order out; its row stays while a cancel is on the way to it."""
-    if orders[slot, ORDER_CANCEL_NS] != NEVER and orders[slot, ORDER_STATE] != STATE_GONE:
-        orders[slot, ORDER_STATE] = STATE_GONE
-        return
-    orders[slot, ORDER_STATE] = STATE_FREE
-    orders[slot, ORDER_ID] = 0
-    used = meter[METER_USED]
-    while used > 0 and orders[used - 1, ORDER_STATE] == STATE_FREE:
-        used -= 1
-    meter[METER_USED] = used
+def admit(orders: I8, meter: I8, slot: int, best_bid: int, best_ask: int, scale: I8) -> int:
+    """Return REPORT_ACCEPTED for an order that may come in, or the kind of its refusal.
 
+    Refused is what the filters forbid, and what would meet an order of ours: the newer one goes.
+    A post-only order that would take is rejected.
 
-@kernel
-def rebound(orders: I8, meter: I8) -> None:
-    """Find the best and worst prices of our resting orders anew."""
-    bid_high = NO_BID
-    bid_low = NO_ASK
-    ask_low = NO_ASK
-    ask_high = NO_BID
-    for slot in range(meter[METER_USED]):
-        if orders[slot, ORDER_STATE] == STATE_RESTING:
-            price = orders[slot, ORDER_PRICE_TICKS]
-            if orders[slot, ORDER_SIDE] == BUY:
-                bid_high = max(bid_high, price)
-                bid_low = min(bid_low, price)
-            else:
-                ask_low = min(ask_low, price)
-                ask_high = max(ask_high, price)
-    meter[METER_BID_HIGH] = bid_high
-    meter[METER_BID_LOW] = bid_low
-    meter[METER_ASK_LOW] = ask_low
-    meter[METER_ASK_HIGH] = ask_high
-
-
-@kernel
-def precedes(orders: I8, first: int, second: int) -> bool:
-    """Return whether the order in one row comes before that in another of the same side."""
-    better = orders[first, ORDER_PRICE_TICKS] - orders[second, ORDER_PRICE_TICKS]
-    if better != 0:
-        return bool(orders[first, ORDER_SIDE] * better > 0)
-    return bool(orders[first, ORDER_ID] < orders[second, ORDER_ID])
-
-
-@kernel
-def first_in_line(orders: I8, meter: I8, side: int, price_ticks: int, after: int) -> int:
-    """Return the next of our resting orders on a side, at a price or better; -1 when none is.
-
-    Best price first, then time (ids rise with time); `after` is the row served last, or -1.
+    Args:
+        orders: i8[ORDERS_MAX, ORDER_COLUMNS].
+        meter: i8[METER_COLUMNS].
+        slot: its row.
+        best_bid: of the market as it arrives, ticks.
+        best_ask: the same.
+        scale: i8[SCALE_COLUMNS].
     """
-    pick = -1
-    for slot in range(meter[METER_USED]):
-        if orders[slot, ORDER_STATE] != STATE_RESTING or orders[slot, ORDER_SIDE] != side:
-            continue
-        if side * (orders[slot, ORDER_PRICE_TICKS] - price_ticks) < 0:
-            continue
-        if after >= 0 and not precedes(orders, after, slot):
-            continue
-        if pick < 0 or precedes(orders, slot, pick):
-            pick = slot
-    return pick
+    side = orders[slot, ORDER_SIDE]
+    price = orders[slot, ORDER_PRICE_TICKS]
+    if orders[slot, ORDER_LOTS] < smallest_lots(price, scale):
+        return REPORT_REFUSED
+    taker = orders[slot, ORDER_TAKER] != 0
+    if side == BUY:
+        if price >= best_ask and not taker:
+            return REPORT_REJECTED
+        return REPORT_REFUSED if price >= meter[METER_ASK_LOW] else REPORT_ACCEPTED
+    if price <= best_bid and not taker:
+        return REPORT_REJECTED
+    return REPORT_REFUSED if price <= meter[METER_BID_HIGH] else REPORT_ACCEPTED
 
 
 @kernel
 def serve(
-    orders: I8,
-    reports: I8,
-    meter: I8,
+    exchange: Exchange,
+    model: F8,
     delays: I8,
     side: int,
     price_ticks: int,
@@ -159,7 +151,13 @@ def serve(
 ) -> None:
     """Give `lots` that reached a price to our orders of a side, each lot once.
 
+    Of several orders in one line, what the first took does not reach the second, and nobody who
+    stood before the first stands behind the second.
+
     Args:
+        exchange: changed.
+        model: f8[MODEL_COLUMNS].
+        delays: i8[DELAY_COLUMNS].
         side: side of ours that is hit.
         price_ticks: the price reached; orders at better prices are served first.
         lots: i8, > 0.
@@ -167,40 +165,83 @@ def serve(
             otherwise nobody is left ahead of us (liquidity that rests at or through our price).
         exch_ns: exchange time.
     """
-    left = lots
-    filled = False
-    eaten = 0  # lots of others ahead of us at this price
-    slot = first_in_line(orders, meter, side, price_ticks, -1)
-    while slot >= 0:
-        waits = queued and orders[slot, ORDER_PRICE_TICKS] == price_ticks
-        if waits:
-            gone = min(left, max(0, orders[slot, ORDER_AHEAD] - eaten))
-            eaten += gone
-            left -= gone
-            orders[slot, ORDER_AHEAD] = max(0, orders[slot, ORDER_AHEAD] - eaten)
+    orders = exchange.orders
+    queue = exchange.queue
+    lines = exchange.lines
+    meter = exchange.meter
+    row = (1 - side) >> 1
+    count = meter[METER_BIDS + row]
+    printed = float(lots)
+    reached = printed
+    others = 0.0  # lots of others that must be served first
+    done = 0
+    for index in range(count):
+        slot = lines[row, index]
+        price = orders[slot, ORDER_PRICE_TICKS]
+        beyond = side * (price - price_ticks)
+        if beyond < 0:
+            break
+        if queued and beyond == 0:
+            passed = trade(model, queue[slot], reached, printed)
         else:
-            orders[slot, ORDER_AHEAD] = 0
-        part = min(left, orders[slot, ORDER_REMAINING])
+            passed = cross(model, queue[slot], reached, beyond > 0)
+            orders[slot, ORDER_ROW] = 0  # its level has nothing more to say
+        others = max(others, reached - passed)
+        part = min(int(reached - others + HAIR), orders[slot, ORDER_REMAINING])
         if part > 0:
-            filled = True
-            left -= part
-            price = orders[slot, ORDER_PRICE_TICKS]
-            report(orders, reports, meter, delays, slot, REPORT_FILL, price, part, exch_ns)
-        slot = first_in_line(orders, meter, side, price_ticks, slot)
-    if filled:
-        for index in range(meter[METER_USED]):
-            if orders[index, ORDER_STATE] == STATE_RESTING and orders[index, ORDER_REMAINING] == 0:
-                remove(orders, meter, index)
-        rebound(orders, meter)
+            reached -= part
+            kind = REPORT_FILL
+            report(orders, exchange.reports, meter, delays, slot, kind, price, part, exch_ns)
+            done += orders[slot, ORDER_REMAINING] == 0
+    if done > 0:
+        kept = 0
+        for index in range(count):
+            slot = lines[row, index]
+            if orders[slot, ORDER_REMAINING] > 0:
+                lines[row, kept] = slot
+                kept += 1
+            else:
+                remove(orders, slot)
+        meter[METER_BIDS + row] = kept
+        note_bounds(orders, lines, meter, row)
 
 
 @kernel
-def cap_queue(orders: I8, meter: I8, side: int, price_ticks: int, lots: int) -> None:
-    """Note that a level holds only so many lots: no more than these can be ahead of us."""
-    for slot in range(meter[METER_USED]):
-        if (
-            orders[slot, ORDER_STATE] == STATE_RESTING
-            and orders[slot, ORDER_PRICE_TICKS] == price_ticks
-            and orders[slot, ORDER_SIDE] == side
-        ):
-            orders[slot, ORDER_AHEAD] = min(orders[slot, ORDER_AHEAD], lots)
+def change_level(
+    exchange: Exchange,
+    model: F8,
+    side: int,
+    price_ticks: int,
+    before: int,
+    after: int,
+    born: int,
+) -> None:
+    """Let our orders at a price know that its level changed."""
+    orders = exchange.orders
+    row = (1 - side) >> 1
+    place = place_in_line(orders, exchange.lines, exchange.meter, side, price_ticks)
+    for index in range(place, exchange.meter[METER_BIDS + row]):
+        slot = exchange.lines[row, index]
+        if orders[slot, ORDER_PRICE_TICKS] != price_ticks:
+            break
+        change(model, exchange.queue[slot], float(before), float(after), born)
+
+
+@kernel
+def rest(exchange: Exchange, delays: I8, slot: int, place: int, exch_ns: int) -> None:
+    """Let an order that has its place in line rest there.
+
+    It is never before an order of ours that came earlier to its price: a level can look empty
+    after a lost connection while the earlier order's line still stands.
+    """
+    orders = exchange.orders
+    price = orders[slot, ORDER_PRICE_TICKS]
+    if place > 0:
+        other = exchange.lines[(1 - orders[slot, ORDER_SIDE]) >> 1, place - 1]
+        if orders[other, ORDER_PRICE_TICKS] == price:
+            ahead = exchange.queue[other, QUEUE_AHEAD]
+            exchange.queue[slot, QUEUE_AHEAD] = max(exchange.queue[slot, QUEUE_AHEAD], ahead)
+    orders[slot, ORDER_STATE] = STATE_RESTING
+    lots = orders[slot, ORDER_LOTS]
+    kind = REPORT_ACCEPTED
+    report(orders, exchange.reports, exchange.meter, delays, slot, kind, price, lots, exch_ns)

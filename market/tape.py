@@ -10,22 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.book import new_book, window_for
-from market.fills import METER_CURSOR, advance, new_exchange
+from market.fills import METER_CURSOR, advance, open_exchange
 from market.latency import NO_LATENCY, Latency
 from market.layout import (
     DELAY_COLUMNS,
     EVENT_EXCH_NS,
     EVENT_LOCAL_NS,
     EVENT_SEEN,
+    SCALE_COLUMNS,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
     STEP_NOW_NS,
 )
+from market.queueing import fill_model
 from market.stream import Stream
 from market.tape_sides import Making, TapeSides
-from market.types import F8, I8
+from market.types import F8, I4, I8
 
 CHECKPOINT_STEPS = 600
+NO_IDS: I4 = np.zeros(0, dtype=np.int32)
+NO_SCALE: I8 = np.zeros(SCALE_COLUMNS, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,11 @@ class Tape:
             touch[:] = point.touch
             cursor = point.cursor
         if step > 0:
-            orders, reports, meter = new_exchange()
-            meter[METER_CURSOR] = cursor
+            exchange = open_exchange(levels, touch)
+            exchange.meter[METER_CURSOR] = cursor
             now_ns = int(self.steps[step - 1, STEP_NOW_NS])
-            advance(self.events, levels, touch, orders, reports, meter, no_delay(), now_ns)
-            cursor = int(meter[METER_CURSOR])
+            advance(self.events, NO_IDS, exchange, fill_model(), NO_SCALE, no_delay(), now_ns)
+            cursor = int(exchange.meter[METER_CURSOR])
         return levels, touch, cursor
 
 
@@ -142,7 +146,7 @@ class TapeBuilder:
         making = Making(interval_ns, cycle_ns, settings, latency)
         self._sides = TapeSides(making, window_for(events), self.first_ns)
         self._exchange_levels, self._exchange_touch = new_book(self._sides.base, self._sides.width)
-        self._orders, self._reports, self._meter = new_exchange()
+        self._exchange = open_exchange(self._exchange_levels, self._exchange_touch)
         self._checkpoints: list[Checkpoint] = []
 
     def advance(self, now_ns: int) -> Tape:
@@ -157,11 +161,10 @@ class TapeBuilder:
         for step in range(first, last, CHECKPOINT_STEPS):
             advance(
                 self.events,
-                self._exchange_levels,
-                self._exchange_touch,
-                self._orders,
-                self._reports,
-                self._meter,
+                NO_IDS,
+                self._exchange,
+                fill_model(),
+                NO_SCALE,
                 no_delay(),
                 self.first_ns + step * self.interval_ns,
             )
@@ -170,7 +173,7 @@ class TapeBuilder:
             self._checkpoints.append(
                 Checkpoint(
                     step,
-                    int(self._meter[METER_CURSOR]),
+                    int(self._exchange.meter[METER_CURSOR]),
                     bids,
                     self._exchange_levels[0, bids],
                     asks,

@@ -24,6 +24,7 @@ from market.layout import (
     STEP_COLUMNS,
 )
 from market.policy import policy_settings
+from market.queueing import fill_model
 from market.replay import replay
 from market.synthetic import synthetic_day
 from market.tape import build_tape
@@ -63,6 +64,7 @@ def warm_setup() -> Setup:
     return Setup(
         scale=scale,
         delays=np.zeros(DELAY_COLUMNS, dtype=np.int64),
+        model=fill_model(),
         limits=limit_settings(capital_units=10**13),
         policy=policy_settings(capital=100_000.0),
         guarding=guard_settings(),

@@ -26,6 +26,7 @@ from market.layout import (
     SCALE_TICK_LOT,
 )
 from market.policy import policy_settings
+from market.queueing import fill_model
 from market.synthetic import synthetic_day
 from market.tape import build_tape
 
@@ -78,6 +79,7 @@ def setup(*, maker=20_000, in_base=0, delay_ms=5, funding=NO_FUNDING):
     return Setup(
         scale=scale,
         delays=np.full(DELAY_COLUMNS, delay_ms * 10**6, dtype=np.int64),
+        model=fill_model(),
         limits=limit_settings(capital_units=CAPITAL * UNITS),
         policy=policy_settings(capital=float(CAPITAL)),
         guarding=guard_settings(),

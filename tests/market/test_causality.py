@@ -10,6 +10,7 @@ from market.guard import guard_settings
 from market.latency import ConstantLatency
 from market.layout import DELAY_COLUMNS, EVENT_LOCAL_NS
 from market.policy import policy_settings
+from market.queueing import fill_model
 from market.replay import replay_one
 from market.replay_step import FILLED_VISIBLE_NS, PLACED_NOW_NS
 from market.synthetic import synthetic_day
@@ -40,6 +41,7 @@ def setup():
     return Setup(
         scale=scale,
         delays=np.full(DELAY_COLUMNS, 5_000_000, dtype=np.int64),
+        model=fill_model(),
         limits=limit_settings(capital_units=10**13),
         policy=policy_settings(capital=100_000.0),
         guarding=guard_settings(),

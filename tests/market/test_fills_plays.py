@@ -1,69 +1,26 @@
-"""Our orders at the exchange, told as plays that a trader can check by hand."""
+"""Our orders at the exchange, told as plays that a trader can check by hand.
+
+Every play is acted twice: over its events, and over the tape of them.
+"""
 
 import pytest
 
-from market import fills
-from market.fills import METER_READ, METER_WRITTEN
 from market.layout import (
     BUY,
     KIND_CLEAR,
     KIND_DEPTH,
     KIND_SNAPSHOT,
     KIND_TRADE,
-    ORDERS_MAX,
     REPORT_ACCEPTED,
-    REPORT_CANCEL_REJECTED,
-    REPORT_CANCELLED,
     REPORT_FILL,
     REPORT_KIND,
     REPORT_ORDER_ID,
-    REPORT_REJECTED,
-    REPORTS_MAX,
+    REPORT_VISIBLE_NS,
     SEEN_LOCAL,
     SELL,
 )
-from tests.market.exchange_side import Fast, table
-
-WORDS = {
-    REPORT_ACCEPTED: "accepted", REPORT_REJECTED: "rejected", REPORT_FILL: "filled",
-    REPORT_CANCELLED: "cancelled", REPORT_CANCEL_REJECTED: "too late",
-}  # fmt: skip
-
-
-def play(text, **delays):
-    """Tell a market day in lines and compare what the exchange says with what the lines expect.
-
-    `bid 3 @ 99` and `ask 3 @ 101` set a level, `sold 2 @ 99` and `bought 2 @ 101` are prints,
-    `buy A 2 @ 99`, `sell A 2 @ 101`, `take A 2 @ 101` (buys at once) and `cancel A` are ours.
-    What follows `->` is what our orders hear by the next line.
-    """
-    machine, ids, rows, now = Fast(**{"order_delay": 1, "response_delay": 1} | delays), {}, [], 100
-    heard = 0
-    for line in (raw.strip() for raw in text.strip().splitlines()):
-        deed, _, expected = (part.strip() for part in line.partition("->"))
-        word, *rest = deed.replace("@", " ").split()
-        if word in {"bid", "ask", "sold", "bought"}:
-            lots, price = (int(figure) for figure in rest)
-            kind = KIND_DEPTH if word in {"bid", "ask"} else KIND_TRADE
-            side = BUY if word in {"bid", "bought"} else SELL
-            rows.append([kind, side, 3, now, now, price, lots])
-        elif word == "cancel":
-            assert machine.cancel(ids[rest[0]], now) in {fills.OK, fills.UNKNOWN_ORDER}
-        else:
-            ids[rest[0]] = len(ids) + 1
-            side = SELL if word == "sell" else BUY
-            lots, price = int(rest[1]), int(rest[2])
-            assert (
-                machine.submit(len(ids), side, price, lots, now, taker=word == "take") == fills.OK
-            )
-        now += 5
-        machine.advance(table(rows), now - 1)
-        said = machine.said()[heard:]
-        heard += len(said)
-        names = {number: name for name, number in ids.items()}
-        words = [f"{names[r[1]]} {WORDS[r[0]]} {r[4]} @ {r[3]}" for r in said]
-        words = [text for text in words if "accepted" not in text]
-        assert ", ".join(words) == expected, line
+from tests.market.exchange_side import Fast, Taped, table
+from tests.market.plays import play
 
 
 def test_an_order_waits_behind_what_was_there_before_it():
@@ -108,6 +65,16 @@ def test_an_ask_that_comes_to_rest_at_our_bid_fills_us_up_to_its_size():
         ask 2 @ 99
         ask 5 @ 99 -> A filled 3 @ 99
         ask 1 @ 99
+    """)
+
+
+def test_liquidity_posted_behind_the_best_price_does_not_reach_us():
+    """An ask at 98 meets our bid of 99 first; what then joins at 99 stands behind it."""
+    play("""
+        buy A 9 @ 99
+        ask 2 @ 98 -> A filled 2 @ 99
+        ask 5 @ 99
+        ask 3 @ 98 -> A filled 1 @ 99
     """)
 
 
@@ -187,83 +154,130 @@ def test_a_flatten_walks_the_book_and_its_rest_is_cancelled():
     """)
 
 
+def live(rows, orders, end=120, **told):
+    """Both machines after a day of event rows and orders (id, side, price, lots, time)."""
+    for kind in (Fast, Taped):
+        machine = kind(table(rows), **told)
+        for order_id, side, price, lots, now in orders:
+            machine.advance(now)
+            machine.submit(order_id, side, price, lots, now)
+        machine.advance(end)
+        yield machine
+
+
 def test_a_lost_connection_does_not_bring_us_to_the_front():
     """A clear says that we do not know, not that the queue left."""
-    machine = Fast()
-    rows = [[KIND_DEPTH, BUY, 3, 100, 100, 99, 5]]
-    machine.submit(1, BUY, 99, 2, 101)
-    rows += [
+    rows = [
+        [KIND_DEPTH, BUY, 3, 100, 100, 99, 5],
         [KIND_CLEAR, 0, 3, 110, 110, 0, 0],
         [KIND_SNAPSHOT, BUY, 3, 110, 110, 99, 9],
         [KIND_TRADE, SELL, 3, 111, 111, 99, 5],
     ]
-    machine.advance(table(rows), 120)
-    assert machine.ahead() == {1: 0}
-    assert len(machine.said()) == 1
+    for machine in live(rows, [(1, BUY, 99, 2, 101)]):
+        assert machine.ahead() == {1: 0}
+        assert len(machine.said()) == 1
 
 
 def test_a_later_order_never_passes_an_earlier_one_at_its_price():
     """The level looks empty after a lost connection; the earlier order's queue still stands."""
-    machine = Fast()
     rows = [[KIND_DEPTH, BUY, 3, 100, 100, 99, 5], [KIND_CLEAR, 0, 3, 110, 110, 0, 0]]
-    machine.submit(1, BUY, 99, 2, 101)
-    machine.advance(table(rows), 111)
-    machine.submit(2, BUY, 99, 2, 111)
-    machine.advance(table(rows), 120)
-    assert machine.ahead() == {1: 5, 2: 5}
+    for machine in live(rows, [(1, BUY, 99, 2, 101), (2, BUY, 99, 2, 111)]):
+        assert machine.ahead() == {1: 5, 2: 5}
 
 
 def test_what_arrives_with_an_event_comes_after_it():
     """We cannot have been there first."""
-    machine = Fast(order_delay=5)
-    machine.submit(1, BUY, 99, 2, 100)
-    rows = [[KIND_TRADE, SELL, 3, 105, 105, 98, 9], [KIND_DEPTH, BUY, 3, 105, 105, 99, 4]]
-    machine.advance(table(rows), 105)
-    assert [report[REPORT_KIND] for report in machine.said()] == [REPORT_ACCEPTED]
-    assert machine.ahead() == {1: 4}
+    rows = [
+        [KIND_TRADE, SELL, 3, 105, 105, 98, 9],
+        [KIND_DEPTH, BUY, 3, 105, 105, 99, 4],
+        [KIND_TRADE, SELL, 3, 110, 110, 99, 4],
+    ]
+    for machine in live(rows, [(1, BUY, 99, 2, 100)], order_delay=5):
+        assert [report[REPORT_KIND] for report in machine.said()] == [REPORT_ACCEPTED]
+        assert machine.ahead() == {1: 0}
 
 
 def test_an_event_for_the_local_clock_alone_fills_nothing():
     """The exchange has its own tape."""
-    machine = Fast()
-    machine.submit(1, BUY, 99, 2, 100)
-    machine.advance(table([[KIND_TRADE, SELL, SEEN_LOCAL, 110, 110, 98, 9]]), 120)
-    assert [report[REPORT_KIND] for report in machine.said()] == [REPORT_ACCEPTED]
-
-
-def test_a_full_table_refuses_the_next_order():
-    """A bound and a code, never a crash."""
-    machine = Fast()
-    for number in range(ORDERS_MAX):
-        assert machine.submit(number + 1, BUY, 99, 1, 100) == fills.OK
-    assert machine.submit(999, BUY, 99, 1, 100) == fills.FULL
-    assert machine.cancel(998, 100) == fills.FULL
-    assert machine.meter[fills.METER_OVERFLOW] == 1  # the cancel of a gone order is no loss
-    machine.cancel(7, 100)
-    machine.advance(table([]), 110)
-    assert machine.submit(999, BUY, 99, 1, 110) == fills.OK
-
-
-def test_an_unread_ring_is_counted_when_it_runs_over():
-    """The reader can tell that it is missing something."""
-    machine = Fast()
-    machine.submit(1, BUY, 99, 10_000, 100)
-    rows = [[KIND_TRADE, SELL, 3, 110 + at, 110 + at, 99, 1] for at in range(REPORTS_MAX + 5)]
-    waiting = machine.advance(table(rows), 10_000)
-    assert waiting == REPORTS_MAX + 6
-    assert machine.meter[fills.METER_OVERFLOW] == 6
+    rows = [[KIND_TRADE, SELL, SEEN_LOCAL, 110, 110, 98, 9]]
+    for machine in live(rows, [(1, BUY, 99, 2, 100)]):
+        assert [report[REPORT_KIND] for report in machine.said()] == [REPORT_ACCEPTED]
 
 
 @pytest.mark.parametrize(("side", "price", "ours"), [(0, 99, BUY), (0, 101, SELL), (0, 100, None)])
 def test_an_unknown_aggressor_is_told_from_the_touch(side, price, ours):
     """At the bid it sold, at the ask it bought, between them nobody knows."""
-    machine = Fast()
-    rows = [[KIND_DEPTH, BUY, 3, 90, 90, 99, 1], [KIND_DEPTH, SELL, 3, 90, 90, 101, 1]]
-    machine.advance(table(rows), 95)
-    machine.submit(1, BUY, 100, 5, 95)
-    machine.submit(2, SELL, 101, 5, 95)
-    rows += [[KIND_TRADE, side, 3, 110, 110, price, 9]]
-    machine.advance(table(rows), 120)
+    rows = [
+        [KIND_DEPTH, BUY, 3, 90, 90, 99, 1],
+        [KIND_DEPTH, SELL, 3, 90, 90, 101, 1],
+        [KIND_TRADE, side, 3, 110, 110, price, 9],
+    ]
     hit = {BUY: {1}, SELL: {2}, None: set()}[ours]
-    assert {r[REPORT_ORDER_ID] for r in machine.said() if r[REPORT_KIND] == REPORT_FILL} == hit
-    assert machine.meter[METER_WRITTEN] - machine.meter[METER_READ] == 2 + len(hit)
+    for machine in live(rows, [(1, BUY, 100, 5, 95), (2, SELL, 101, 5, 95)]):
+        said = machine.said()
+        assert {r[REPORT_ORDER_ID] for r in said if r[REPORT_KIND] == REPORT_FILL} == hit
+        assert len(said) == 2 + len(hit)
+
+
+def test_the_newer_of_two_orders_that_would_meet_is_refused():
+    """The guard withholds such; this is the second wall, and it holds for a flatten too."""
+    play("""
+        buy A 2 @ 99
+        sell B 2 @ 99 -> B refused 2 @ 99
+        sell C 2 @ 98 -> C refused 2 @ 98
+        sell D 2 @ 100
+        ask 5 @ 101
+        take E 2 @ 101 -> E refused 2 @ 101
+    """)
+
+
+def test_an_order_below_the_smallest_one_is_refused():
+    """The exchange's filters, with a report like any other."""
+    play(
+        """
+        buy A 2 @ 99 -> A refused 2 @ 99
+        buy B 3 @ 99
+    """,
+        least=3,
+    )
+
+
+def test_a_cancel_never_overtakes_its_own_order():
+    """Sent after it over a faster line, it takes effect as soon as there is something to cancel."""
+    play(
+        """
+        buy A 2 @ 99
+        cancel A
+        bid 1 @ 98 -> A cancelled 2 @ 99
+    """,
+        order_delay=12,
+        cancel_delay=1,
+    )
+
+
+def test_a_cancel_may_overtake_the_next_order():
+    """Each kind has its own delay: a slow order waits while a fast cancel is done."""
+    play(
+        """
+        buy A 2 @ 99
+        bid 9 @ 97
+        bid 9 @ 98
+        buy B 2 @ 99
+        cancel A -> A cancelled 2 @ 99
+        sold 2 @ 98
+        sold 2 @ 98 -> B filled 2 @ 99
+    """,
+        order_delay=10,
+        cancel_delay=1,
+    )
+
+
+def test_no_report_overtakes_the_one_before_it():
+    """A slow answer holds the faster one behind it back."""
+    machine = Fast(table([[KIND_TRADE, SELL, 3, 108, 108, 99, 1]]))
+    machine.delays = machine.delays.copy()
+    machine.delays[:15, 1], machine.delays[15:, 1] = 20, 1
+    machine.advance(100)
+    machine.submit(1, BUY, 99, 2, 100)
+    machine.advance(120)
+    assert [report[REPORT_VISIBLE_NS] for report in machine.said()] == [123, 123]

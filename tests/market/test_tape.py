@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from market.book import new_book
-from market.fills import METER_CURSOR, advance, new_exchange
+from market.fills import METER_CURSOR, advance, open_exchange
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -25,9 +25,10 @@ from market.layout import (
     STEP_CURSOR,
     STEP_NOW_NS,
 )
+from market.queueing import fill_model
 from market.replay import replay
 from market.stream import lots_at
-from market.tape import TapeBuilder, build_tape, cut, grid_of, no_delay
+from market.tape import NO_IDS, NO_SCALE, TapeBuilder, build_tape, cut, grid_of, no_delay
 from tests.market import day
 
 SECOND = day.SECOND
@@ -139,11 +140,11 @@ def test_the_exchange_before_a_step_is_what_the_prefix_makes_of_it(market):
     for step in (0, 1, 2, 599, 600, 601, 1_200, 1_234, len(tape.steps) - 1):
         levels, touch, cursor = tape.exchange_before(step)
         slow_levels, slow_touch = new_book(tape.base, tape.width)
-        orders, reports, meter = new_exchange()
+        exchange = open_exchange(slow_levels, slow_touch)
         if step:
             now = int(tape.steps[step - 1, STEP_NOW_NS])
-            advance(events, slow_levels, slow_touch, orders, reports, meter, no_delay(), now)
-        assert cursor == meter[METER_CURSOR]
+            advance(events, NO_IDS, exchange, fill_model(), NO_SCALE, no_delay(), now)
+        assert cursor == exchange.meter[METER_CURSOR]
         assert touch.tobytes() == slow_touch.tobytes()
         assert (levels == slow_levels).all()
 

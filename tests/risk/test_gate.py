@@ -29,6 +29,7 @@ from market.layout import (
 )
 from market.own import insert_own
 from market.policy import policy_settings
+from market.queueing import fill_model
 from market.strategy import judge
 from protocol.errors import SealError
 from protocol.orders import Approved, Order, Refused, Seal, claim_seal
@@ -47,6 +48,7 @@ def setup_with(**limits) -> Setup:
     return Setup(
         scale=scale,
         delays=np.zeros(DELAY_COLUMNS, dtype=np.int64),
+        model=fill_model(),
         limits=limit_settings(capital_units=CAPITAL, **limits),
         policy=policy_settings(capital=100_000.0),
         guarding=guard_settings(),

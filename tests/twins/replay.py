@@ -7,6 +7,7 @@ from market import layout as lay
 from market.account import open_account, open_exchange
 from market.breach import APPROVED, check_order, evaluate, position_cap_lots
 from market.fills import METER_CURSOR, METER_READ, METER_WRITTEN
+from market.tape import NO_IDS
 
 
 class Candidate:
@@ -48,11 +49,10 @@ class Candidate:
         ex, acc, setup = self.exchange, self.account, self.setup
         fills.advance(
             self.tape.events,
-            ex.levels,
-            ex.touch,
-            ex.orders,
-            ex.reports,
-            ex.meter,
+            NO_IDS,
+            ex,
+            setup.model,
+            setup.scale,
             setup.delays,
             now,
         )
@@ -114,7 +114,7 @@ class Candidate:
         kind, order_id, side, price, lots, level, taker = (int(cell) for cell in action)
         if kind == lay.ACTION_CANCEL:
             own.mark_cancelling(acc.own, acc.own_meter, order_id)
-            fills.cancel(ex.orders, ex.meter, order_id, now, setup.delays)
+            fills.cancel(ex.orders, ex.cancels, ex.meter, order_id, now, setup.delays)
             self.placed.append((now, kind, order_id, APPROVED))
             return
         code = check_order(
@@ -125,5 +125,8 @@ class Candidate:
         order_id = 0
         if code == APPROVED:
             order_id = own.insert_own(acc.own, acc.own_meter, side, price, lots, level, now)
-            fills.submit(ex.orders, ex.meter, order_id, side, price, lots, now, setup.delays, taker)
+            fills.submit(
+                ex.orders, ex.arrivals, ex.meter, order_id, side, price, lots, taker, now,
+                setup.delays, 0,
+            )  # fmt: skip
         self.placed.append((now, kind, order_id, code))

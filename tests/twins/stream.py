@@ -27,11 +27,7 @@ class Exchange:
         """Take in one event."""
         book = self.book
         if kind == layout.KIND_TRADE:
-            taker = side
-            if side == 0 and price <= book.bid:
-                taker = layout.SELL
-            elif side == 0 and price >= book.ask:
-                taker = layout.BUY
+            taker = side or (price >= book.ask) - (price <= book.bid)
             if taker and lots > 0:
                 name = layout.HIT_SELL_TRADE if taker == layout.SELL else layout.HIT_BUY_TRADE
                 self.hits.append((number, price, name, False, lots, exch_ns))

@@ -1,0 +1,327 @@
+"""The exchange's side of our orders over a tape: the reports of `fills.py`, in the same bytes.
+
+A step reads its window of hits, and only when they reach us. An order's line is not looked up
+when it arrives but when a trade first prints at its price: most orders never see one. From then
+on the level's history is read row by row, up to each print.
+"""
+
+from market.jit import kernel
+from market.layout import (
+    ASK_ROW,
+    BID_ROW,
+    BUY,
+    FRAME_ASK,
+    FRAME_BID,
+    FRAME_HIGH,
+    FRAME_HIT,
+    FRAME_LOW,
+    FRAME_ORDER_EVENT,
+    HIT_ASK_POSTED,
+    HIT_BUY_TRADE,
+    HIT_KIND_MASK,
+    HIT_SELL_TRADE,
+    HIT_SHIFT,
+    LEVEL_DEPTH,
+    LEVEL_FLAG_MASK,
+    LEVEL_SHIFT,
+    LEVEL_SIDE_SHIFT,
+    NO_ASK,
+    NO_BID,
+    ORDER_ARRIVES_NS,
+    ORDER_BEFORE,
+    ORDER_CANCEL_NS,
+    ORDER_CUT,
+    ORDER_PRICE_TICKS,
+    ORDER_REMAINING,
+    ORDER_ROW,
+    ORDER_ROW_END,
+    ORDER_SEGMENT,
+    ORDER_SIDE,
+    ORDER_STEP,
+    ORDER_TAKER,
+    REPORT_ACCEPTED,
+    REPORT_CANCELLED,
+    REPORT_FILL,
+    SEGMENT_EVENT,
+    SEGMENT_KEY,
+    SEGMENT_KEY_END,
+    SELL,
+)
+from market.levels import find_key, find_segment, rows_before
+from market.order_lines import (
+    METER_ARRIVED,
+    METER_ASK_LOW,
+    METER_BID_HIGH,
+    METER_BIDS,
+    METER_NEXT_NS,
+    METER_READ,
+    METER_SEGMENT,
+    METER_SENT,
+    METER_WRITTEN,
+    Exchange,
+    enter_line,
+    place_in_line,
+    remove,
+)
+from market.pending import end_order, next_arrival, note_next
+from market.queueing import MODEL_KIND, QUEUE_AHEAD, TOUCH, TRADE_THROUGH, change, join
+from market.resting import admit, report, rest, serve
+from market.stream import Stream
+from market.types import F8, I8
+
+UNREAD = -1  # in ORDER_ROW
+
+
+@kernel
+def open_level(stream: Stream, orders: I8, slot: int, segment: int) -> None:
+    """Let an order read its level in a segment, from the level's first row there on."""
+    row = (1 - orders[slot, ORDER_SIDE]) >> 1
+    column = orders[slot, ORDER_PRICE_TICKS] - stream.base[0]
+    orders[slot, ORDER_SEGMENT] = segment
+    orders[slot, ORDER_ROW] = 0
+    orders[slot, ORDER_ROW_END] = 0
+    if segment < 0 or column < 0 or column >> LEVEL_SIDE_SHIFT != 0:
+        return
+    place = find_key(stream.level_keys, stream.segments, segment, row, column)
+    key = row << LEVEL_SIDE_SHIFT | column
+    if place < stream.segments[segment, SEGMENT_KEY_END] and stream.level_keys[place] == key:
+        orders[slot, ORDER_ROW] = stream.level_starts[place]
+        orders[slot, ORDER_ROW_END] = stream.level_starts[place + 1]
+
+
+@kernel
+def join_level(stream: Stream, exchange: Exchange, model: F8, slot: int) -> None:
+    """Take an order's place behind all that its level held as it arrived."""
+    orders = exchange.orders
+    cut = orders[slot, ORDER_CUT]
+    segment = find_segment(stream.segments, cut - 1, exchange.meter[METER_SEGMENT])
+    exchange.meter[METER_SEGMENT] = max(0, segment)
+    open_level(stream, orders, slot, segment)
+    first = orders[slot, ORDER_ROW]
+    row = rows_before(stream.level_events, first, orders[slot, ORDER_ROW_END], cut)
+    lots = 0
+    if row > first:
+        lots = stream.level_lots[row - 1] >> LEVEL_SHIFT
+    orders[slot, ORDER_ROW] = row
+    orders[slot, ORDER_BEFORE] = lots
+    join(model, exchange.queue[slot], float(lots), cut)
+
+
+@kernel
+def read_level(stream: Stream, exchange: Exchange, model: F8, slot: int, event: int) -> None:
+    """Bring an order's place in line up to an event: the rows of its level before it are read."""
+    orders = exchange.orders
+    queue = exchange.queue[slot]
+    level_lots = stream.level_lots
+    if orders[slot, ORDER_ROW] == UNREAD:
+        join_level(stream, exchange, model, slot)
+    before = orders[slot, ORDER_BEFORE]
+    ids = stream.level_born.shape[0] > 0
+    while queue[QUEUE_AHEAD] > 0.0:
+        row = orders[slot, ORDER_ROW]
+        end = rows_before(stream.level_events, row, orders[slot, ORDER_ROW_END], event)
+        while row < end and queue[QUEUE_AHEAD] > 0.0:
+            lots = level_lots[row] >> LEVEL_SHIFT
+            if level_lots[row] & LEVEL_FLAG_MASK == LEVEL_DEPTH:
+                born = stream.level_born[row] if ids else 0
+                change(model, queue, float(before), float(lots), born)
+            before = lots
+            row += 1
+        orders[slot, ORDER_ROW] = row
+        segment = orders[slot, ORDER_SEGMENT] + 1
+        if (
+            row < orders[slot, ORDER_ROW_END]
+            or segment >= stream.segments.shape[0]
+            or stream.segments[segment, SEGMENT_EVENT] >= event
+        ):
+            break
+        open_level(stream, orders, slot, segment)
+    orders[slot, ORDER_BEFORE] = before
+
+
+@kernel
+def read_levels(
+    stream: Stream, exchange: Exchange, model: F8, side: int, price_ticks: int, event: int
+) -> None:
+    """Bring all our orders at a price up to an event."""
+    orders = exchange.orders
+    row = (1 - side) >> 1
+    place = place_in_line(orders, exchange.lines, exchange.meter, side, price_ticks)
+    for index in range(place, exchange.meter[METER_BIDS + row]):
+        slot = exchange.lines[row, index]
+        if orders[slot, ORDER_PRICE_TICKS] != price_ticks:
+            break
+        read_level(stream, exchange, model, slot, event)
+
+
+@kernel
+def take_levels(
+    stream: Stream, exchange: Exchange, delays: I8, slot: int, best: int, exch_ns: int
+) -> None:
+    """Fill a taker order from what the levels held as it arrived, best first; cancel the rest."""
+    orders = exchange.orders
+    reports = exchange.reports
+    meter = exchange.meter
+    segments = stream.segments
+    side = orders[slot, ORDER_SIDE]
+    row = ASK_ROW if side == BUY else BID_ROW
+    cut = orders[slot, ORDER_CUT]
+    limit = orders[slot, ORDER_PRICE_TICKS]
+    segment = find_segment(segments, cut - 1, meter[METER_SEGMENT])
+    if segment >= 0 and NO_BID < best < NO_ASK and best >= stream.base[0]:
+        column = best - stream.base[0]
+        place = find_key(stream.level_keys, segments, segment, row, column)
+        while segments[segment, SEGMENT_KEY] <= place < segments[segment, SEGMENT_KEY_END]:
+            key = stream.level_keys[place]
+            price = stream.base[0] + (key & ((1 << LEVEL_SIDE_SHIFT) - 1))
+            if (
+                key >> LEVEL_SIDE_SHIFT != row
+                or side * (limit - price) < 0
+                or orders[slot, ORDER_REMAINING] == 0
+            ):
+                break
+            first = stream.level_starts[place]
+            end = rows_before(stream.level_events, first, stream.level_starts[place + 1], cut)
+            if end > first:
+                held = stream.level_lots[end - 1] >> LEVEL_SHIFT
+                part = min(held, orders[slot, ORDER_REMAINING])
+                if part > 0:
+                    report(orders, reports, meter, delays, slot, REPORT_FILL, price, part, exch_ns)
+            place += side
+    rest_lots = orders[slot, ORDER_REMAINING]
+    if rest_lots > 0:
+        report(orders, reports, meter, delays, slot, REPORT_CANCELLED, limit, rest_lots, exch_ns)
+    remove(orders, slot)
+
+
+@kernel
+def arrive_on_tape(
+    stream: Stream, exchange: Exchange, model: F8, scale: I8, delays: I8, slot: int
+) -> None:
+    """Let the order in a row reach the book of its step's frame."""
+    orders = exchange.orders
+    meter = exchange.meter
+    frame = stream.frames[orders[slot, ORDER_STEP]]
+    now_ns = orders[slot, ORDER_ARRIVES_NS]
+    side = orders[slot, ORDER_SIDE]
+    price = orders[slot, ORDER_PRICE_TICKS]
+    orders[slot, ORDER_CUT] = frame[FRAME_ORDER_EVENT]
+    kind = admit(orders, meter, slot, frame[FRAME_BID], frame[FRAME_ASK], scale)
+    if kind != REPORT_ACCEPTED:
+        lots = orders[slot, ORDER_REMAINING]
+        report(orders, exchange.reports, meter, delays, slot, kind, price, lots, now_ns)
+        remove(orders, slot)
+    elif orders[slot, ORDER_TAKER] != 0:
+        best = frame[FRAME_ASK] if side == BUY else frame[FRAME_BID]
+        take_levels(stream, exchange, delays, slot, best, now_ns)
+    else:
+        join(model, exchange.queue[slot], 0.0, frame[FRAME_ORDER_EVENT])
+        blind = model[MODEL_KIND] == TOUCH or model[MODEL_KIND] == TRADE_THROUGH
+        orders[slot, ORDER_ROW] = 0 if blind else UNREAD
+        place = enter_line(orders, exchange.lines, meter, slot)
+        if place > 0 and not blind:
+            other = exchange.lines[(1 - side) >> 1, place - 1]
+            if orders[other, ORDER_PRICE_TICKS] == price:  # two of ours in one line
+                read_level(stream, exchange, model, other, frame[FRAME_ORDER_EVENT])
+                join_level(stream, exchange, model, slot)
+        rest(exchange, delays, slot, place, now_ns)
+    if orders[slot, ORDER_CANCEL_NS] == now_ns:  # it rode with its order
+        end_order(exchange, delays, slot, now_ns)
+
+
+@kernel
+def settle_on_tape(
+    stream: Stream, exchange: Exchange, model: F8, scale: I8, delays: I8, before_ns: int
+) -> None:
+    """Let all orders and cancels arrive that are due before a time, in the order of arrival."""
+    meter = exchange.meter
+    while meter[METER_NEXT_NS] < before_ns:
+        slot = next_arrival(exchange, delays)
+        if slot >= 0:
+            arrive_on_tape(stream, exchange, model, scale, delays, slot)
+        note_next(exchange)
+
+
+@kernel
+def may_reach(exchange: Exchange, low: int, high: int, now_ns: int) -> bool:
+    """Return whether hits down to `low` or up to `high` could reach an order of ours by now."""
+    orders = exchange.orders
+    meter = exchange.meter
+    if low <= meter[METER_BID_HIGH] or high >= meter[METER_ASK_LOW]:
+        return True
+    for index in range(meter[METER_ARRIVED], meter[METER_SENT]):
+        slot = exchange.arrivals[index % exchange.arrivals.shape[0]]
+        if orders[slot, ORDER_ARRIVES_NS] > now_ns:
+            break
+        price = orders[slot, ORDER_PRICE_TICKS]
+        if orders[slot, ORDER_SIDE] == BUY:
+            if low <= price:
+                return True
+        elif high >= price:
+            return True
+    return False
+
+
+@kernel
+def meet_hits(
+    stream: Stream,
+    exchange: Exchange,
+    model: F8,
+    scale: I8,
+    delays: I8,
+    first: int,
+    last: int,
+) -> None:
+    """Let hits [first, last) meet our orders, and what we sent arrive between them."""
+    meter = exchange.meter
+    base = stream.base[0]
+    for hit in range(first, last):
+        exch_ns = stream.hit_ns[hit]
+        if meter[METER_NEXT_NS] < exch_ns:
+            settle_on_tape(stream, exchange, model, scale, delays, exch_ns)
+        code = stream.hit_codes[hit]
+        kind = code & HIT_KIND_MASK
+        price = base + (code >> HIT_SHIFT)
+        side = SELL
+        if kind in (HIT_SELL_TRADE, HIT_ASK_POSTED):
+            side = BUY
+            if price > meter[METER_BID_HIGH]:
+                continue
+        elif price < meter[METER_ASK_LOW]:
+            continue
+        queued = kind in (HIT_SELL_TRADE, HIT_BUY_TRADE)
+        if queued:
+            read_levels(stream, exchange, model, side, price, stream.hit_events[hit])
+        serve(exchange, model, delays, side, price, stream.hit_lots[hit], queued, exch_ns)
+
+
+@kernel
+def advance_tape(
+    stream: Stream, step: int, now_ns: int, exchange: Exchange, model: F8, scale: I8
+) -> int:
+    """Live through one guard step at the exchange; return the unread reports.
+
+    It must be called for every step but those that are quiet for the exchange side: FRAME_LOW is
+    above METER_BID_HIGH, FRAME_HIGH below METER_ASK_LOW, and METER_NEXT_NS after `now_ns`.
+
+    Args:
+        stream: of the tape.
+        step: number of the guard step.
+        now_ns: its time.
+        exchange: changed; its levels and touch are not looked at.
+        model: f8[MODEL_COLUMNS].
+        scale: i8[SCALE_COLUMNS], for the filters.
+    """
+    meter = exchange.meter
+    frames = stream.frames
+    low = frames[step, FRAME_LOW]
+    high = frames[step, FRAME_HIGH]
+    due = meter[METER_NEXT_NS] <= now_ns
+    if due or low <= meter[METER_BID_HIGH] or high >= meter[METER_ASK_LOW]:
+        delays = stream.delays[step]
+        if may_reach(exchange, low, high, now_ns):
+            first = frames[step - 1, FRAME_HIT] if step > 0 else 0
+            last = frames[step, FRAME_HIT]
+            meet_hits(stream, exchange, model, scale, delays, first, last)
+        settle_on_tape(stream, exchange, model, scale, delays, now_ns + 1)
+    return int(meter[METER_WRITTEN] - meter[METER_READ])
