@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from exchange.errors import RecordingError
-from exchange.importers.detect import import_feed
-from exchange.importers.reading import Progress, quiet
+from exchange.importers.detect import Format, format_of, import_feed
+from exchange.importers.reading import Progress, files_of, quiet
 from exchange.recording import Recording, load, read_members
 from market.book import new_book, window_for
 from market.ghosts import (
@@ -104,6 +104,8 @@ def read_orders(path: Path, progress: Progress = quiet) -> OrderLevel:
         recording = load(path)
         data: npt.NDArray[np.void] | None = read_members(path)[0]
     else:
+        if format_of(files_of([path])) is not Format.BITSTAMP:
+            raise RecordingError(f"{path}: no order log; {WHICH}")
         made = import_feed([path], progress=progress)
         recording, data = made.recording, made.data
     ids = np.zeros(0, np.int64) if data is None else data["order_id"].astype(np.int64)

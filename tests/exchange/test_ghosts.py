@@ -21,7 +21,7 @@ from market.ghosts import (
     GHOST_TOUCHED_NS,
 )
 from market.layout import BUY, NEVER, SELL
-from tests.exchange.feeds import real_feed, write
+from tests.exchange.feeds import real_feed, spot_day, write
 from tests.exchange.order_log import OrderLog
 from tests.exchange.test_bitstamp_import import ASK, BID, opening, order, trade
 
@@ -185,6 +185,9 @@ def test_a_recording_without_order_ids_is_refused_with_what_is_needed(tmp_path):
     with pytest.raises(RecordingError, match=r"levels\.npz: no order ids in it.*Bitstamp") as told:
         read_orders(tmp_path / "levels.npz")
     assert "\n" not in str(told.value)
+    raw = write(tmp_path / "raw.gz", spot_day())
+    with pytest.raises(RecordingError, match=r"raw\.gz: no order log; .*ids"):
+        read_orders(raw)
     ids = np.arange(1, 3, dtype=np.uint64)
     save(tmp_path / "ids.npz", recording, encode(recording.events, tick="0.01", lot="0.001",
                                                  order_ids=ids))  # fmt: skip
