@@ -90,7 +90,8 @@ STILL_FALL = 12  # quote units: falling so far from the peak, or
 STILL_LOSS = 13  # losing so much since the day's opening, changes the state of risk
 STILL_STOP = 14  # the step after the last that may be quiet
 STILL_HIT = 15  # 1: the walk ended only because a hit may be ours
-STILL_COLUMNS = 16
+STILL_MET = 16  # a step whose hits have met our orders already
+STILL_COLUMNS = 17
 
 MARGIN = 1e-9
 """Share by which bounds in floating point are drawn in; the full step then judges exactly."""
@@ -250,14 +251,10 @@ def slope(units: int, scale: I8) -> int:
 
 
 @kernel
-def look_ahead(first: int, cleared: int, skim: Skim, still: I8) -> int:
-    """Return the first step from `first` on whose market breaks a bound; STILL_HIT is written.
+def look_ahead(first: int, skim: Skim, still: I8) -> int:
+    """Return the first step from `first` on whose market breaks a bound, or may hit us.
 
-    Args:
-        first: step.
-        cleared: a step whose hits are known not to fill us; -1 for none.
-        skim: of the tape.
-        still: i8[STILL_COLUMNS].
+    STILL_HIT is written; the hits of step STILL_MET are known not to fill us.
     """
     still[STILL_HIT] = 0
     for step in range(first, still[STILL_STOP]):
@@ -266,7 +263,7 @@ def look_ahead(first: int, cleared: int, skim: Skim, still: I8) -> int:
         near_us = (
             skim.low[step] <= still[STILL_BEST_BID] or skim.high[step] >= still[STILL_BEST_ASK]
         )
-        if near_us and step != cleared:
+        if near_us and step != still[STILL_MET]:
             still[STILL_HIT] = 1
             return step
     return int(still[STILL_STOP])

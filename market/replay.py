@@ -4,17 +4,15 @@ The loop is in `replay_step.py`, the strategy in `strategy.py`; here candidates 
 spread over threads and cut into time slices. Own orders do not move the recorded market.
 """
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from market.account import Account, Exchange, Setup, open_account, open_exchange
-from market.fills import METER_CURSOR, METER_OVERFLOW
+from market.account import Account, Setup, open_account, open_tape_exchange
 from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS
 from market.quiet import STILL_COLUMNS
-from market.replay_loop import run_steps
+from market.replay_loop import run_candidates
 from market.replay_step import (
     COUNT_COLUMNS,
     COUNT_EQUITY,
@@ -22,16 +20,20 @@ from market.replay_step import (
     COUNT_PLACED,
     EQUITY_COLUMNS,
     FILLED_COLUMNS,
+    HEARD_COLUMNS,
     PLACED_COLUMNS,
     REPLAY_COLUMNS,
     Records,
     Rows,
+    heard_count,
 )
-from market.skim import new_skim
-from market.tape import NO_IDS, Tape
+from market.skim import Skim, new_skim, skim_steps
+from market.tape import Tape
 from market.types import F8, I8
 
 TRIPS_KEPT = 100_000
+BATCH = 16
+"""Candidates that a worker takes at once: few enough that all end together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Record:
         counts: i8[COUNT_COLUMNS].
         account: as it ended.
         figures: f8[REPLAY_COLUMNS] of the whole span.
+        heard: i8[n, HEARD_COLUMNS], every report that is no fill, in the order in which they came.
     """
 
     placed: I8
@@ -53,6 +56,7 @@ class Record:
     counts: I8
     account: Account
     figures: F8
+    heard: I8
 
 
 def slice_edges(first: int, last: int, slices: int) -> list[int]:
@@ -69,6 +73,7 @@ def replay(
     last_step: int,
     slices: int = 1,
     threads: int = 1,
+    step_by_step: bool = False,
 ) -> F8:
     """Return f8[n, slices, REPLAY_COLUMNS] for n candidates over steps [first_step, last_step).
 
@@ -82,6 +87,8 @@ def replay(
         last_step: at most the tape's steps.
         slices: time slices of equal length.
         threads: workers; the kernels hold no lock.
+        step_by_step: live through every step in full, also where nothing can happen: slower, and
+            the same to the last byte (`tests/market/test_replay_quiet.py`).
     """
     candidates = np.ascontiguousarray(parameters, dtype=np.float64)
     if candidates.ndim != 2 or candidates.shape[1] != PARAMETER_COLUMNS:
@@ -91,90 +98,77 @@ def replay(
             f"steps must be in [0, {tape.steps.shape[0]}], found [{first_step}, {last_step})"
         )
     out = np.zeros((candidates.shape[0], slices, REPLAY_COLUMNS))
-    opening = _opening(tape, first_step)
-    rows = _rows(tape)
-    edges = slice_edges(first_step, last_step, slices)
+    rows = _rows(tape, setup, step_by_step=step_by_step)
+    edges = np.array(slice_edges(first_step, last_step, slices), dtype=np.int64)
+    count = candidates.shape[0]
+    workers = max(1, min(threads, count))
+    size = max(1, min(BATCH, -(-count // (4 * workers)) if workers > 1 else BATCH))
+    starts = iter(range(0, count, size))
 
-    def run(index: int) -> None:
-        account = open_account(setup, trips=0)
-        exchange = opening.exchange()
-        records = _records(0, 0, 0)
-        still = np.zeros(STILL_COLUMNS, dtype=np.int64)
-        for part in range(slices):
-            run_steps(
-                rows,
-                edges[part],
-                edges[part + 1],
-                account,
-                exchange,
-                setup,
-                candidates[index],
-                records,
-                still,
-                out[index, part],
-            )
-        _demand_whole(exchange)
+    def work() -> None:
+        tools = _Tools(setup)
+        for start in starts:  # shared by all workers
+            part = slice(start, start + size)
+            tools.run(rows, edges, setup, candidates[part], out[part])
 
-    _spread(run, range(candidates.shape[0]), threads)
+    if workers == 1:
+        work()
+        return out
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for done in [pool.submit(work) for _ in range(workers)]:
+            done.result()
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """The exchange's book before the first step, as the levels in use of a wide, empty window."""
+class _Tools:
+    """What one worker needs to replay candidates, made once and used for one after the other."""
 
-    shape: tuple[int, int]
-    columns: tuple[I8, I8]
-    lots: tuple[I8, I8]
-    touch: I8
-    cursor: int
+    def __init__(self, setup: Setup, *, trips: int = 0, records: Records | None = None) -> None:
+        self.account = open_account(setup, trips=trips)
+        self.exchange = open_tape_exchange()
+        self.records = _records(0, 0, 0, 0) if records is None else records
+        self.still = np.zeros(STILL_COLUMNS, dtype=np.int64)
 
-    def exchange(self) -> Exchange:
-        """Return an exchange of its own for one candidate; zeros cost no memory until written."""
-        levels = np.zeros(self.shape, dtype=np.int64)
-        for row, (columns, lots) in enumerate(zip(self.columns, self.lots, strict=True)):
-            levels[row, columns] = lots
-        exchange = open_exchange(levels, self.touch.copy())
-        exchange.meter[METER_CURSOR] = self.cursor
-        return exchange
-
-
-def _opening(tape: Tape, step: int) -> _Opening:
-    levels, touch, cursor = tape.exchange_before(step)
-    bids, asks = np.flatnonzero(levels[0]), np.flatnonzero(levels[1])
-    lots = (levels[0, bids], levels[1, asks])
-    return _Opening((2, levels.shape[1]), (bids, asks), lots, touch, cursor)
-
-
-def _rows(tape: Tape) -> Rows:
-    """Return the tape's rows; every step is a full one."""
-    return Rows(tape.events, NO_IDS, tape.steps, tape.views, tape.plans, new_skim(tape.base, 0))
-
-
-def _demand_whole(exchange: Exchange) -> None:
-    """Stop when a report or an order was lost: what follows would not be the truth."""
-    lost = int(exchange.meter[METER_OVERFLOW])
-    if lost:
-        raise RuntimeError(
-            f"{lost} reports or orders found no room in one guard step, of {REPORTS_MAX} reports "
-            f"and {ORDERS_MAX} orders; use a shorter guard interval"
+    def run(self, rows: Rows, edges: I8, setup: Setup, candidates: F8, out: F8) -> None:
+        """Replay candidates; stop when a report or order was lost: the rest would not be true."""
+        lost = run_candidates(
+            rows,
+            edges,
+            self.account,
+            self.exchange,
+            setup,
+            candidates,
+            self.records,
+            self.still,
+            out,
         )
+        if lost:
+            raise RuntimeError(
+                f"{lost} reports or orders found no room in one guard step, of {REPORTS_MAX} "
+                f"reports and {ORDERS_MAX} orders; use a shorter guard interval"
+            )
 
 
-def _spread(run: Callable[[int], None], indices: Sequence[int], threads: int) -> None:
-    if threads <= 1 or len(indices) <= 1:
-        for index in indices:
-            run(index)
-        return
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        for done in [pool.submit(run, index) for index in indices]:
-            done.result()
+def _rows(tape: Tape, setup: Setup, *, step_by_step: bool) -> Rows:
+    """Return the tape's rows, with a skim of them unless every step shall be a full one."""
+    skim = new_skim(tape.base, 0) if step_by_step else skim_of(tape, setup)
+    return Rows(tape.steps, tape.views, tape.plans, tape.stream, skim)
 
 
-def _records(placed: int, filled: int, equity: int) -> Records:
+def skim_of(tape: Tape, setup: Setup) -> Skim:
+    """Return the skim of a whole tape for a setup."""
+    count = len(tape.steps)
+    skim = new_skim(tape.base, count)
+    frames = tape.stream.frames
+    skim_steps(tape.steps, tape.views, frames, 0, count, setup.guarding, setup.limits, skim)
+    return skim
+
+
+def _records(placed: int, filled: int, heard: int, equity: int) -> Records:
     return Records(
         np.zeros((placed, PLACED_COLUMNS), dtype=np.int64),
         np.zeros((filled, FILLED_COLUMNS), dtype=np.int64),
+        np.zeros((heard, HEARD_COLUMNS), dtype=np.int64),
         np.zeros((equity, EQUITY_COLUMNS), dtype=np.int64),
         np.zeros(COUNT_COLUMNS, dtype=np.int64),
     )
@@ -187,40 +181,36 @@ def replay_one(
     *,
     first_step: int,
     last_step: int,
+    step_by_step: bool = False,
 ) -> Record:
     """Return the full record of one candidate, f8[PARAMETER_COLUMNS], over [first_step, last_step).
 
     It runs once to count what must be kept, then once to keep it.
     """
-    candidate = np.ascontiguousarray(parameters, dtype=np.float64)
-    rows = _rows(tape)
-    opening = _opening(tape, first_step)
-    records = _records(0, 0, 0)
-    account = open_account(setup, trips=0)
-    figures = np.zeros(REPLAY_COLUMNS)
-    for attempt in range(2):
-        figures = np.zeros(REPLAY_COLUMNS)
-        account = open_account(setup, trips=TRIPS_KEPT if attempt else 0)
-        exchange = opening.exchange()
-        run_steps(
-            rows,
-            first_step,
-            last_step,
-            account,
-            exchange,
-            setup,
-            candidate,
-            records,
-            np.zeros(STILL_COLUMNS, dtype=np.int64),
-            figures,
-        )
-        _demand_whole(exchange)
-        if attempt == 0:
-            counts = records.counts
-            records = _records(
-                int(counts[COUNT_PLACED]), int(counts[COUNT_FILLED]), int(counts[COUNT_EQUITY])
-            )
-    return Record(records.placed, records.filled, records.equity, records.counts, account, figures)
+    candidates = np.ascontiguousarray(parameters, dtype=np.float64).reshape(1, PARAMETER_COLUMNS)
+    rows = _rows(tape, setup, step_by_step=step_by_step)
+    edges = np.array([first_step, last_step], dtype=np.int64)
+    scout = _Tools(setup)
+    scout.run(rows, edges, setup, candidates, np.zeros((1, 1, REPLAY_COLUMNS)))
+    counts = scout.records.counts
+    records = _records(
+        int(counts[COUNT_PLACED]),
+        int(counts[COUNT_FILLED]),
+        int(heard_count(counts)),
+        int(counts[COUNT_EQUITY]),
+    )
+    tools = _Tools(setup, trips=TRIPS_KEPT, records=records)
+    figures = np.zeros((1, 1, REPLAY_COLUMNS))
+    tools.run(rows, edges, setup, candidates, figures)
+    return Record(
+        records.placed,
+        records.filled,
+        records.equity,
+        records.counts,
+        tools.account,
+        figures[0, 0],
+        records.heard,
+    )
 
 
 def span_ns(tape: Tape, first_step: int, last_step: int) -> int:

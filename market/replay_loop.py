@@ -1,12 +1,14 @@
 """The compiled loop of candidates over a tape: the contract's step order, nothing else."""
 
 from market.account import Account, Exchange, Setup
-from market.fills import METER_NEXT_NS, METER_READ, METER_WRITTEN, advance
 from market.jit import kernel
 from market.layout import LEDGER_MARK, NEVER, STEP_NOW_NS, UNITS
+from market.order_lines import METER_NEXT_NS, METER_OVERFLOW, METER_READ, METER_WRITTEN
 from market.own import both_open_lots
-from market.quiet import STILL_HIT, is_still, look_ahead, prepare, walk
+from market.post import hear, send
+from market.quiet import STILL_HIT, STILL_MET, is_still, look_ahead, prepare, walk
 from market.refresh import HELD_WITHHELD
+from market.reopening import reopen_account, reopen_exchange
 from market.replay_step import (
     REPLAY_EXPOSURE,
     REPLAY_NET,
@@ -17,12 +19,11 @@ from market.replay_step import (
     Records,
     Rows,
     add_step,
-    hear,
     note_equity,
-    send,
     tally,
 )
 from market.strategy import excess_units, think
+from market.tape_fills import advance_tape
 from market.types import F8, I8
 
 
@@ -48,18 +49,22 @@ def run_steps(
     tally(account, counts, scale, -1.0, out)
     bids, asks = both_open_lots(account.own, account.own_meter)
     unmarked = ledger[LEDGER_MARK] == 0
+    still[STILL_MET] = -1
     step = first
     while step < last:
         row = rows.steps[step]
         now_ns = row[STEP_NOW_NS]
         heard = False
-        if meet(now_ns, rows, exchange, setup):
+        if still[STILL_MET] != step:
+            meet(step, rows, exchange, setup)
+        if exchange.meter[METER_READ] < exchange.meter[METER_WRITTEN]:
             heard = hear(now_ns, account, exchange, setup, records)
         withheld = guard_state[HELD_WITHHELD]
         count = think(row, rows.views[step], rows.plans[step], account, setup, parameters, 0)
         withheld = guard_state[HELD_WITHHELD] - withheld
         if count > 0:
-            send(count, row, account, exchange, setup, records)
+            delays = rows.stream.delays[step]
+            send(count, step, row, delays, account, exchange, setup, records)
         if heard or count > 0:
             bids, asks = both_open_lots(account.own, account.own_meter)
         if unmarked and ledger[LEDGER_MARK] != 0:
@@ -81,12 +86,10 @@ def run_steps(
 
 
 @kernel
-def meet(now_ns: int, rows: Rows, exchange: Exchange, setup: Setup) -> bool:
-    """Let the market reach a step; return whether a report is unread."""
-    waiting = advance(
-        rows.events, rows.born, exchange, setup.model, setup.scale, setup.delays, now_ns
-    )
-    return bool(waiting > 0)
+def meet(step: int, rows: Rows, exchange: Exchange, setup: Setup) -> None:
+    """Let the market reach a step at the exchange; once a step, or hits would count twice."""
+    now_ns = rows.steps[step, STEP_NOW_NS]
+    advance_tape(rows.stream, step, now_ns, exchange, setup.model, setup.scale)
 
 
 @kernel
@@ -131,15 +134,64 @@ def rest(
     interval_ns = rows.steps[first, STEP_NOW_NS] - before[STEP_NOW_NS]
     prepare(first - 1, last, before, interval_ns, skim, account, setup, still)
     step = first
-    cleared = -1
     while True:
-        end = look_ahead(step, cleared, skim, still)
+        end = look_ahead(step, skim, still)
         step = walk(step, end, skim, account.ledger, setup.scale, bids, asks, still, out)
         if step < end or still[STILL_HIT] == 0:
             break
-        meet(rows.steps[step, STEP_NOW_NS], rows, exchange, setup)
+        meet(step, rows, exchange, setup)
+        still[STILL_MET] = step
         if not nothing_waits(exchange.meter):
             break
-        cleared = step
     account.guard_state[HELD_WITHHELD] += withheld * (step - first)
     return step
+
+
+@kernel
+def run_candidates(
+    rows: Rows,
+    edges: I8,
+    account: Account,
+    exchange: Exchange,
+    setup: Setup,
+    candidates: F8,
+    records: Records,
+    still: I8,
+    out: F8,
+) -> int:
+    """Live through a tape with one candidate after the other, each from the opening.
+
+    Args:
+        rows: of the tape.
+        edges: i8[slices + 1], the first step of each slice and the step after the last.
+        account: a worker's own, used again for each.
+        exchange: the same.
+        setup: unchanged.
+        candidates: f8[n, PARAMETER_COLUMNS].
+        records: what the last candidate did; its counts are of that one alone.
+        still: i8[STILL_COLUMNS], scratch.
+        out: f8[n, slices, REPLAY_COLUMNS], zeros, written.
+
+    Returns:
+        Reports and orders that found no room, of all; the figures are worth nothing unless 0.
+    """
+    lost = 0
+    for index in range(candidates.shape[0]):
+        reopen_account(account, setup.opening)
+        reopen_exchange(exchange)
+        records.counts[:] = 0
+        for part in range(edges.shape[0] - 1):
+            run_steps(
+                rows,
+                edges[part],
+                edges[part + 1],
+                account,
+                exchange,
+                setup,
+                candidates[index],
+                records,
+                still,
+                out[index, part],
+            )
+        lost += exchange.meter[METER_OVERFLOW]
+    return int(lost)

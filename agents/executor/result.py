@@ -21,11 +21,13 @@ from market.replay import Record
 from market.replay_step import (
     EQUITY_COLUMNS,
     FILLED_COLUMNS,
+    HEARD_COLUMNS,
     PLACED_COLUMNS,
     REPLAY_EXPOSURE,
     REPLAY_QUOTED,
     REPLAY_QUOTED_WORTH,
     REPLAY_STEPS,
+    heard_rows,
     tally,
 )
 from market.tape import Tape
@@ -133,11 +135,13 @@ def record_of(journal: Journal, state: State) -> Record:
         for row in journal.rows(records.INTENTS)
         if row.time_ns <= until_ns
     ]
-    filled = [
-        records.report_rows(row.body)[1]
-        for row in journal.rows(records.REPORTS)
-        if row.time_ns <= until_ns
-    ]
+    filled: list[I8] = []
+    heard: list[I8] = []
+    for row in journal.rows(records.REPORTS):
+        if row.time_ns <= until_ns:
+            reports, fills = records.report_rows(row.body)
+            filled.append(fills)
+            heard.append(heard_rows(reports))
     equity: list[I8] = []
     trips: list[I8] = []
     for row in journal.rows(records.CYCLES):
@@ -157,6 +161,7 @@ def record_of(journal: Journal, state: State) -> Record:
         counts=state.counts,
         account=state.account._replace(trips=closed),
         figures=finished(state),
+        heard=_stack(heard, HEARD_COLUMNS),
     )
 
 

@@ -64,9 +64,10 @@ def split_events():
 
 
 @functools.cache
-def tape():
+def tape(delay_ms=5):
     """Its tape, one row a second."""
-    return build_tape(events(), settings=OBSERVER, **TOLD)
+    latency = ConstantLatency(*[delay_ms * MS] * 3)
+    return build_tape(events(), settings=OBSERVER, **{**TOLD, "latency": latency})
 
 
 def setup(*, maker=20_000, in_base=0, delay_ms=5, funding=NO_FUNDING):

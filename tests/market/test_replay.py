@@ -63,7 +63,7 @@ FEES = {"funding": {"funding": FUNDING},
 
 
 def record(number=0, *, first=0, last=None, **told):
-    tape = day.tape()
+    tape = day.tape(told.get("delay_ms", 5))
     last = len(tape.steps) if last is None else last
     return replay_one(
         tape, day.CANDIDATES[number], day.setup(**told), first_step=first, last_step=last
@@ -73,7 +73,8 @@ def record(number=0, *, first=0, last=None, **told):
 @pytest.mark.parametrize("fee", FEES)
 def test_the_loop_does_what_the_same_kernels_do_one_by_one(fee):
     """Every order, fill, refusal and figure of an account, stepped through in plain Python."""
-    tape, setup, first, last = day.tape(), day.setup(**FEES[fee]), 650, 1_500
+    tape, setup = day.tape(FEES[fee].get("delay_ms", 5)), day.setup(**FEES[fee])
+    first, last = 650, 1_500
     slow = Candidate(tape, day.CANDIDATES[0], setup, first)
     for index in range(first, last):
         slow.step(index)
