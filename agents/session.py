@@ -9,6 +9,7 @@ is quoted: what comes after it is not looked at.
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ from market.layout import (
     UNITS,
 )
 from market.policy import policy_settings
-from market.queueing import fill_model
+from market.queueing import FIFO, MODEL_KIND, MODEL_NAMES, fill_model
 from market.tape import TapeBuilder, cut, grid_of
 from market.types import F8, I8
 from protocol.codec import describe
@@ -122,7 +123,7 @@ def open_session(settings: Settings) -> Session:
 
     Raises:
         RecordingError: missing, damaged, or too short for one cycle after the warm-up.
-        SettingsError: funding is configured for a spot market.
+        SettingsError: funding is configured for a spot market, or there is no such fill model.
         AdviceError: no starting parameters fit this symbol and capital.
     """
     path = feed_path(settings)
@@ -149,7 +150,7 @@ def open_session(settings: Settings) -> Session:
     setup = Setup(
         scale=scale,
         delays=delays_of(latency_of(settings)),
-        model=fill_model(),
+        model=fill_model_of(meta, settings),
         limits=limits_of(settings, capital_units),
         policy=policy_settings(
             capital=settings.account.capital,
@@ -181,6 +182,27 @@ def latency_of(settings: Settings) -> ConstantLatency:
     order_ns = round(settings.executor.order_latency_ms * 1e6)
     response_ns = round(settings.executor.response_latency_ms * 1e6)
     return ConstantLatency(order_ns, order_ns, response_ns)
+
+
+def fill_model_of(meta: Meta, settings: Settings) -> F8:
+    """Return f8[MODEL_COLUMNS] of the configured fill model.
+
+    Raises:
+        SettingsError: there is no such model, or it needs what recordings of levels have not.
+    """
+    text = settings.feed.fill_model
+    try:
+        model = fill_model(text, unit=float(meta.lot))
+    except ValueError as error:
+        near = get_close_matches(text.partition(":")[0], MODEL_NAMES, n=1)
+        hint = f"; did you mean {near[0]}?" if near and near[0] != text else ""
+        raise SettingsError(f"feed.fill_model: {error}{hint}") from None
+    if model[MODEL_KIND] == FIFO:
+        raise SettingsError(
+            "feed.fill_model: fifo follows each order by its id, and a tape is made of levels; "
+            "give power:4, the nearest to it"
+        )
+    return model
 
 
 def with_fees(meta: Meta, settings: Settings) -> Meta:

@@ -43,6 +43,11 @@ class Feed(Section):
     hours: float | None = Field(None, gt=0, le=100_000, description="hours used; unset: all")
     maker_fee_bps: float | None = Field(None, ge=-100, le=1000, description=_FEE)
     taker_fee_bps: float | None = Field(None, ge=-100, le=1000, description=_FEE)
+    fill_model: str = Field(
+        "power:4",
+        description="how our place in a line is told: risk-averse, power:N, power-share:N, "
+        "power-front:N, log, log-share, trade-through (lower bound), touch (upper bound)",
+    )
     funding_bps: float | None = Field(None, ge=-100, le=100, description=_FUNDING)
     funding_hours: int = Field(8, ge=1, le=24, description="between fundings; divides 24")
 

@@ -19,6 +19,7 @@ from agents.backtest.sweep import FIGURES, Span, Sweep
 from agents.figures import figures, money
 from agents.session import Session, parameter_row
 from market.layout import UNITS
+from market.queueing import MODEL_KIND, MODEL_NAMES, MODEL_POWER, MODEL_UNIT, model_text
 from market.replay import Record, replay_one
 from market.replay_step import REPLAY_NET
 from market.types import F8
@@ -56,9 +57,14 @@ def look(span: Span, session: Session, parameters: QuoteParameters, *, trials: i
 def assumptions(session: Session) -> dict[str, Any]:
     """Return everything that a result rests on and that a market would not promise."""
     executor = session.settings.executor
-    meta = session.meta
+    meta, model = session.meta, session.setup.model
     return {
-        "fill_model": "strict queue",
+        "fill_model": model_text(model),
+        "fill_model_parameters": {
+            "kind": MODEL_NAMES[int(model[MODEL_KIND])],
+            "power": float(model[MODEL_POWER]) or None,
+            "unit": float(model[MODEL_UNIT]),
+        },
         "latency": f"order {executor.order_latency_ms:g} ms, response "
         f"{executor.response_latency_ms:g} ms",
         "maker_fee_bps": meta.maker_fee_bps,

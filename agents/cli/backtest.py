@@ -31,6 +31,7 @@ FLAGS = {
     "feed.hours": "--hours",
     "feed.maker_fee_bps": "--maker-fee",
     "feed.taker_fee_bps": "--taker-fee",
+    "feed.fill_model": "--fills",
     "executor.guard_interval_ms": "--guard-interval",
     "data": "--data",
 }

@@ -137,6 +137,9 @@ def backtest(
     ranges: Annotated[
         list[str] | None, typer.Option("--range", help="of --random: name=low:high (repeatable)")
     ] = None,
+    fills: Annotated[
+        str | None, typer.Option("--fills", help="fill model, as power:4, touch, trade-through")
+    ] = None,
     guard_interval: Annotated[
         int | None, typer.Option("--guard-interval", help="milliseconds")
     ] = None,
@@ -179,6 +182,7 @@ def backtest(
         "parameters.levels": levels,
         "parameters.base_quantity": base_quantity,
         "parameters.max_position": max_position,
+        "feed.fill_model": fills,
         "executor.guard_interval_ms": guard_interval,
     }
     request = testing.Request(

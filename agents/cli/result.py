@@ -16,6 +16,7 @@ from agents.executor.result import Journaled, journaled
 from agents.figures import figures
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Settings
+from market.queueing import model_text
 from market.replay import replay_one
 from market.tape import Tape
 from protocol.messages import utc_text
@@ -94,7 +95,8 @@ def recording_of(session: Session) -> dict[str, Any]:
         "fee_in_base": meta.fee_in_base,
         "clock_offset_ns": meta.clock_offset_ns,
         "artificial": meta.venue == "synthetic",
-        "fills": "strict queue model; own orders do not move the recorded market",
+        "fills": f"fill model {model_text(session.setup.model)}; own orders do not move the "
+        "recorded market",
     }
 
 

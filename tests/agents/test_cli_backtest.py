@@ -140,6 +140,22 @@ def test_more_trials_widen_the_bounds_and_change_nothing_else(data):
     assert (one["chosen_in_sample"], many["chosen_in_sample"]) == (False, True)
 
 
+def test_the_fill_model_is_in_every_result_and_matters(data):
+    """The two bounds enclose the default, and each says its name."""
+    counts = []
+    for name in ("trade-through", "power:4", "touch"):
+        document = found(data, "--fills", name)
+        assert document["assumptions"]["fill_model"] == name
+        assert f"--fills {name}" in shlex.join(document["reproduce"])
+        counts.append(document["first_row"]["fills"]["count"])
+    assert counts[0] < counts[1] < counts[2]
+    given = found(data)
+    assert given["assumptions"]["fill_model"] == "power:4"
+    assert given["assumptions"]["fill_model_parameters"] == {
+        "kind": "power", "power": 4.0, "unit": 0.001,
+    }  # fmt: skip
+
+
 def test_money_is_text_and_the_parts_add_up(data):
     """Decimal text with eight places; spread + fees + inventory = net."""
     figures = found(data, "--maker-fee", 1)["rows"][0]["figures"]
@@ -198,6 +214,9 @@ def test_files_are_written_and_named(data):
         (("--start", "2031-01-01T00:00:00Z"), 4, "lies outside the recording"),
         (("--levels", 60), 4, "levels"),
         (("--base-quantity", 9, "--levels", 3), 4, "base_quantity x levels must be at most"),
+        (("--fills", "powr"), 4, "did you mean power?"),
+        (("--fills", "power:0"), 4, "power in (0, 100]"),
+        (("--fills", "fifo"), 4, "power:4"),
         (("--guard-interval", 7), 4, "guard_interval_ms"),
     ],
 )
