@@ -7,6 +7,7 @@ import numpy as np
 
 from market import book, fills
 from market.account import open_tape_exchange
+from market.indexer import Indexer
 from market.layout import (
     DELAY_COLUMNS,
     EVENT_COLUMNS,
@@ -122,6 +123,24 @@ class Taped(Fast):
     def step(self, now):
         """Live through one step."""
         return advance_tape(self.stream, now - FIRST, now, self.side, self.model, self.scale)
+
+
+class Grown(Taped):
+    """The kernels over a tape that is made while it is walked, a step at a time."""
+
+    def __init__(self, events=None, *, segment_rows=5, **told):
+        self.indexer = Indexer(
+            BASE, WIDTH, first_ns=FIRST, interval_ns=1, segment_rows=segment_rows
+        )
+        super().__init__(events, stream=self.indexer.stream(), **told)
+
+    def step(self, now):
+        """See what has happened by now, then live through it."""
+        step = now - FIRST
+        self.indexer.add_steps(self.delays[step : step + 1])
+        self.indexer.advance(self.events[self.indexer.read :], self.indexer.read, now)
+        self.stream = self.indexer.stream()
+        return super().step(now)
 
 
 class Slow(Fast):

@@ -19,7 +19,7 @@ from market.layout import (
     STATE_FREE,
 )
 from market.order_lines import METER_ARRIVED, METER_BIDS, METER_NEXT_NS, METER_SENT
-from tests.market.exchange_side import FIRST, Fast, Slow, Taped
+from tests.market.exchange_side import FIRST, NO_IDS, Fast, Grown, Slow, Taped
 from tests.market.stories import Story, law, mirrored, stories
 
 WHOLE = ("risk-averse", "fifo", "trade-through", "touch")
@@ -39,6 +39,14 @@ def test_the_events_agree_with_the_lot_by_lot_twin(story):
 def test_the_tape_says_what_the_events_say(story):
     """The same bytes, whatever the model, the segments and the delays."""
     assert story.told(Taped).said() == story.told(Fast).said()
+
+
+@law(80)
+@given(stories(), st.integers(1, 9))
+def test_a_growing_tape_says_what_the_events_say(story, rows):
+    """Made by its real builder, a step at a time, its segments cut anew each time."""
+    grown = story.told(Grown, segment_rows=rows, born=NO_IDS)
+    assert grown.said() == story.told(Fast, born=NO_IDS).said()
 
 
 @law(80)
