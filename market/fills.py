@@ -21,15 +21,18 @@ from market.layout import (
     KIND_TRADE,
     ORDER_ARRIVES_NS,
     ORDER_CANCEL_NS,
+    ORDER_LOTS,
     ORDER_PRICE_TICKS,
     ORDER_REMAINING,
     ORDER_SIDE,
+    ORDER_STATE,
     ORDER_TAKER,
     REPORT_ACCEPTED,
     REPORT_CANCELLED,
     REPORT_FILL,
     SEEN_EXCHANGE,
     SELL,
+    STATE_RESTING,
     TOUCH_ASK,
     TOUCH_BASE,
     TOUCH_BID,
@@ -56,14 +59,16 @@ from market.pending import (
     FULL,
     OK,
     UNKNOWN_ORDER,
+    answer_next,
     cancel,
+    cancel_is_next,
     end_order,
-    next_arrival,
     note_next,
     submit,
+    take_next,
 )
 from market.queueing import join
-from market.resting import admit, change_level, report, rest, serve
+from market.resting import admit, change_level, ours_before, report, serve, stand_behind
 from market.types import F8, I4, I8
 
 __all__ = [
@@ -141,7 +146,12 @@ def arrive(exchange: Exchange, model: F8, scale: I8, delays: I8, slot: int, cut:
             ahead = exchange.levels[BID_ROW if side == BUY else ASK_ROW, column]
         join(model, exchange.queue[slot], float(ahead), cut)
         place = enter_line(orders, exchange.lines, meter, slot)
-        rest(exchange, delays, slot, place, now_ns)
+        other = ours_before(orders, exchange.lines, slot, place)
+        if other >= 0:
+            stand_behind(exchange.queue, slot, other)
+        orders[slot, ORDER_STATE] = STATE_RESTING
+        lots = orders[slot, ORDER_LOTS]
+        report(orders, exchange.reports, meter, delays, slot, kind, price, lots, now_ns)
     if orders[slot, ORDER_CANCEL_NS] == now_ns:  # it rode with its order
         end_order(exchange, delays, slot, now_ns)
 
@@ -151,9 +161,10 @@ def settle(exchange: Exchange, model: F8, scale: I8, delays: I8, before_ns: int,
     """Let all orders and cancels arrive that are due before a time, in the order of arrival."""
     meter = exchange.meter
     while meter[METER_NEXT_NS] < before_ns:
-        slot = next_arrival(exchange, delays)
-        if slot >= 0:
-            arrive(exchange, model, scale, delays, slot, cut)
+        if cancel_is_next(exchange):
+            answer_next(exchange, delays)
+        else:
+            arrive(exchange, model, scale, delays, take_next(exchange), cut)
         note_next(exchange)
 
 

@@ -97,7 +97,7 @@ def open_exchange(levels: I8, touch: I8) -> Exchange:
 def find_row(orders: I8, meter: I8, order_id: int) -> int:
     """Return the row of an order, -1 when it is gone: its id says where to begin looking."""
     for step in range(meter[METER_REACH]):
-        slot = (order_id + step) % ORDERS_MAX
+        slot = (order_id + step) & (ORDERS_MAX - 1)
         if orders[slot, ORDER_ID] == order_id:
             return int(slot)
     return -1
@@ -107,7 +107,7 @@ def find_row(orders: I8, meter: I8, order_id: int) -> int:
 def free_row(orders: I8, meter: I8, order_id: int) -> int:
     """Return a free row for a new order, -1 when there is none."""
     for step in range(ORDERS_MAX):
-        slot = (order_id + step) % ORDERS_MAX
+        slot = (order_id + step) & (ORDERS_MAX - 1)
         if orders[slot, ORDER_STATE] == STATE_FREE:
             meter[METER_REACH] = max(meter[METER_REACH], step + 1)
             return int(slot)

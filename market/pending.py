@@ -21,6 +21,7 @@ from market.layout import (
     ORDER_STATE,
     ORDER_STEP,
     ORDER_TAKER,
+    ORDERS_MAX,
     REPORT_CANCEL_REJECTED,
     REPORT_CANCELLED,
     STATE_IN_FLIGHT,
@@ -30,6 +31,7 @@ from market.order_lines import (
     CANCEL_DUE_NS,
     CANCEL_ORDER_ID,
     CANCEL_SLOT,
+    CANCELS_MAX,
     METER_ARRIVED,
     METER_ARRIVES_NS,
     METER_CANCEL_NS,
@@ -98,7 +100,7 @@ def submit(
     orders[slot, ORDER_CANCEL_NS] = NEVER
     orders[slot, ORDER_SENT_NS] = now_ns
     orders[slot, ORDER_TAKER] = taker
-    arrivals[meter[METER_SENT] % arrivals.shape[0]] = slot
+    arrivals[meter[METER_SENT] & (ORDERS_MAX - 1)] = slot
     meter[METER_SENT] += 1
     meter[METER_NEXT_NS] = min(meter[METER_NEXT_NS], arrives)
     return OK
@@ -129,9 +131,9 @@ def cancel(orders: I8, cancels: I8, meter: I8, order_id: int, now_ns: int, delay
         if due <= arrives:
             orders[slot, ORDER_CANCEL_NS] = arrives
             return OK
-    if meter[METER_CANCELS_SENT] - meter[METER_CANCELS_ARRIVED] >= cancels.shape[0]:
+    if meter[METER_CANCELS_SENT] - meter[METER_CANCELS_ARRIVED] >= CANCELS_MAX:
         return FULL
-    row = meter[METER_CANCELS_SENT] % cancels.shape[0]
+    row = meter[METER_CANCELS_SENT] & (CANCELS_MAX - 1)
     cancels[row, CANCEL_DUE_NS] = due
     cancels[row, CANCEL_ORDER_ID] = order_id
     cancels[row, CANCEL_SLOT] = slot
@@ -150,35 +152,45 @@ def note_next(exchange: Exchange) -> None:
     meter = exchange.meter
     next_ns = NEVER
     if meter[METER_ARRIVED] < meter[METER_SENT]:
-        slot = exchange.arrivals[meter[METER_ARRIVED] % exchange.arrivals.shape[0]]
+        slot = exchange.arrivals[meter[METER_ARRIVED] & (ORDERS_MAX - 1)]
         next_ns = exchange.orders[slot, ORDER_ARRIVES_NS]
     if meter[METER_CANCELS_ARRIVED] < meter[METER_CANCELS_SENT]:
-        row = meter[METER_CANCELS_ARRIVED] % exchange.cancels.shape[0]
+        row = meter[METER_CANCELS_ARRIVED] & (CANCELS_MAX - 1)
         next_ns = min(next_ns, exchange.cancels[row, CANCEL_DUE_NS])
     meter[METER_NEXT_NS] = next_ns
 
 
 @kernel
-def next_arrival(exchange: Exchange, delays: I8) -> int:
-    """Return the row of the order that arrives at METER_NEXT_NS; -1 when a cancel did instead.
-
-    The cancel is answered here; the order is taken from its ring.
-    """
+def cancel_is_next(exchange: Exchange) -> bool:
+    """Return whether it is a cancel that arrives at METER_NEXT_NS; at one instant it is."""
     meter = exchange.meter
-    now_ns = meter[METER_NEXT_NS]
-    if meter[METER_CANCELS_ARRIVED] < meter[METER_CANCELS_SENT]:
-        row = meter[METER_CANCELS_ARRIVED] % exchange.cancels.shape[0]
-        if exchange.cancels[row, CANCEL_DUE_NS] <= now_ns:
-            meter[METER_CANCELS_ARRIVED] += 1
-            order_id = exchange.cancels[row, CANCEL_ORDER_ID]
-            slot = exchange.cancels[row, CANCEL_SLOT]
-            if slot >= 0:
-                end_order(exchange, delays, slot, now_ns)
-            else:
-                kind = REPORT_CANCEL_REJECTED
-                write_report(exchange.reports, meter, delays, kind, order_id, 0, 0, 0, 1, now_ns)
-            return -1
-    slot = exchange.arrivals[meter[METER_ARRIVED] % exchange.arrivals.shape[0]]
+    if meter[METER_CANCELS_ARRIVED] == meter[METER_CANCELS_SENT]:
+        return False
+    row = meter[METER_CANCELS_ARRIVED] & (CANCELS_MAX - 1)
+    return bool(exchange.cancels[row, CANCEL_DUE_NS] <= meter[METER_NEXT_NS])
+
+
+@kernel
+def answer_next(exchange: Exchange, delays: I8) -> None:
+    """Take the next cancel from its ring and answer it."""
+    meter = exchange.meter
+    row = meter[METER_CANCELS_ARRIVED] & (CANCELS_MAX - 1)
+    meter[METER_CANCELS_ARRIVED] += 1
+    due = exchange.cancels[row, CANCEL_DUE_NS]
+    order_id = exchange.cancels[row, CANCEL_ORDER_ID]
+    slot = exchange.cancels[row, CANCEL_SLOT]
+    if slot >= 0:
+        end_order(exchange, delays, slot, due)
+    else:
+        kind = REPORT_CANCEL_REJECTED
+        write_report(exchange.reports, meter, delays, kind, order_id, 0, 0, 0, 1, due)
+
+
+@kernel
+def take_next(exchange: Exchange) -> int:
+    """Take the next order from its ring; return its row."""
+    meter = exchange.meter
+    slot = exchange.arrivals[meter[METER_ARRIVED] & (ORDERS_MAX - 1)]
     meter[METER_ARRIVED] += 1
     return int(slot)
 

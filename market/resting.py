@@ -15,7 +15,6 @@ from market.layout import (
     ORDER_REMAINING,
     ORDER_ROW,
     ORDER_SIDE,
-    ORDER_STATE,
     ORDER_TAKER,
     REPORT_ACCEPTED,
     REPORT_EXCH_NS,
@@ -30,7 +29,10 @@ from market.layout import (
     REPORT_SIDE,
     REPORT_TRADE_ID,
     REPORT_VISIBLE_NS,
-    STATE_RESTING,
+    REPORTS_MAX,
+    SCALE_MIN_LOTS,
+    SCALE_MIN_NOTIONAL,
+    SCALE_TICK_LOT,
 )
 from market.order_lines import (
     METER_ASK_LOW,
@@ -47,7 +49,6 @@ from market.order_lines import (
     remove,
 )
 from market.queueing import QUEUE_AHEAD, change, cross, trade
-from market.quotes import smallest_lots
 from market.types import F8, I8
 
 HAIR = 1e-9  # of a lot: a third of three lots is one lot, however it was rounded
@@ -67,9 +68,9 @@ def write_report(
     exch_ns: int,
 ) -> None:
     """Write one report; it is visible a response delay later, never before the one before it."""
-    if meter[METER_WRITTEN] - meter[METER_READ] >= reports.shape[0]:
+    if meter[METER_WRITTEN] - meter[METER_READ] >= REPORTS_MAX:
         meter[METER_OVERFLOW] += 1
-    row = meter[METER_WRITTEN] % reports.shape[0]
+    row = meter[METER_WRITTEN] & (REPORTS_MAX - 1)
     meter[METER_WRITTEN] += 1
     visible_ns = max(meter[METER_VISIBLE_NS], exch_ns + delays[DELAY_RESPONSE_NS])
     meter[METER_VISIBLE_NS] = visible_ns
@@ -126,7 +127,9 @@ def admit(orders: I8, meter: I8, slot: int, best_bid: int, best_ask: int, scale:
     """
     side = orders[slot, ORDER_SIDE]
     price = orders[slot, ORDER_PRICE_TICKS]
-    if orders[slot, ORDER_LOTS] < smallest_lots(price, scale):
+    lots = orders[slot, ORDER_LOTS]
+    worth = price * scale[SCALE_TICK_LOT] * lots
+    if lots < scale[SCALE_MIN_LOTS] or worth <= 0 or worth < scale[SCALE_MIN_NOTIONAL]:
         return REPORT_REFUSED
     taker = orders[slot, ORDER_TAKER] != 0
     if side == BUY:
@@ -228,20 +231,20 @@ def change_level(
 
 
 @kernel
-def rest(exchange: Exchange, delays: I8, slot: int, place: int, exch_ns: int) -> None:
-    """Let an order that has its place in line rest there.
+def ours_before(orders: I8, lines: I8, slot: int, place: int) -> int:
+    """Return the row of our order that is next before one in its line at its price, or -1."""
+    if place == 0:
+        return -1
+    other = lines[(1 - orders[slot, ORDER_SIDE]) >> 1, place - 1]
+    if orders[other, ORDER_PRICE_TICKS] != orders[slot, ORDER_PRICE_TICKS]:
+        return -1
+    return int(other)
 
-    It is never before an order of ours that came earlier to its price: a level can look empty
-    after a lost connection while the earlier order's line still stands.
+
+@kernel
+def stand_behind(queue: F8, slot: int, other: int) -> None:
+    """Let nobody who is before one of our orders be behind a later one at its price.
+
+    A level can look empty after a lost connection while the earlier order's line still stands.
     """
-    orders = exchange.orders
-    price = orders[slot, ORDER_PRICE_TICKS]
-    if place > 0:
-        other = exchange.lines[(1 - orders[slot, ORDER_SIDE]) >> 1, place - 1]
-        if orders[other, ORDER_PRICE_TICKS] == price:
-            ahead = exchange.queue[other, QUEUE_AHEAD]
-            exchange.queue[slot, QUEUE_AHEAD] = max(exchange.queue[slot, QUEUE_AHEAD], ahead)
-    orders[slot, ORDER_STATE] = STATE_RESTING
-    lots = orders[slot, ORDER_LOTS]
-    kind = REPORT_ACCEPTED
-    report(orders, exchange.reports, exchange.meter, delays, slot, kind, price, lots, exch_ns)
+    queue[slot, QUEUE_AHEAD] = max(queue[slot, QUEUE_AHEAD], queue[other, QUEUE_AHEAD])

@@ -31,14 +31,17 @@ from market.layout import (
     ORDER_BEFORE,
     ORDER_CANCEL_NS,
     ORDER_CUT,
+    ORDER_LOTS,
     ORDER_PRICE_TICKS,
     ORDER_REMAINING,
     ORDER_ROW,
     ORDER_ROW_END,
     ORDER_SEGMENT,
     ORDER_SIDE,
+    ORDER_STATE,
     ORDER_STEP,
     ORDER_TAKER,
+    ORDERS_MAX,
     REPORT_ACCEPTED,
     REPORT_CANCELLED,
     REPORT_FILL,
@@ -46,6 +49,7 @@ from market.layout import (
     SEGMENT_KEY,
     SEGMENT_KEY_END,
     SELL,
+    STATE_RESTING,
 )
 from market.levels import find_key, find_segment, rows_before
 from market.order_lines import (
@@ -63,9 +67,9 @@ from market.order_lines import (
     place_in_line,
     remove,
 )
-from market.pending import end_order, next_arrival, note_next
+from market.pending import answer_next, cancel_is_next, end_order, note_next, take_next
 from market.queueing import MODEL_KIND, QUEUE_AHEAD, TOUCH, TRADE_THROUGH, change, join
-from market.resting import admit, report, rest, serve
+from market.resting import admit, ours_before, report, serve, stand_behind
 from market.stream import Stream
 from market.types import F8, I8
 
@@ -195,36 +199,55 @@ def take_levels(
 
 
 @kernel
+def share_line(stream: Stream, exchange: Exchange, model: F8, slot: int, other: int) -> None:
+    """Join a level behind an order of our own, whose place must be known for that."""
+    cut = exchange.orders[slot, ORDER_CUT]
+    read_level(stream, exchange, model, other, cut)
+    join_level(stream, exchange, model, slot)
+    stand_behind(exchange.queue, slot, other)
+
+
+@kernel
+def turn_away(exchange: Exchange, delays: I8, slot: int, kind: int, exch_ns: int) -> None:
+    """Report that an order does not come in."""
+    orders = exchange.orders
+    price = orders[slot, ORDER_PRICE_TICKS]
+    lots = orders[slot, ORDER_REMAINING]
+    report(orders, exchange.reports, exchange.meter, delays, slot, kind, price, lots, exch_ns)
+    remove(orders, slot)
+
+
+@kernel
 def arrive_on_tape(
     stream: Stream, exchange: Exchange, model: F8, scale: I8, delays: I8, slot: int
 ) -> None:
     """Let the order in a row reach the book of its step's frame."""
     orders = exchange.orders
     meter = exchange.meter
-    frame = stream.frames[orders[slot, ORDER_STEP]]
+    step = orders[slot, ORDER_STEP]
+    best_bid = stream.frames[step, FRAME_BID]
+    best_ask = stream.frames[step, FRAME_ASK]
+    cut = stream.frames[step, FRAME_ORDER_EVENT]
     now_ns = orders[slot, ORDER_ARRIVES_NS]
-    side = orders[slot, ORDER_SIDE]
-    price = orders[slot, ORDER_PRICE_TICKS]
-    orders[slot, ORDER_CUT] = frame[FRAME_ORDER_EVENT]
-    kind = admit(orders, meter, slot, frame[FRAME_BID], frame[FRAME_ASK], scale)
+    orders[slot, ORDER_CUT] = cut
+    kind = admit(orders, meter, slot, best_bid, best_ask, scale)
     if kind != REPORT_ACCEPTED:
-        lots = orders[slot, ORDER_REMAINING]
-        report(orders, exchange.reports, meter, delays, slot, kind, price, lots, now_ns)
-        remove(orders, slot)
+        turn_away(exchange, delays, slot, kind, now_ns)
     elif orders[slot, ORDER_TAKER] != 0:
-        best = frame[FRAME_ASK] if side == BUY else frame[FRAME_BID]
+        best = best_ask if orders[slot, ORDER_SIDE] == BUY else best_bid
         take_levels(stream, exchange, delays, slot, best, now_ns)
     else:
-        join(model, exchange.queue[slot], 0.0, frame[FRAME_ORDER_EVENT])
+        join(model, exchange.queue[slot], 0.0, cut)
         blind = model[MODEL_KIND] == TOUCH or model[MODEL_KIND] == TRADE_THROUGH
         orders[slot, ORDER_ROW] = 0 if blind else UNREAD
         place = enter_line(orders, exchange.lines, meter, slot)
-        if place > 0 and not blind:
-            other = exchange.lines[(1 - side) >> 1, place - 1]
-            if orders[other, ORDER_PRICE_TICKS] == price:  # two of ours in one line
-                read_level(stream, exchange, model, other, frame[FRAME_ORDER_EVENT])
-                join_level(stream, exchange, model, slot)
-        rest(exchange, delays, slot, place, now_ns)
+        other = ours_before(orders, exchange.lines, slot, place)
+        if other >= 0 and not blind:
+            share_line(stream, exchange, model, slot, other)
+        orders[slot, ORDER_STATE] = STATE_RESTING
+        price = orders[slot, ORDER_PRICE_TICKS]
+        lots = orders[slot, ORDER_LOTS]
+        report(orders, exchange.reports, meter, delays, slot, kind, price, lots, now_ns)
     if orders[slot, ORDER_CANCEL_NS] == now_ns:  # it rode with its order
         end_order(exchange, delays, slot, now_ns)
 
@@ -236,9 +259,10 @@ def settle_on_tape(
     """Let all orders and cancels arrive that are due before a time, in the order of arrival."""
     meter = exchange.meter
     while meter[METER_NEXT_NS] < before_ns:
-        slot = next_arrival(exchange, delays)
-        if slot >= 0:
-            arrive_on_tape(stream, exchange, model, scale, delays, slot)
+        if cancel_is_next(exchange):
+            answer_next(exchange, delays)
+        else:
+            arrive_on_tape(stream, exchange, model, scale, delays, take_next(exchange))
         note_next(exchange)
 
 
@@ -250,7 +274,7 @@ def may_reach(exchange: Exchange, low: int, high: int, now_ns: int) -> bool:
     if low <= meter[METER_BID_HIGH] or high >= meter[METER_ASK_LOW]:
         return True
     for index in range(meter[METER_ARRIVED], meter[METER_SENT]):
-        slot = exchange.arrivals[index % exchange.arrivals.shape[0]]
+        slot = exchange.arrivals[index & (ORDERS_MAX - 1)]
         if orders[slot, ORDER_ARRIVES_NS] > now_ns:
             break
         price = orders[slot, ORDER_PRICE_TICKS]
