@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from agents.cli import feed
+from agents.cli.backtest_command import backtest
 from agents.cli.exits import explain
+from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Seed
 
 app = typer.Typer(
     name="counterpoint",
@@ -22,22 +24,7 @@ keys_app = typer.Typer(help="Signing keys and the roster.", no_args_is_help=True
 app.add_typer(keys_app, name="keys")
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-Feed = Annotated[Path | None, typer.Option("--feed", help="recording (.npz); default: bundled day")]
-Config = Annotated[Path | None, typer.Option("--config", help="configuration file (TOML)")]
-Data = Annotated[Path | None, typer.Option("--data", help="folder for everything written")]
-Mode = Annotated[str | None, typer.Option("--mode", help="coordination mode")]
-Seed = Annotated[int | None, typer.Option("--seed", help="seed of everything random")]
-Hours = Annotated[float | None, typer.Option("--hours", help="hours of the recording to use")]
-Fee = Annotated[
-    float | None, typer.Option("--maker-fee", help="maker fee in basis points; negative: a rebate")
-]
-TakerFee = Annotated[float | None, typer.Option("--taker-fee", help="basis points")]
-Change = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="any setting: --set optimizer.budget=48 (repeatable)"),
-]
-Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+app.command()(backtest)
 
 
 @app.command()
@@ -107,90 +94,6 @@ def optimizer(
 
     flags = trading(feed_path, hours, maker_fee, seed, data)
     raise typer.Exit(alone.optimizer(resolve(config, change, flags), as_json=as_json))
-
-
-@app.command()
-def backtest(
-    *,
-    feed_path: Feed = None,
-    hours: Hours = None,
-    start: Annotated[str | None, typer.Option("--start", help="first moment used, UTC")] = None,
-    maker_fee: Fee = None,
-    taker_fee: TakerFee = None,
-    spread_percentage: Annotated[
-        float | None, typer.Option("--spread-percentage", help="full spread, percent of mid")
-    ] = None,
-    levels: Annotated[int | None, typer.Option("--levels", help="quotes per side")] = None,
-    base_quantity: Annotated[
-        float | None, typer.Option("--base-quantity", help="base asset, innermost level")
-    ] = None,
-    max_position: Annotated[
-        float | None, typer.Option("--max-position", help="base asset, either way")
-    ] = None,
-    grid: Annotated[
-        str | None,
-        typer.Option("--grid", help='all of "spread_percentage=0.05:0.3:6,levels=1,2,3"'),
-    ] = None,
-    random: Annotated[
-        int | None, typer.Option("--random", help="so many sets drawn around the starting one")
-    ] = None,
-    ranges: Annotated[
-        list[str] | None, typer.Option("--range", help="of --random: name=low:high (repeatable)")
-    ] = None,
-    fills: Annotated[
-        str | None, typer.Option("--fills", help="fill model, as power:4, touch, trade-through")
-    ] = None,
-    guard_interval: Annotated[
-        int | None, typer.Option("--guard-interval", help="milliseconds")
-    ] = None,
-    slices: Annotated[
-        int, typer.Option("--slices", help="parts of the span whose profit is told apart")
-    ] = 6,
-    sort: Annotated[str, typer.Option("--sort", help="figure that ranks the sets")] = "net",
-    top: Annotated[int, typer.Option("--top", help="rows shown")] = 10,
-    trials: Annotated[
-        int | None,
-        typer.Option("--trials", help="sets this one was chosen from; deflates its bounds"),
-    ] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="write the first row's fills")] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", help="draw the first row (.svg)")
-    ] = None,
-    calibrate: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibrate", help="instead: hold the fill models to this log of real orders"
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="default: all cores; figures do not vary")
-    ] = None,
-    seed: Seed = None,
-    data: Data = None,
-    config: Config = None,
-    change: Change = None,
-    as_json: Json = False,
-) -> None:
-    """Backtest one parameter set, or a sweep of them, on a recording."""
-    from agents.cli import backtest as testing
-    from agents.cli.flags import resolve, trading
-
-    flags = trading(feed_path, hours, maker_fee, seed, data) | {
-        "feed.start": start,
-        "feed.taker_fee_bps": taker_fee,
-        "parameters.spread_percentage": spread_percentage,
-        "parameters.levels": levels,
-        "parameters.base_quantity": base_quantity,
-        "parameters.max_position": max_position,
-        "feed.fill_model": fills,
-        "executor.guard_interval_ms": guard_interval,
-    }
-    request = testing.Request(
-        grid=grid, random=random, ranges=tuple(ranges or ()), threads=threads, slices=slices,
-        sort=sort, top=top, trials=trials, csv=csv, picture=picture, calibrate=calibrate,
-        as_json=as_json,
-    )  # fmt: skip
-    raise typer.Exit(testing.backtest(resolve(config, change, flags), request))
 
 
 @app.command()

@@ -1,0 +1,22 @@
+"""The options that several commands share, each with its name and its help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Feed = Annotated[Path | None, typer.Option("--feed", help="recording (.npz); default: bundled day")]
+Config = Annotated[Path | None, typer.Option("--config", help="configuration file (TOML)")]
+Data = Annotated[Path | None, typer.Option("--data", help="folder for everything written")]
+Mode = Annotated[str | None, typer.Option("--mode", help="coordination mode")]
+Seed = Annotated[int | None, typer.Option("--seed", help="seed of everything random")]
+Hours = Annotated[float | None, typer.Option("--hours", help="hours of the recording to use")]
+Fee = Annotated[
+    float | None, typer.Option("--maker-fee", help="maker fee in basis points; negative: a rebate")
+]
+TakerFee = Annotated[float | None, typer.Option("--taker-fee", help="basis points")]
+Change = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="any setting: --set optimizer.budget=48 (repeatable)"),
+]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
