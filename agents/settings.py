@@ -99,6 +99,9 @@ class Executor(Section):
     risk_aversion: float = Field(0.1, ge=0, le=100, description="of the closed-form plan")
     probe: float = Field(0.1, gt=0, le=1, description="smallest fraction of base_quantity quoted")
     warmup_s: int = Field(300, ge=0, le=86_400, description="seconds observed before quoting")
+    proposes: bool = Field(
+        default=False, description="it proposes sets of its own at boundaries, as the optimizers do"
+    )
     autonomy_limit_s: float = Field(
         60.0, gt=0, le=86_400, description="wall seconds of quoting without a coordinator"
     )

@@ -114,7 +114,9 @@ def _no_update(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
         return None
     if not state.rules.lockstep:
         acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
-        return _renew(draft, heard, word)
+        draft.state = replace(state, passed={**state.passed, heard.src: state.now_ns})
+        waited = state.phase is Phase.COLLECTING and state.boundary is None
+        return _renew(draft, heard, word) or (Signal.PROPOSAL if waited else None)
     return _answer(draft, heard, None)
 
 

@@ -24,14 +24,25 @@ def gather(draft: Draft) -> Signal | None:
     state = draft.state
     if state.boundary is not None:
         return None  # its seats answer it, each once
-    proposed = {each.src for each in waiting(state)}
-    others = set(state.rules.seats) - {state.rules.executor}
-    if state.rules.lockstep or (others <= proposed and state.now_ns >= state.rest_until_ns):
-        return Signal.COMPLETE
-    if state.gather_until_ns == 0:
-        until_ns = max(state.now_ns + state.rules.vote_wait_ns, state.rest_until_ns)
-        draft.state = replace(state, gather_until_ns=until_ns)
+    heard = {each.src for each in waiting(state)} | _passed(state)
+    rests = state.now_ns < state.rest_until_ns
+    if set(state.rules.seats) - {state.rules.executor} <= heard:
+        if not rests or state.rules.lockstep:
+            return Signal.COMPLETE
+        until_ns = state.rest_until_ns
+    elif state.rules.lockstep:
+        return Signal.COMPLETE  # of no boundary, left over from another mode: nobody adds to it
+    else:
+        later_ns = max(state.now_ns + state.rules.vote_wait_ns, state.rest_until_ns)
+        until_ns = state.gather_until_ns or later_ns
+    draft.state = replace(state, gather_until_ns=until_ns)
     return None
+
+
+def _passed(state: State) -> set[str]:
+    """Return the seats that have just said that they propose nothing."""
+    wait_ns = state.rules.vote_wait_ns
+    return {seat for seat, at_ns in state.passed.items() if state.now_ns - at_ns <= wait_ns}
 
 
 def sift(draft: Draft) -> tuple[Proposal, ...]:

@@ -226,6 +226,8 @@ class State:
     measuring: Measuring | None = None
     shown: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Rounds said to peers, by message id: number and peer; whoever finds otherwise is heard."""
+    passed: Mapping[str, int] = field(default_factory=dict)
+    """Venue time at which a seat last said that it proposes nothing; real clock only."""
     gather_until_ns: int = 0
     """Venue time until which other seats' proposals are waited for; real clock only."""
     now_ns: int = 0

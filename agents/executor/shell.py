@@ -8,9 +8,10 @@ feed runs, and looks at the stop file before every step and at least every 200 m
 import asyncio
 import time
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 import structlog
 
@@ -29,6 +30,7 @@ from agents.executor.events import (
     StopHeard,
     Write,
 )
+from agents.executor.opinion import opinion
 from agents.executor.recovery import HEARD_SEQ, Recovered, fold_due, guarded
 from agents.executor.shadow import shadowed
 from agents.executor.state import State, freeze
@@ -37,6 +39,7 @@ from agents.executor.stopfile import StopFile
 from agents.settings import Clock
 from market.layout import LEDGER_TRIPS
 from protocol.journal import Journal
+from protocol.messages import ParameterUpdate
 
 BREATH_S = 0.005
 """Wall time after which the loop gives way to others."""
@@ -58,7 +61,11 @@ class Link(Protocol):
         ...
 
     def reach(self, state: State, effect: Reach) -> None:
-        """Tell coordinator and seats of a boundary, and answer it as a seat."""
+        """Tell coordinator and seats of a boundary."""
+        ...
+
+    def answer(self, state: State, effect: Reach, own: ParameterUpdate | None) -> None:
+        """Answer a boundary as a seat; None: it proposes nothing."""
         ...
 
     def closed(self, state: State) -> None:
@@ -152,7 +159,7 @@ class Shell:
         if self._replaying:
             await self.catch_up()
         if self.state.waiting and self.link is not None:
-            self.link.reach(self.state, Reach(self.state.boundary, self.state.now_ns))
+            self._reach(self.link, Reach(self.state.boundary, self.state.now_ns))
         steps = self.venue.events()
         complete = False
         while not self.ending:
@@ -232,7 +239,7 @@ class Shell:
             case Say():
                 link.say(effect)
             case Reach():
-                link.reach(self.state, effect)
+                self._reach(link, effect)
             case Show():
                 link.show(self.state, effect)
             case _:
@@ -261,7 +268,25 @@ class Shell:
             asked, session = effect.asked, state.session
             self.put(await asyncio.to_thread(shadowed, asked, session, held, now_ns, tape))
 
-        task = asyncio.create_task(replay())
+        self._spawn(replay())
+
+    def _reach(self, link: Link, effect: Reach) -> None:
+        """Tell of a boundary, and answer it once we know what we think ourselves."""
+        state = self.state
+        link.reach(state, effect)
+        if not state.session.settings.executor.proposes:
+            link.answer(state, effect, None)
+            return
+        session, tape, held = state.session, self.venue.tape(), state.incumbent
+
+        async def think() -> None:
+            found = await asyncio.to_thread(opinion, session, tape, held, effect.time_ns)
+            link.answer(state, effect, found)
+
+        self._spawn(think())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

@@ -47,6 +47,7 @@ from protocol.messages import (
     Mode,
     Nack,
     NoUpdate,
+    ParameterUpdate,
     Pause,
     Rearm,
     Resume,
@@ -122,21 +123,24 @@ class BusLink:
         self.participant.post(COORDINATOR, effect.word, message_id=key, ref=effect.ref, gen=gen)
 
     def reach(self, state: State, effect: Reach) -> None:
-        """Tell coordinator and seats of a boundary; as a seat, say that we propose nothing."""
-        seed = self._settings.seed
-        key = derive_id(seed, "boundary", effect.index)
+        """Tell coordinator and seats of a boundary."""
+        key = derive_id(self._settings.seed, "boundary", effect.index)
         self._boundary.clear()
         word = Boundary(index=effect.index, venue_time=effect.time_ns)
         for seat in (COORDINATOR, *self._settings.optimizer_seats):
             self._post_boundary(state, seat, key, word, None)
-        first_ns = self._shell.state.session.first_ns
-        answer = NoUpdate(
-            window=(first_ns, effect.time_ns),
+
+    def answer(self, state: State, effect: Reach, own: ParameterUpdate | None) -> None:
+        """Answer a boundary as a seat; None: it proposes nothing."""
+        seed = self._settings.seed
+        nothing = NoUpdate(
+            window=(self._shell.state.session.first_ns, effect.time_ns),
             digest=digest(state.incumbent),
             reason="the executor proposes nothing of its own",
         )
-        own = derive_id(seed, self.name, "answer", effect.index)
-        self._post_boundary(state, COORDINATOR, own, answer, key)
+        about = derive_id(seed, "boundary", effect.index)
+        key = derive_id(seed, self.name, "answer", effect.index)
+        self._post_boundary(state, COORDINATOR, key, own or nothing, about)
 
     def closed(self, state: State) -> None:
         """End the resending of the boundary: it was closed, and its decision judged."""

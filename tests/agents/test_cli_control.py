@@ -10,6 +10,8 @@ import pytest
 
 from agents.cli import stack as stacks
 from agents.cli.run import parts_of
+from agents.coordinator.log import read_records
+from agents.coordinator.records import Kind
 from agents.executor import records
 from agents.executor.recovery import open_journal
 from agents.executor.stopfile import add_stop, lift_stops, stops_in
@@ -61,8 +63,8 @@ def test_the_only_optimizer_takes_the_seat_that_is_waited_for(tmp_path):
 
 def test_nothing_running_is_one_line_and_exit_code_3(tmp_path):
     """Every command that speaks to a run says so, and what to do."""
-    for command in ("status", "stop", "rearm", "pause", "resume", "down"):
-        code, line = told(tmp_path, command)
+    for command in ("status", "stop", "rearm", "pause", "resume", "down", "mode peer"):
+        code, line = told(tmp_path, *command.split())
         assert code == 3
         assert "start with `counterpoint run`" in line
 
@@ -118,6 +120,25 @@ def test_status_tells_mode_parameters_members_and_progress(data, up):
     assert code == 0
     assert "mode        master-slave, generation 0, coordinator epoch 1" in text
     assert "stops       none" in text
+
+
+def test_the_mode_of_a_running_system_is_switched_and_stands_in_the_log(data, up):
+    """Each switch begins a generation; the same mode again changes nothing; a wrong name: 2."""
+    for generation, wanted in enumerate(("peer", "consensus", "hierarchical", "master-slave"), 1):
+        code, line = told(data, "mode", wanted, "--reason", "drill")
+        assert code == 0
+        assert f"-> {wanted}, generation {generation}" in line
+        assert standing(data)["mode"] == wanted
+    code, line = told(data, "mode", "master-slave")
+    assert code == 0
+    assert "in force already" in line
+    code, line = told(data, "mode", "dictator")
+    assert code == 2
+    assert "hierarchical, consensus" in line
+    folder = stacks.running(data)[0].folder
+    changes = [each.body for each in read_records(folder) if each.kind is Kind.MODE]
+    assert [each["generation"] for each in changes] == [1, 2, 3, 4]
+    assert {each["reason"] for each in changes} == {"drill"}
 
 
 def test_pause_withdraws_the_quotes_and_resume_brings_them_back(data, up):
