@@ -9,10 +9,7 @@ import math
 
 import numpy as np
 
-from market.book import apply
 from market.calibration import (
-    CELL_ASK,
-    CELL_BID,
     MEMORY_CURSOR,
     MEMORY_DRIFT_XX,
     MEMORY_DRIFT_XY,
@@ -45,7 +42,6 @@ from market.calibration import (
     OBSERVER_SIGMA_MIN,
     OBSERVER_WARMUP_STEPS,
     calibrate,
-    depth_bin,
     new_cells,
     update_averages,
 )
@@ -53,21 +49,11 @@ from market.jit import kernel
 from market.layout import (
     ASK_ROW,
     BID_ROW,
-    EVENT_EXCH_NS,
-    EVENT_KIND,
-    EVENT_LOCAL_NS,
-    EVENT_LOTS,
-    EVENT_PRICE_TICKS,
-    EVENT_SEEN,
-    EVENT_SIDE,
-    KIND_TRADE,
     LEDGER_EQUITY,
     LEDGER_OPENING,
     NO_ASK,
     NO_BID,
     PLAN_COLUMNS,
-    SEEN_LOCAL,
-    SELL,
     STEP_ASK,
     STEP_BID,
     STEP_CURSOR,
@@ -88,6 +74,7 @@ from market.layout import (
     VIEW_SIGMA_REFERENCE,
 )
 from market.plan import write_plan
+from market.prints import read_events
 from market.types import F8, I8
 
 STATE_NUMBERS = 8
@@ -173,55 +160,6 @@ def new_observer(settings: F8) -> tuple[F8, F8]:
 
 
 @kernel
-def read_events(
-    events: I8, offset: int, levels: I8, touch: I8, memory: F8, cells: F8, now_ns: int
-) -> float:
-    """Advance the local book over the events seen by `now_ns`; return the lots traded.
-
-    Prints of one side with one exchange time are one arrival, which reached as deep as the
-    deepest of them, counted from the mid of the previous step.
-    """
-    read = int(memory[MEMORY_CURSOR])
-    mid = memory[MEMORY_MID]
-    traded = 0
-    row = -1  # the arrival being gathered: whose quotes it reached, when, how deep
-    when = 0
-    reach = 0.0
-    for index in range(read - offset, events.shape[0]):
-        if events[index, EVENT_SEEN] & SEEN_LOCAL == 0:
-            continue
-        if events[index, EVENT_LOCAL_NS] > now_ns:
-            break
-        # Events for the exchange alone are passed only together with a local one behind them:
-        # a cursor that ran ahead over them would tell of a time that is still to come.
-        read = offset + index + 1
-        kind = events[index, EVENT_KIND]
-        side = events[index, EVENT_SIDE]
-        price = events[index, EVENT_PRICE_TICKS]
-        if kind != KIND_TRADE:
-            apply(levels, touch, kind, side, price, events[index, EVENT_LOTS])
-            continue
-        memory[MEMORY_LAST] = price
-        traded += events[index, EVENT_LOTS]
-        if mid <= 0.0 or side == 0:
-            continue
-        hit = CELL_BID if side == SELL else CELL_ASK
-        depth = side * (price - mid) / mid
-        if hit == row and events[index, EVENT_EXCH_NS] == when:
-            reach = max(reach, depth)
-            continue
-        if row >= 0:
-            cells[row, depth_bin(reach, cells)] += 1.0
-        row = hit
-        when = events[index, EVENT_EXCH_NS]
-        reach = depth
-    if row >= 0:
-        cells[row, depth_bin(reach, cells)] += 1.0
-    memory[MEMORY_CURSOR] = read
-    return float(traded)
-
-
-@kernel
 def observe(
     events: I8,
     offset: int,
@@ -251,13 +189,48 @@ def observe(
         plan_row: f8[PLAN_COLUMNS], written whole; new at cycle edges, else the last one.
     """
     traded = read_events(events, offset, levels, touch, memory, cells, now_ns)
+    bid = touch[TOUCH_BID]
+    ask = touch[TOUCH_ASK]
+    bid_lots = levels[BID_ROW, bid - touch[TOUCH_BASE]] if bid != NO_BID else 0
+    ask_lots = levels[ASK_ROW, ask - touch[TOUCH_BASE]] if ask != NO_ASK else 0
+    step_row[STEP_NOW_NS] = now_ns
+    step_row[STEP_BID] = bid
+    step_row[STEP_ASK] = ask
+    observe_market(
+        traded, bid_lots, ask_lots, memory, cells, settings, step_row, view_row, plan_row
+    )
+
+
+@kernel
+def observe_market(
+    traded: float,
+    bid_lots: int,
+    ask_lots: int,
+    memory: F8,
+    cells: F8,
+    settings: F8,
+    step_row: I8,
+    view_row: F8,
+    plan_row: F8,
+) -> None:
+    """Write a step's rows from what the local clock has shown by then; see `observe`.
+
+    Args:
+        traded: lots since the step before.
+        bid_lots: what the best bid holds.
+        ask_lots: what the best ask holds.
+        memory: changed; its cursor, last price and arrivals are those of now.
+        cells: changed at cycle edges.
+        settings: f8[OBSERVER_COLUMNS].
+        step_row: its time and best prices are given, the rest is written.
+        view_row: written whole.
+        plan_row: written whole.
+    """
+    now_ns = step_row[STEP_NOW_NS]
     for column in range(VIEW_COLUMNS):
         view_row[column] = memory[MEMORY_VIEW + column]
     for column in range(PLAN_COLUMNS):
         plan_row[column] = memory[MEMORY_PLAN + column]
-    step_row[STEP_NOW_NS] = now_ns
-    step_row[STEP_BID] = touch[TOUCH_BID]
-    step_row[STEP_ASK] = touch[TOUCH_ASK]
     step_row[STEP_CURSOR] = int(memory[MEMORY_CURSOR])
     step_row[STEP_LAST] = int(memory[MEMORY_LAST])
     interval = settings[OBSERVER_INTERVAL_S]
@@ -266,7 +239,7 @@ def observe(
     memory[MEMORY_FLOW_SECONDS] = keep * memory[MEMORY_FLOW_SECONDS] + interval
     memory[MEMORY_FILL_SECONDS] += interval
     view_row[VIEW_FLOW] = memory[MEMORY_FLOW] / memory[MEMORY_FLOW_SECONDS]
-    sound = view_book(levels, touch, memory, settings, view_row)
+    sound = view_book(step_row, bid_lots, ask_lots, memory, settings, view_row)
     memory[MEMORY_STEPS] += 1.0
     cycle_ns = round(settings[OBSERVER_CYCLE_STEPS] * interval * 1e9)
     if now_ns % cycle_ns == 0 and memory[MEMORY_MID] > 0.0:
@@ -290,14 +263,16 @@ def observe(
 
 
 @kernel
-def view_book(levels: I8, touch: I8, memory: F8, settings: F8, view_row: F8) -> bool:
+def view_book(
+    step_row: I8, bid_lots: int, ask_lots: int, memory: F8, settings: F8, view_row: F8
+) -> bool:
     """Write what the local book says, and return whether it is sound.
 
     An unsound book (one-sided or crossed) leaves the view as it was, and a hole in the ring: no
     move is counted from or to it.
     """
-    bid = touch[TOUCH_BID]
-    ask = touch[TOUCH_ASK]
+    bid = step_row[STEP_BID]
+    ask = step_row[STEP_ASK]
     steps = int(memory[MEMORY_STEPS])
     ring = int(settings[OBSERVER_CYCLE_STEPS])
     slot = MEMORY_RING + 2 * (steps % ring)
@@ -306,11 +281,9 @@ def view_book(levels: I8, touch: I8, memory: F8, settings: F8, view_row: F8) -> 
     memory[slot] = 0.0
     if bid == NO_BID or ask == NO_ASK or bid >= ask:
         return False
-    best_bid = levels[BID_ROW, bid - touch[TOUCH_BASE]]
-    best_ask = levels[ASK_ROW, ask - touch[TOUCH_BASE]]
     mid = 0.5 * (bid + ask)
     view_row[VIEW_MID] = mid
-    view_row[VIEW_IMBALANCE] = (best_bid - best_ask) / max(1, best_bid + best_ask)
+    view_row[VIEW_IMBALANCE] = (bid_lots - ask_lots) / max(1, bid_lots + ask_lots)
     view_row[VIEW_RETURN] = 0.0
     memory[slot] = mid
     memory[slot + 1] = view_row[VIEW_IMBALANCE]

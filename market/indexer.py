@@ -11,11 +11,14 @@ from market.growing import grown
 from market.indexing import (
     DONE,
     HITS_FULL,
+    MARK_COLUMNS,
     PASS_COLUMNS,
     PASS_CUT,
     PASS_HIGH,
     PASS_HITS,
     PASS_LOW,
+    PASS_MARK,
+    PASS_PRINTS,
     PASS_READ,
     PASS_ROWS,
     Pass,
@@ -30,6 +33,7 @@ from market.layout import (
     FRAME_CANCEL_NS,
     FRAME_COLUMNS,
     FRAME_ORDER_NS,
+    NEVER,
     NO_ASK,
     NO_BID,
     SEGMENT_COLUMNS,
@@ -43,6 +47,7 @@ SEGMENT_ROWS = 1 << 18
 """Most level changes of a segment: few enough that laying them out stays within the cache."""
 
 
+NO_MARKS: I8 = np.zeros((0, MARK_COLUMNS), dtype=np.int64)
 HIT_SHARE = 4
 """One event in so many is expected to be a hit, at most."""
 CARRIED_SHARE = 8
@@ -96,6 +101,8 @@ class Indexer:
             hit_lots=np.empty(hits, dtype=np.int64),
             hit_ns=np.empty(hits, dtype=np.int64),
             frames=np.zeros((0, FRAME_COLUMNS), dtype=np.int64),
+            marks=NO_MARKS,
+            prints=np.zeros(0, dtype=np.int32),
         )
         self._segments: I8 = np.zeros((0, SEGMENT_COLUMNS), dtype=np.int64)
         self._segment_count = 0
@@ -131,6 +138,31 @@ class Indexer:
 
     def advance(self, events: I8, offset: int, now_ns: int) -> None:
         """Read every event with exch_ts <= now; the first one given has number `offset`."""
+        self._pass(events, offset, NO_MARKS, now_ns, now_ns)
+
+    def mark(self, events: I8, offset: int, marks: I8, known_ns: int) -> I4:
+        """Read all of these events, and write the book's marks; return the numbers of the prints.
+
+        Args:
+            events: i8[n, EVENT_COLUMNS], the exchange's alone from PASS_READ on.
+            offset: number of the first one.
+            marks: i8[m, MARK_COLUMNS], written; their cuts lie among these events, or behind them.
+            known_ns: every event until then is among these.
+        """
+        self._pass(events, offset, marks, NEVER, known_ns)
+        return self._work.prints[: int(self._work.state[PASS_PRINTS])]
+
+    def in_use(self) -> tuple[I4, I8, I8]:
+        """Return (keys, lots, touch) of the book's levels; the open segment is closed for it."""
+        self._close_segment()
+        return self._carried_keys, self._carried_lots, self._work.touch.copy()
+
+    def _pass(self, events: I8, offset: int, marks: I8, until_ns: int, known_ns: int) -> None:
+        state = self._work.state
+        state[PASS_MARK] = state[PASS_PRINTS] = 0
+        self._work = self._work._replace(
+            marks=marks, prints=grown(self._work.prints, 0, events.shape[0])
+        )
         while True:
             code = index_events(
                 events,
@@ -139,7 +171,8 @@ class Indexer:
                 self.first_ns,
                 self.interval_ns,
                 self._steps,
-                now_ns,
+                until_ns,
+                known_ns,
             )
             if code == DONE:
                 return

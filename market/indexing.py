@@ -68,7 +68,18 @@ PASS_HITS = 6
 PASS_ROWS = 7  # level changes of the open segment
 PASS_LOW = 8  # FRAME_LOW and FRAME_HIGH of the step to come
 PASS_HIGH = 9
-PASS_COLUMNS = 10
+PASS_MARK = 10  # first mark that is not written
+PASS_PRINTS = 11  # prints noted since the pass began
+PASS_COLUMNS = 12
+
+# --- the book after the first MARK_CUT events: i8[n, MARK_COLUMNS] ---------------------------
+MARK_CUT = 0  # rising
+MARK_PRINTS = 1  # prints of the pass among them
+MARK_BID = 2
+MARK_ASK = 3
+MARK_BID_LOTS = 4  # 0 without a best price
+MARK_ASK_LOTS = 5
+MARK_COLUMNS = 6
 
 DONE = 0
 HITS_FULL = 1  # grow the arrays of hits, then go on
@@ -89,6 +100,8 @@ class Pass(NamedTuple):
     hit_lots: I8
     hit_ns: I8
     frames: I8  # i8[room, FRAME_COLUMNS]; FRAME_ORDER_NS and FRAME_CANCEL_NS are given
+    marks: I8  # i8[n, MARK_COLUMNS]; MARK_CUT is given
+    prints: I4  # i4[room]: number of every print of this pass
 
 
 @kernel
@@ -129,6 +142,33 @@ def pass_time(work: Pass, first_ns: int, interval_ns: int, steps: int, until_ns:
         frames[state[PASS_CANCEL], FRAME_CANCEL_EVENT] = state[PASS_CUT]
         state[PASS_CANCEL] += 1
     find_due(work, first_ns, interval_ns, steps)
+
+
+@kernel
+def write_marks(work: Pass, number: int) -> int:
+    """Write the marks of the book as it stands before an event; return the cut of the next one."""
+    state = work.state
+    marks = work.marks
+    touch = work.touch
+    bid = touch[TOUCH_BID]
+    ask = touch[TOUCH_ASK]
+    bid_lots = 0
+    ask_lots = 0
+    if bid != NO_BID:
+        bid_lots = work.levels[BID_ROW, bid - touch[TOUCH_BASE]]
+    if ask != NO_ASK:
+        ask_lots = work.levels[ASK_ROW, ask - touch[TOUCH_BASE]]
+    while state[PASS_MARK] < marks.shape[0] and marks[state[PASS_MARK], MARK_CUT] <= number:
+        mark = state[PASS_MARK]
+        state[PASS_MARK] += 1
+        marks[mark, MARK_PRINTS] = state[PASS_PRINTS]
+        marks[mark, MARK_BID] = bid
+        marks[mark, MARK_ASK] = ask
+        marks[mark, MARK_BID_LOTS] = bid_lots
+        marks[mark, MARK_ASK_LOTS] = ask_lots
+    if state[PASS_MARK] < marks.shape[0]:
+        return int(marks[state[PASS_MARK], MARK_CUT])
+    return NEVER
 
 
 @kernel
@@ -200,7 +240,9 @@ def note_touch(
 
 @kernel
 def note_print(work: Pass, number: int, side: int, price: int, lots: int, exch_ns: int) -> None:
-    """Write a hit for a print whose aggressor is known."""
+    """Note a print, and write a hit when its aggressor is known."""
+    work.prints[work.state[PASS_PRINTS]] = number
+    work.state[PASS_PRINTS] += 1
     taker = aggressor(side, price, work.touch)
     if lots > 0 and taker != 0:
         flags = HIT_SELL_TRADE if taker == SELL else HIT_BUY_TRADE
@@ -235,9 +277,10 @@ def index_events(
     first_ns: int,
     interval_ns: int,
     steps: int,
-    now_ns: int,
+    until_ns: int,
+    known_ns: int,
 ) -> int:
-    """Read every event with exch_ts <= now; return DONE, HITS_FULL or ROWS_FULL.
+    """Read every event with exch_ts <= until; return DONE, HITS_FULL or ROWS_FULL.
 
     Args:
         events: i8[n, EVENT_COLUMNS]; the first one has number `offset`.
@@ -246,7 +289,8 @@ def index_events(
         first_ns: time of step 0.
         interval_ns: from one step to the next.
         steps: steps whose delays are known; frames of later ones are not written.
-        now_ns: exchange clock.
+        until_ns: exchange clock.
+        known_ns: until when nothing else can have happened by then.
     """
     state = work.state
     levels = work.levels
@@ -255,22 +299,25 @@ def index_events(
     hits_room = work.hit_events.shape[0]
     find_due(work, first_ns, interval_ns, steps)
     due_ns = state[PASS_DUE_NS]
+    cut = write_marks(work, state[PASS_READ])
     for index in range(state[PASS_READ] - offset, events.shape[0]):
         if events[index, EVENT_SEEN] & SEEN_EXCHANGE == 0:
             continue
         exch_ns = events[index, EVENT_EXCH_NS]
-        if exch_ns > now_ns:
+        if exch_ns > until_ns:
             break
         if exch_ns > due_ns:
             pass_time(work, first_ns, interval_ns, steps, exch_ns - 1)
             due_ns = state[PASS_DUE_NS]
+        number = offset + index
+        if number >= cut:
+            cut = write_marks(work, number)
         if state[PASS_HITS] >= hits_room:
             return HITS_FULL
         kind = events[index, EVENT_KIND]
         side = events[index, EVENT_SIDE]
         price = events[index, EVENT_PRICE_TICKS]
         lots = events[index, EVENT_LOTS]
-        number = offset + index
         place = state[PASS_ROWS]
         if kind == KIND_CLEAR:
             if place + touch[TOUCH_BIDS] + touch[TOUCH_ASKS] > room:
@@ -285,5 +332,6 @@ def index_events(
             take_depth(work, number, kind, side, price, lots, exch_ns)
         state[PASS_READ] = number + 1
         state[PASS_CUT] = number + 1
-    pass_time(work, first_ns, interval_ns, steps, now_ns)
+    write_marks(work, state[PASS_READ])
+    pass_time(work, first_ns, interval_ns, steps, known_ns)
     return DONE

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.book import new_book
+from market.both_clocks import find_marks, observe_marks
 from market.calibration import MEMORY_CURSOR
 from market.features import new_observer, observe
 from market.growing import grown
 from market.indexer import Indexer
+from market.indexing import MARK_COLUMNS, MARK_CUT
 from market.jit import kernel
 from market.latency import DelayLine, Latency
 from market.layout import (
     EVENT_EXCH_NS,
     EVENT_LOCAL_NS,
     EVENT_SEEN,
+    LEVEL_SIDE_SHIFT,
     PLAN_COLUMNS,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
@@ -27,6 +30,7 @@ from market.layout import (
     STEP_NOW_NS,
     VIEW_COLUMNS,
 )
+from market.segments import COLUMN_MASK
 from market.types import F8, I8
 
 NO_TIME = -(1 << 62)
@@ -139,6 +143,7 @@ class TapeSides:
         self._levels, self._touch = new_book(self.base, self.width)
         self._memory, self._cells = new_observer(making.settings)
         self._delays = DelayLine(making.latency)
+        self._together = True  # both clocks have shown the same events: one book serves both
         self._feed_ns = 0  # how long the last event seen had been on its way
         self._ends_ns = (NO_TIME, NO_TIME)
 
@@ -156,9 +161,8 @@ class TapeSides:
         first = self.done
         if last <= first:
             return
-        self.steps = grown(self.steps, first, last)
-        self.views = grown(self.views, first, last)
-        self.plans = grown(self.plans, first, last)
+        self._part()
+        self._make_room(first, last)
         observe_steps(
             events,
             offset,
@@ -175,10 +179,8 @@ class TapeSides:
             self.views,
             self.plans,
         )
-        now_ns = np.ascontiguousarray(self.steps[first:last, STEP_NOW_NS])
-        feed_ns = self._feed(events, self.steps[first:last, STEP_CURSOR] - 1 - offset)
-        self.indexer.add_steps(self._delays.extend(now_ns, feed_ns))
-        self.indexer.advance(events, offset, int(now_ns[-1]))
+        self._add_delays(events, offset, first, self.steps[first:last, STEP_CURSOR])
+        self.indexer.advance(events, offset, int(self.steps[last - 1, STEP_NOW_NS]))
         self.done = last
 
     def feed(self, events: I8, offset: int) -> None:
@@ -187,13 +189,78 @@ class TapeSides:
         local_ns = max(local_ns, self._ends_ns[0])
         exch_ns = max(exch_ns, self._ends_ns[1])
         self._ends_ns = (local_ns, exch_ns)
+        if self._together:
+            self._feed_together(events, offset)
+        if self._together:
+            return
+        offset, events = self.read, events[self.read - offset :]
         # One more event may come at the very time of the last one.
         self.observe(events, offset, self.steps_until(min(local_ns, exch_ns) - 1))
 
     def finish(self, events: I8, offset: int) -> None:
         """Live through the rest; the grid ends with the last local event."""
         self.feed(events, offset)
-        self.observe(events, offset, self.steps_until(self._ends_ns[0]))
+        self._part()
+        last = self.steps_until(self._ends_ns[0])
+        self.observe(events, offset, last)
+        self.indexer.advance(events, offset, self.first_ns + (last - 1) * self.making.interval_ns)
+
+    def _feed_together(self, events: I8, offset: int) -> None:
+        """Live through what these events tell, with one book for both clocks while they agree."""
+        making, first = self.making, self.done
+        room = max(0, self.steps_until(self._ends_ns[0]) - first)
+        marks = np.empty((room, MARK_COLUMNS), dtype=np.int64)
+        now_ns = self.first_ns + first * making.interval_ns
+        count = find_marks(events, offset, now_ns, making.interval_ns, marks)
+        if count < 0:
+            self._part()
+            return
+        if count == 0:
+            return
+        marks, last = marks[:count], first + count
+        self._make_room(first, last)
+        self._add_delays(events, offset, first, marks[:, MARK_CUT])
+        end = int(marks[-1, MARK_CUT])
+        known_ns = min(
+            now_ns + (count - 1) * making.interval_ns, int(events[end - offset, EVENT_EXCH_NS]) - 1
+        )
+        prints = self.indexer.mark(events[: end - offset], offset, marks, known_ns)
+        observe_marks(
+            events,
+            offset,
+            prints,
+            marks,
+            self._memory,
+            self._cells,
+            making.settings,
+            now_ns,
+            making.interval_ns,
+            self.steps[first:last],
+            self.views[first:last],
+            self.plans[first:last],
+        )
+        self.done = last
+
+    def _part(self) -> None:
+        """Give the local clock a book of its own, as it stands."""
+        if not self._together:
+            return
+        self._together = False
+        keys, lots, touch = self.indexer.in_use()
+        self._levels[keys >> LEVEL_SIDE_SHIFT, keys & COLUMN_MASK] = lots
+        self._touch[:] = touch
+
+    def _make_room(self, first: int, last: int) -> None:
+        self.steps = grown(self.steps, first, last)
+        self.views = grown(self.views, first, last)
+        self.plans = grown(self.plans, first, last)
+
+    def _add_delays(self, events: I8, offset: int, first: int, cuts: I8) -> None:
+        """Tell the indexer the delays of the steps from `first` on; `cuts` events were seen."""
+        interval_ns = self.making.interval_ns
+        now_ns = self.first_ns + interval_ns * np.arange(first, first + len(cuts))
+        feed_ns = self._feed(events, cuts - 1 - offset)
+        self.indexer.add_steps(self._delays.extend(now_ns, feed_ns))
 
     def _feed(self, events: I8, rows: I8) -> I8:
         """Return the feed delay of each of some rows; one before the first is that of the last."""
