@@ -89,6 +89,35 @@ def clear_asks(levels: I8, touch: I8, price_ticks: int) -> None:
 
 
 @kernel
+def set_level(levels: I8, touch: I8, side: int, column: int, lots: int) -> int:
+    """Set the lots of a level inside the window; return what it held before.
+
+    Args:
+        levels: i8[2, width], changed.
+        touch: i8[TOUCH_COLUMNS], changed.
+        side: BUY or SELL.
+        column: in [0, width).
+        lots: i8, the level's new total, >= 0.
+    """
+    # Row and TOUCH_* of a side are the same number. Without branches on side and lots, which no
+    # processor can foresee, an event costs a third: see `bench/engine.py`.
+    row = (1 - side) >> 1
+    before = levels[row, column]
+    levels[row, column] = lots
+    touch[TOUCH_BIDS + row] += (lots > 0) - (before > 0)
+    best = touch[row]
+    price_ticks = touch[TOUCH_BASE] + column
+    if ((lots > 0) & (side * (price_ticks - best) > 0)) | ((lots == 0) & (price_ticks == best)):
+        if lots > 0:
+            touch[row] = price_ticks
+        elif side == BUY:
+            touch[TOUCH_BID] = next_bid(levels, touch, column)
+        else:
+            touch[TOUCH_ASK] = next_ask(levels, touch, column)
+    return int(before)
+
+
+@kernel
 def apply(levels: I8, touch: I8, kind: int, side: int, price_ticks: int, lots: int) -> int:
     """Apply a depth, snapshot or clear event; return the lots that the price held before.
 
@@ -113,21 +142,7 @@ def apply(levels: I8, touch: I8, kind: int, side: int, price_ticks: int, lots: i
     if column < 0 or column >= levels.shape[1] or side == 0:
         touch[TOUCH_OUTSIDE] += 1
         return 0
-    # Row and TOUCH_* of a side are the same number. Without branches on side and lots, which no
-    # processor can foresee, an event costs a third: see `bench/engine.py`.
-    row = (1 - side) >> 1
-    before = levels[row, column]
-    levels[row, column] = lots
-    touch[TOUCH_BIDS + row] += (lots > 0) - (before > 0)
-    best = touch[row]
-    if ((lots > 0) & (side * (price_ticks - best) > 0)) | ((lots == 0) & (price_ticks == best)):
-        if lots > 0:
-            touch[row] = price_ticks
-        elif side == BUY:
-            touch[TOUCH_BID] = next_bid(levels, touch, column)
-        else:
-            touch[TOUCH_ASK] = next_ask(levels, touch, column)
-    return int(before)
+    return set_level(levels, touch, side, column, lots)
 
 
 @kernel

@@ -19,7 +19,6 @@ from market.indexing import (
     PASS_LOW,
     PASS_MARK,
     PASS_PRINTS,
-    PASS_READ,
     PASS_ROWS,
     Pass,
     index_events,
@@ -119,7 +118,7 @@ class Indexer:
     @property
     def read(self) -> int:
         """The number of the first event that is still needed."""
-        return int(self._work.state[PASS_READ])
+        return int(self._work.state[PASS_CUT])
 
     def add_steps(self, delays: I8) -> None:
         """Make the delays i8[n, DELAY_COLUMNS] of the next steps known."""
@@ -144,7 +143,7 @@ class Indexer:
         """Read all of these events, and write the book's marks; return the numbers of the prints.
 
         Args:
-            events: i8[n, EVENT_COLUMNS], the exchange's alone from PASS_READ on.
+            events: i8[n, EVENT_COLUMNS], the exchange's alone from PASS_CUT on.
             offset: number of the first one.
             marks: i8[m, MARK_COLUMNS], written; their cuts lie among these events, or behind them.
             known_ns: every event until then is among these.

@@ -6,7 +6,7 @@ Both are driven by `indexer.py`, which owns the arrays. Nothing here knows our o
 
 from typing import NamedTuple
 
-from market.book import apply
+from market.book import apply, set_level
 from market.fills import aggressor
 from market.jit import kernel
 from market.layout import (
@@ -51,6 +51,7 @@ from market.layout import (
     TOUCH_BASE,
     TOUCH_BID,
     TOUCH_BIDS,
+    TOUCH_OUTSIDE,
 )
 from market.types import I4, I8
 
@@ -58,19 +59,18 @@ HIT_COLUMN_MAX = 1 << 27
 """A print farther than this from the window's first tick counts as being that far."""
 
 # --- how far the pass has come: i8[PASS_COLUMNS] ---------------------------------------------
-PASS_READ = 0  # number of the next event to read
-PASS_CUT = 1  # number after the last event of the exchange's clock that was read
-PASS_FRAME = 2  # first step whose own time has not passed
-PASS_ORDER = 3  # first step whose order has not arrived
-PASS_CANCEL = 4  # first step whose cancel has not arrived
-PASS_DUE_NS = 5  # the earliest of these three times; NEVER when no step waits
-PASS_HITS = 6
-PASS_ROWS = 7  # level changes of the open segment
-PASS_LOW = 8  # FRAME_LOW and FRAME_HIGH of the step to come
-PASS_HIGH = 9
-PASS_MARK = 10  # first mark that is not written
-PASS_PRINTS = 11  # prints noted since the pass began
-PASS_COLUMNS = 12
+PASS_CUT = 0  # number after the last event of the exchange's clock that was read
+PASS_FRAME = 1  # first step whose own time has not passed
+PASS_ORDER = 2  # first step whose order has not arrived
+PASS_CANCEL = 3  # first step whose cancel has not arrived
+PASS_DUE_NS = 4  # the earliest of these three times; NEVER when no step waits
+PASS_HITS = 5
+PASS_ROWS = 6  # level changes of the open segment
+PASS_LOW = 7  # FRAME_LOW and FRAME_HIGH of the step to come
+PASS_HIGH = 8
+PASS_MARK = 9  # first mark that is not written
+PASS_PRINTS = 10  # prints noted since the pass began
+PASS_COLUMNS = 11
 
 # --- the book after the first MARK_CUT events: i8[n, MARK_COLUMNS] ---------------------------
 MARK_CUT = 0  # rising
@@ -250,23 +250,19 @@ def note_print(work: Pass, number: int, side: int, price: int, lots: int, exch_n
 
 
 @kernel
-def take_depth(
-    work: Pass, number: int, kind: int, side: int, price: int, lots: int, exch_ns: int
-) -> None:
+def take_depth(work: Pass, number: int, side: int, price: int, lots: int, exch_ns: int) -> None:
     """Apply a depth or snapshot event; write its row, and a hit when it is news at the touch."""
     touch = work.touch
+    column = price - touch[TOUCH_BASE]
+    if column < 0 or column >= work.levels.shape[1] or side == 0:
+        touch[TOUCH_OUTSIDE] += 1
+        return
     row = (1 - side) >> 1
     best = touch[row]
-    before = apply(work.levels, touch, kind, side, price, lots)
-    column = price - touch[TOUCH_BASE]
-    if column >= 0 and column < work.levels.shape[1] and side != 0:
-        place = work.state[PASS_ROWS]
-        work.state[PASS_ROWS] = place + 1
-        work.row_keys[place] = (row << LEVEL_SIDE_SHIFT) | column
-        work.row_events[place] = number
-        work.row_lots[place] = (lots << LEVEL_SHIFT) | LEVEL_DEPTH
-        if side * (price - best) >= 0:
-            note_touch(work, number, side, price, lots - before, best, exch_ns)
+    before = set_level(work.levels, touch, side, column, lots)
+    note_level(work, number, row, column, (lots << LEVEL_SHIFT) | LEVEL_DEPTH)
+    if side * (price - best) >= 0:
+        note_touch(work, number, side, price, lots - before, best, exch_ns)
 
 
 @kernel
@@ -284,7 +280,7 @@ def index_events(
 
     Args:
         events: i8[n, EVENT_COLUMNS]; the first one has number `offset`.
-        offset: at most PASS_READ.
+        offset: at most PASS_CUT.
         work: changed.
         first_ns: time of step 0.
         interval_ns: from one step to the next.
@@ -299,8 +295,8 @@ def index_events(
     hits_room = work.hit_events.shape[0]
     find_due(work, first_ns, interval_ns, steps)
     due_ns = state[PASS_DUE_NS]
-    cut = write_marks(work, state[PASS_READ])
-    for index in range(state[PASS_READ] - offset, events.shape[0]):
+    cut = write_marks(work, state[PASS_CUT])
+    for index in range(state[PASS_CUT] - offset, events.shape[0]):
         if events[index, EVENT_SEEN] & SEEN_EXCHANGE == 0:
             continue
         exch_ns = events[index, EVENT_EXCH_NS]
@@ -329,9 +325,8 @@ def index_events(
         elif place >= room:
             return ROWS_FULL
         else:
-            take_depth(work, number, kind, side, price, lots, exch_ns)
-        state[PASS_READ] = number + 1
+            take_depth(work, number, side, price, lots, exch_ns)
         state[PASS_CUT] = number + 1
-    write_marks(work, state[PASS_READ])
+    write_marks(work, state[PASS_CUT])
     pass_time(work, first_ns, interval_ns, steps, known_ns)
     return DONE
