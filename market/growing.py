@@ -7,16 +7,25 @@ import numpy.typing as npt
 
 Cell = TypeVar("Cell", bound=np.generic)
 ROOM_MIN = 1024
+PROJECTED_PERCENT = 125
 
 
-def grown(array: npt.NDArray[Cell], used: int, needed: int) -> npt.NDArray[Cell]:
+def projected(count: int, read: int, expected: int) -> int:
+    """Return how many there will be of what came `count` times in `read` of `expected` events."""
+    if read <= 0 or expected <= read:
+        return count
+    return count * expected // read * PROJECTED_PERCENT // 100
+
+
+def grown(array: npt.NDArray[Cell], used: int, needed: int, likely: int = 0) -> npt.NDArray[Cell]:
     """Return an array with room for `needed` rows whose first `used` rows are these.
 
-    It is the same array while that is long enough; views of the old one keep their content.
+    It is the same array while that is long enough; views of the old one keep their content. Room
+    takes no memory until it is written to: a good guess of the `likely` end saves the copies.
     """
     if needed <= array.shape[0]:
         return array
-    room = max(ROOM_MIN, needed, array.shape[0] + array.shape[0] // 2)
+    room = max(ROOM_MIN, needed, likely, array.shape[0] + array.shape[0] // 2)
     larger: npt.NDArray[Any] = np.empty((room, *array.shape[1:]), dtype=array.dtype)
     larger[:used] = array[:used]
     return larger

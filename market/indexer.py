@@ -7,7 +7,7 @@ ones.
 import numpy as np
 
 from market.book import new_book
-from market.growing import grown
+from market.growing import grown, projected
 from market.indexing import (
     DONE,
     HITS_FULL,
@@ -42,8 +42,8 @@ from market.segments import carry_levels, count_levels, lay_out
 from market.stream import Stream
 from market.types import I4, I8
 
-SEGMENT_ROWS = 1 << 18
-"""Most level changes of a segment: few enough that laying them out stays within the cache."""
+SEGMENT_ROWS = 1 << 19
+"""Most level changes of a segment: fewer carry more levels in, more leave the cache."""
 
 
 NO_MARKS: I8 = np.zeros((0, MARK_COLUMNS), dtype=np.int64)
@@ -76,6 +76,7 @@ class Indexer:
         expected: int = 0,
     ) -> None:
         self._segment_rows = segment_rows
+        self._expected = expected
         self.first_ns = first_ns
         self.interval_ns = interval_ns
         self._base = np.array([base], dtype=np.int64)
@@ -123,9 +124,10 @@ class Indexer:
     def add_steps(self, delays: I8) -> None:
         """Make the delays i8[n, DELAY_COLUMNS] of the next steps known."""
         first, last = self._steps, self._steps + delays.shape[0]
-        self._delays = grown(self._delays, first, last)
+        likely = projected(last, self.read, self._expected)
+        self._delays = grown(self._delays, first, last, likely)
         self._delays[first:last] = delays
-        frames = grown(self._work.frames, first, last)
+        frames = grown(self._work.frames, first, last, likely)
         now_ns = self.first_ns + self.interval_ns * np.arange(first, last)
         frames[first:last] = 0
         frames[first:last, FRAME_BID] = NO_BID
@@ -240,9 +242,10 @@ class Indexer:
         keys = np.sort(keys[:used])
         first_key, last_key = self._key_count, self._key_count + used
         first, last = self._row_count, self._row_count + carried + rows
-        self._level_keys = grown(self._level_keys, first_key, last_key)
+        likely = projected(last_key, end, self._expected)
+        self._level_keys = grown(self._level_keys, first_key, last_key, likely)
         self._level_keys[first_key:last_key] = keys
-        self._level_starts = grown(self._level_starts, first_key + 1, last_key + 1)
+        self._level_starts = grown(self._level_starts, first_key + 1, last_key + 1, likely + 1)
         self._level_events = grown(self._level_events, first, last)
         self._level_lots = grown(self._level_lots, first, last)
         lay_out(

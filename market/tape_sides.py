@@ -12,7 +12,7 @@ from market.book import new_book
 from market.both_clocks import find_marks, observe_marks
 from market.calibration import MEMORY_CURSOR
 from market.features import new_observer, observe
-from market.growing import grown
+from market.growing import grown, projected
 from market.indexer import Indexer
 from market.indexing import MARK_COLUMNS, MARK_CUT
 from market.jit import kernel
@@ -130,6 +130,7 @@ class TapeSides:
         self.base, self.width = window
         self.first_ns = first_ns
         self.done = 0
+        self._expected = expected
         self.steps: I8 = np.zeros((0, STEP_COLUMNS), dtype=np.int64)
         self.views: F8 = np.zeros((0, VIEW_COLUMNS))
         self.plans: F8 = np.zeros((0, PLAN_COLUMNS))
@@ -251,9 +252,10 @@ class TapeSides:
         self._touch[:] = touch
 
     def _make_room(self, first: int, last: int) -> None:
-        self.steps = grown(self.steps, first, last)
-        self.views = grown(self.views, first, last)
-        self.plans = grown(self.plans, first, last)
+        likely = projected(last, self.read, self._expected)
+        self.steps = grown(self.steps, first, last, likely)
+        self.views = grown(self.views, first, last, likely)
+        self.plans = grown(self.plans, first, last, likely)
 
     def _add_delays(self, events: I8, offset: int, first: int, cuts: I8) -> None:
         """Tell the indexer the delays of the steps from `first` on; `cuts` events were seen."""
