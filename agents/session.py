@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from agents.costs import funding_of, tiers_of, with_fees
 from agents.settings import Settings
 from exchange.advice import suggest
 from exchange.errors import RecordingError
@@ -22,14 +23,11 @@ from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import Meta, Recording, load, save, scale_of
 from market.account import Setup
 from market.features import observer_settings
-from market.funding import constant_funding
 from market.guard import guard_settings
 from market.latency import ConstantLatency, delays_of
 from market.layout import (
     EVENT_LOCAL_NS,
     EVENT_SEEN,
-    FUNDING_COLUMNS,
-    FUNDING_NS,
     SCALE_LOT,
     SCALE_MAKER_FEE,
     SEEN_LOCAL,
@@ -165,6 +163,7 @@ def open_session(settings: Settings) -> Session:
         cycle=np.array([settings.executor.cycle_ns], dtype=np.int64),
         opening=np.array([quote_units, target_units, target_units], dtype=np.int64),
         funding=funding_of(meta, settings, first_ns, last_ns),
+        tiers=tiers_of(settings),
     )
     observer = observer_settings(
         interval_s=settings.executor.guard_interval_ms / 1000,
@@ -203,37 +202,6 @@ def fill_model_of(meta: Meta, settings: Settings) -> F8:
             "give power:4, the nearest to it"
         )
     return model
-
-
-def with_fees(meta: Meta, settings: Settings) -> Meta:
-    """Return the instrument with the fees that the settings put over its own."""
-    change: dict[str, float] = {}
-    if settings.feed.maker_fee_bps is not None:
-        change["maker_fee_bps"] = settings.feed.maker_fee_bps
-    if settings.feed.taker_fee_bps is not None:
-        change["taker_fee_bps"] = settings.feed.taker_fee_bps
-    return meta.model_copy(update=change)
-
-
-def funding_of(meta: Meta, settings: Settings, first_ns: int, last_ns: int) -> I8:
-    """Return i8[n, FUNDING_COLUMNS] of the session: the configured rate, or the recording's own.
-
-    Raises:
-        SettingsError: a rate is configured for a spot market.
-    """
-    rate_bps = settings.feed.funding_bps
-    if rate_bps is not None:
-        if meta.spot:
-            raise SettingsError(
-                f"feed.funding_bps ({rate_bps:g}) is for perpetual contracts, found spot "
-                f"{meta.symbol} of {meta.venue}; leave it out"
-            )
-        rate, hours = round(rate_bps * UNITS / 10_000), settings.feed.funding_hours
-        return constant_funding(rate, hours=hours, first_ns=first_ns, last_ns=last_ns)
-    rows = () if meta.spot else meta.funding
-    known = np.array(rows, dtype=np.int64).reshape(-1, FUNDING_COLUMNS)
-    inside = (known[:, FUNDING_NS] >= first_ns) & (known[:, FUNDING_NS] <= last_ns)
-    return np.ascontiguousarray(known[inside])
 
 
 def grid_start(events: I8, settings: Settings) -> int:

@@ -11,10 +11,15 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from agents.fee_tiers import read_fee_tiers
 from protocol.elements import Mode, Name, UtcText
 
 FilePath: TypeAlias = Annotated[Path, Field(strict=False)]
 _FEE = "basis points of the notional; cost positive, rebate negative; unset: the recording's own"
+_TIERS = (
+    "fees by traded volume in place of one: volume:maker_bps:taker_bps, ...; volumes in quote "
+    "asset, rising from 0; unset: one fee"
+)
 _FUNDING = (
     "basis points of the position's notional that longs pay shorts each time, on perpetuals; "
     "unset: the recording's own, else none"
@@ -47,6 +52,10 @@ class Feed(Section):
         "power:4",
         description="how our place in a line is told: risk-averse, power:N, power-share:N, "
         "power-front:N, log, log-share, trade-through (lower bound), touch (upper bound)",
+    )
+    fee_tiers: str | None = Field(None, description=_TIERS)
+    volume_30d: float = Field(
+        0.0, ge=0, le=9e10, description="quote asset traded before: where in the tiers it begins"
     )
     funding_bps: float | None = Field(None, ge=-100, le=100, description=_FUNDING)
     funding_hours: int = Field(8, ge=1, le=24, description="between fundings; divides 24")
@@ -233,6 +242,26 @@ class Settings(Section):
     coordinator: Coordinator = Coordinator()
     bus: Bus = Bus()
     run: Run = Run()
+
+    @model_validator(mode="after")
+    def _fees_are_told_once(self) -> Self:
+        """Tiers can be read, and no single fee stands beside them."""
+        feed = self.feed
+        if feed.fee_tiers is None:
+            return self
+        if feed.maker_fee_bps is not None or feed.taker_fee_bps is not None:
+            raise PydanticCustomError(
+                "out_of_range",
+                "feed.fee_tiers stands in place of feed.maker_fee_bps and feed.taker_fee_bps; "
+                "give one or the other",
+            )
+        try:
+            read_fee_tiers(feed.fee_tiers)
+        except ValueError as error:
+            raise PydanticCustomError(
+                "out_of_range", "feed.fee_tiers {problem}", {"problem": str(error)}
+            ) from None
+        return self
 
     @model_validator(mode="after")
     def _fundings_fill_the_day(self) -> Self:

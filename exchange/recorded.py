@@ -86,6 +86,7 @@ class RecordedVenue:
         self._delays = setup.delays
         self._model = setup.model
         self._scale = setup.scale
+        self._tiers = setup.tiers
         self._ledger = new_ledger(*(int(units) for units in setup.opening))
         self._lots, self._lots_meter = new_lots()
         self._trips = np.zeros((0, TRIP_COLUMNS), dtype=np.int64)
@@ -239,6 +240,7 @@ class RecordedVenue:
                     row,
                     self._scale,
                     int(self._ledger[LEDGER_MARK]),
+                    self._tiers,
                 )
         self._booked = written
 

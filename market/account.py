@@ -13,7 +13,7 @@ from market.breach import new_risk
 from market.funding import NO_FUNDING
 from market.guard import new_guard
 from market.layout import TRIP_COLUMNS
-from market.ledger import new_ledger, new_lots
+from market.ledger import ONE_TIER, new_ledger, new_lots
 from market.order_lines import Exchange, open_exchange
 from market.own import new_own
 from market.policy import new_kelly
@@ -68,6 +68,7 @@ class Setup(NamedTuple):
     cycle: I8  # i8[1]: time between decisions, ns
     opening: I8  # i8[3]: quote, base and target units at the start
     funding: I8 = NO_FUNDING  # i8[n, FUNDING_COLUMNS]; empty on spot
+    tiers: I8 = ONE_TIER  # i8[n, TIER_COLUMNS]; empty: the scale's fees
 
 
 def open_account(setup: Setup, *, trips: int) -> Account:

@@ -216,6 +216,12 @@ SCALE_FEE_IN_BASE = 6  # 1: a buy's commission is taken from the base asset
 SCALE_SPOT = 7  # 1: cannot sell what is not held
 SCALE_COLUMNS = 8
 
+# --- fees by traded volume: i8[n, TIER_COLUMNS], ascending; without a row the scale's hold ------
+TIER_FROM = 0  # quote units traded since the opening, from which on; 0 in the first row
+TIER_MAKER = 1  # 1e-8 of the notional; cost positive, rebate negative
+TIER_TAKER = 2
+TIER_COLUMNS = 3
+
 # --- delays of one guard step: i8[DELAY_COLUMNS]; a tape has a row a step --------------------
 DELAY_ORDER_NS = 0  # sent -> at the exchange
 DELAY_RESPONSE_NS = 1  # at the exchange -> known here

@@ -41,6 +41,10 @@ from market.layout import (
     SCALE_MAKER_FEE,
     SCALE_TAKER_FEE,
     SCALE_TICK_LOT,
+    TIER_COLUMNS,
+    TIER_FROM,
+    TIER_MAKER,
+    TIER_TAKER,
     TRIP_COLUMNS,
     UNITS,
 )
@@ -60,6 +64,7 @@ __all__ = [
     "LOTS_FIRST",
     "LOTS_MERGED",
     "LOTS_METER_COLUMNS",
+    "ONE_TIER",
     "fill",
     "mark",
     "new_ledger",
@@ -69,6 +74,8 @@ __all__ = [
     "value",
 ]
 
+ONE_TIER: I8 = np.zeros((0, TIER_COLUMNS), dtype=np.int64)
+"""No tiers: the fees of the scale, whatever is traded."""
 DAY_NS = 86_400 * 1_000_000_000
 
 
@@ -169,14 +176,41 @@ def mark(ledger: I8, half_ticks: int, now_ns: int, scale: I8) -> None:
 
 
 @kernel
+def fee_rate(volume: int, maker: int, scale: I8, tiers: I8) -> int:
+    """Return the fee of a fill, 1e-8 of its notional; negative is a rebate.
+
+    Args:
+        volume: i8, quote units traded before it, since the opening.
+        maker: 1 maker, 0 taker.
+        scale: i8[SCALE_COLUMNS], asked when there is no tier.
+        tiers: i8[n, TIER_COLUMNS], ascending; the last one that begins at `volume` or below holds.
+    """
+    rate = scale[SCALE_MAKER_FEE] if maker != 0 else scale[SCALE_TAKER_FEE]
+    column = TIER_MAKER if maker != 0 else TIER_TAKER
+    for row in range(tiers.shape[0]):
+        if tiers[row, TIER_FROM] > volume:
+            break
+        rate = tiers[row, column]
+    return int(rate)
+
+
+@kernel
 def charge(
-    ledger: I8, lots_meter: I8, side: int, lots: int, notional: int, maker: int, scale: I8
+    ledger: I8,
+    lots_meter: I8,
+    side: int,
+    lots: int,
+    notional: int,
+    maker: int,
+    scale: I8,
+    tiers: I8,
 ) -> int:
     """Take the fee of a fill in its own asset, half-even; return what it cost in quote units.
 
     A buy's fee is base where SCALE_FEE_IN_BASE says so. Its cost is the fall of equity at the mark.
+    The fill is in the turnover already; its tier is the one reached before it.
     """
-    rate = scale[SCALE_MAKER_FEE] if maker != 0 else scale[SCALE_TAKER_FEE]
+    rate = fee_rate(ledger[LEDGER_TURNOVER] - notional, maker, scale, tiers)
     if scale[SCALE_FEE_IN_BASE] == 0 or side != BUY:
         fee = divide(notional, rate, UNITS)
         ledger[LEDGER_QUOTE] -= fee
@@ -203,6 +237,7 @@ def fill(
     report_row: I8,
     scale: I8,
     mark_half_ticks: int,
+    tiers: I8,
 ) -> int:
     """Book one fill: balances, fee, profit against mid, FIFO lots, round trips.
 
@@ -217,6 +252,7 @@ def fill(
         scale: i8[SCALE_COLUMNS].
         mark_half_ticks: i8, the mid that the fill is measured against: that of the last mark. 0,
             before the first, means the fill's own price.
+        tiers: i8[n, TIER_COLUMNS]; empty when the fees of the scale hold.
 
     Returns:
         What the fee cost, quote units.
@@ -243,7 +279,7 @@ def fill(
     else:
         ledger[LEDGER_SOLD_LOTS] += lots
     maker = report_row[REPORT_MAKER]
-    cost = charge(ledger, lots_meter, side, lots, notional, maker, scale)
+    cost = charge(ledger, lots_meter, side, lots, notional, maker, scale, tiers)
     time_ns = report_row[REPORT_EXCH_NS]
     move_lots(ledger, lots_ring, lots_meter, trips, side * lots, price, time_ns, cost, scale)
     return cost

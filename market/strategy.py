@@ -98,6 +98,7 @@ def enter_fill(report_row: I8, account: Account, setup: Setup) -> int:
         report_row,
         setup.scale,
         ledger[LEDGER_MARK],
+        setup.tiers,
     )
 
 

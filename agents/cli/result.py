@@ -12,6 +12,7 @@ from typing import Any
 from agents.coordinator.log import read_records
 from agents.coordinator.records import Kind
 from agents.coordinator.story import story
+from agents.costs import costs_of
 from agents.executor.result import Journaled, journaled
 from agents.figures import figures
 from agents.session import Session, open_session, parameter_row
@@ -90,9 +91,7 @@ def recording_of(session: Session) -> dict[str, Any]:
         "last": utc_text(session.last_ns),
         "hours": round((session.last_ns - session.first_ns) / 3.6e12, 4),
         "events": len(session.events),
-        "maker_fee_bps": meta.maker_fee_bps,
-        "taker_fee_bps": meta.taker_fee_bps,
-        "fee_in_base": meta.fee_in_base,
+        **costs_of(meta, session.settings, session.setup.funding),
         "clock_offset_ns": meta.clock_offset_ns,
         "artificial": meta.venue == "synthetic",
         "fills": f"fill model {model_text(session.setup.model)}; own orders do not move the "

@@ -5,6 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from agents.costs import costs_line
+
 DASH = "-"
 
 
@@ -105,7 +107,7 @@ def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
     console.print(
         f"\n[bold]{recording['symbol']}[/bold] on {recording['venue']}, "
         f"{recording['first']} to {recording['last']} ({recording['hours']:.1f} h)\n"
-        f"maker fee {recording['maker_fee_bps']:g} bps, mode {result['mode']}, "
+        f"{costs_line(recording)}, mode {result['mode']}, "
         f"seed {result['seed']}, {recording['fills']}",
         soft_wrap=True,
     )

@@ -45,6 +45,7 @@ from market.layout import (
     REPORT_PRICE_TICKS,
     REPORT_SIDE,
     SELL,
+    TIER_COLUMNS,
     TRIP_COLUMNS,
 )
 from market.lots import LOTS_COUNT, LOTS_DUST, LOTS_FEE, LOTS_FIRST, LOTS_MERGED
@@ -60,6 +61,13 @@ SCALES = st.builds(
     maker=st.sampled_from([0, 20_000, -5_000, 100_000, 33_333, 60_000_000]),
     taker=st.sampled_from([0, 40_000, 100_001]),
     fee_in_base=st.booleans(),
+    tiers=st.sampled_from(
+        [
+            (),
+            ((0, 20_000, 50_000),),
+            ((0, 20_000, 50_000), (60_000, 12_345, 33_333), (5_000_000, -5_000, 0)),
+        ]
+    ),
 )
 FILL = st.tuples(
     st.just("fill"),
@@ -77,6 +85,7 @@ class Books:
 
     def __init__(self, scale, *, quote=10**15, base=0, target=0, lots=4_096, trips=200):
         self.scale = np.array(scale.row(), dtype=np.int64)
+        self.tiers = np.array(scale.tiers, dtype=np.int64).reshape(-1, TIER_COLUMNS)
         self.ledger = kernels.new_ledger(quote, base, target)
         _, self.meter = kernels.new_lots()
         self.ring = np.zeros((lots, LOT_COLUMNS), dtype=np.int64)
@@ -88,7 +97,8 @@ class Books:
         row[REPORT_KIND], row[REPORT_SIDE], row[REPORT_PRICE_TICKS] = REPORT_FILL, side, price
         row[REPORT_LOTS], row[REPORT_MAKER], row[REPORT_EXCH_NS] = lots, int(maker), at
         mark = self.ledger[kernels.LEDGER_MARK]
-        return kernels.fill(self.ledger, self.ring, self.meter, self.trips, row, self.scale, mark)
+        arrays = (self.ledger, self.ring, self.meter, self.trips)
+        return kernels.fill(*arrays, row, self.scale, mark, self.tiers)
 
     def mark(self, half_ticks, now=0):
         """Mark at a mid."""
@@ -336,3 +346,55 @@ def test_the_fees_of_lots_that_went_as_fees_are_carried_on():
         carried = sum(fee for _, _, fee in books.open_lots()) + books.meter[LOTS_FEE]
         assert carried == -books.ledger[LEDGER_FEES]
     assert books.ledger[LEDGER_OPEN_LOTS] == 8
+
+
+VIP = ((0, 20_000, 50_000), (2_000, 16_000, 40_000), (5_000, -5_000, 30_000))
+
+
+@pytest.mark.parametrize(
+    ("volume", "maker", "taker"),
+    [
+        (0, 20_000, 50_000),
+        (1_999, 20_000, 50_000),
+        (2_000, 16_000, 40_000),
+        (4_999, 16_000, 40_000),
+        (5_000, -5_000, 30_000),
+        (10**18, -5_000, 30_000),
+    ],
+)
+def test_a_tier_holds_from_its_volume_on(volume, maker, taker):
+    """Both ends of each tier; without tiers the fees of the scale hold."""
+    scale, tiers = np.array(Scale(1, 1, 7, 9).row()), np.array(VIP)
+    assert kernels.fee_rate(volume, 1, scale, tiers) == maker
+    assert kernels.fee_rate(volume, 0, scale, tiers) == taker
+    assert kernels.fee_rate(volume, 1, scale, kernels.ONE_TIER) == 7
+    assert kernels.fee_rate(volume, 0, scale, kernels.ONE_TIER) == 9
+
+
+def test_a_fill_pays_the_tier_that_was_reached_before_it():
+    """2 bps, 1.6 bps and a rebate of 0.5 bps of fills of 200 million units, by hand."""
+    millions = tuple((volume * 100_000, *fees) for volume, *fees in VIP)
+    books = Books(Scale(20_000, 1_000, tiers=millions))
+    books.mark(2_000)
+    fees = [books.fill(side, 1_000, 10) for side in (BUY, SELL, BUY, SELL)]
+    assert fees == [40_000, 32_000, 32_000, -10_000]
+    led = books.ledger
+    assert led[LEDGER_TURNOVER] == 800_000_000
+    assert led[LEDGER_FEES_QUOTE] == -led[LEDGER_FEES] == 94_000
+
+
+def test_a_rebate_is_income_in_either_asset():
+    """Cost positive, rebate negative: a maker's balances rise by it, the trip earns it."""
+    books = Books(Scale(20_000, 1_000, maker=-5_000))
+    books.mark(2_000)
+    assert books.fill(BUY, 1_000, 10) == books.fill(SELL, 1_000, 10) == -10_000
+    led = books.ledger
+    assert (led[LEDGER_QUOTE], led[LEDGER_FEES]) == (10**15 + 20_000, 20_000)
+    assert books.trips[0, -1] == 20_000
+    assert led[LEDGER_WINS] == 1
+    books = Books(Scale(20_000, 100_000, maker=-50_000, fee_in_base=True))
+    books.mark(2_000)
+    assert books.fill(BUY, 1_000, 10) == -100_000
+    assert books.ledger[LEDGER_BASE] == 1_000_000 + 500
+    assert books.ledger[LEDGER_FEES_BASE] == -500
+    books.sound()

@@ -17,6 +17,7 @@ class Scale:
     maker: int = 0
     taker: int = 0
     fee_in_base: bool = False
+    tiers: tuple[tuple[int, int, int], ...] = ()
 
     def row(self):
         """The same as the kernels' columns."""
@@ -29,6 +30,13 @@ class Scale:
         cells[layout.SCALE_FEE_IN_BASE] = int(self.fee_in_base)
         cells[layout.SCALE_SPOT] = 1
         return cells
+
+    def rate(self, traded, *, maker):
+        """The fee that holds after so much was traded."""
+        reached = [tier for tier in self.tiers if tier[0] <= traded]
+        if reached:
+            return reached[-1][1 if maker else 2]
+        return self.maker if maker else self.taker
 
     def value(self, base, half_ticks):
         """Worth of base units in quote units; `round` is half-even."""
@@ -58,6 +66,7 @@ class Ledger:
     spread: int = 0
     fees: int = 0
     inventory: int = 0
+    traded: int = 0
     funding: int = 0
     peak: int = 0
     drawdown: int = 0
@@ -99,7 +108,8 @@ class Ledger:
         self.quote -= side * price * size * self.scale.tick_lot
         self.base += side * size * self.scale.lot
         between = self.equity
-        rate = self.scale.maker if maker else self.scale.taker
+        rate = self.scale.rate(self.traded, maker=maker)
+        self.traded += price * size * self.scale.tick_lot
         if side == layout.BUY and self.scale.fee_in_base:
             fee = round(Fraction(size * self.scale.lot * rate, UNITS))
             self.base -= fee

@@ -89,7 +89,14 @@ class Candidate:
         if report[lay.REPORT_KIND] == lay.REPORT_FILL:
             at = int(acc.ledger[lay.LEDGER_MARK])
             ledger.fill(
-                acc.ledger, acc.lots, acc.lots_meter, acc.trips, report, self.setup.scale, at
+                acc.ledger,
+                acc.lots,
+                acc.lots_meter,
+                acc.trips,
+                report,
+                self.setup.scale,
+                at,
+                self.setup.tiers,
             )
             self.filled.append(tuple(int(cell) for cell in report))
 
