@@ -234,6 +234,8 @@ HIT_BUY_TRADE = 1  # a buyer's print: reaches asks at its price or below
 HIT_ASK_POSTED = 2  # lots newly posted at what is now the best ask: bids at or above meet them
 HIT_BID_POSTED = 3
 HIT_KIND_MASK = 3
+HIT_ON_ASKS = 1  # bits of a kind: what it reaches, and whether it prints or is posted
+HIT_POSTED = 2
 HIT_BETTER = 4  # flag of the posted kinds: the best price improved
 HIT_SHIFT = 3
 

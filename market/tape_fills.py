@@ -16,10 +16,8 @@ from market.layout import (
     FRAME_HIT,
     FRAME_LOW,
     FRAME_ORDER_EVENT,
-    HIT_ASK_POSTED,
-    HIT_BUY_TRADE,
-    HIT_KIND_MASK,
-    HIT_SELL_TRADE,
+    HIT_ON_ASKS,
+    HIT_POSTED,
     HIT_SHIFT,
     LEVEL_DEPTH,
     LEVEL_FLAG_MASK,
@@ -48,7 +46,6 @@ from market.layout import (
     SEGMENT_EVENT,
     SEGMENT_KEY,
     SEGMENT_KEY_END,
-    SELL,
     STATE_RESTING,
 )
 from market.levels import find_key, find_segment, rows_before
@@ -295,28 +292,33 @@ def meet_hits(
     delays: I8,
     first: int,
     last: int,
+    now_ns: int,
 ) -> None:
-    """Let hits [first, last) meet our orders, and what we sent arrive between them."""
+    """Let hits [first, last) meet our orders, and what we sent arrive between them, until now."""
     meter = exchange.meter
     base = stream.base[0]
+    due = meter[METER_NEXT_NS] <= now_ns
+    bid_high = meter[METER_BID_HIGH]
+    ask_low = meter[METER_ASK_LOW]
     for hit in range(first, last):
-        exch_ns = stream.hit_ns[hit]
-        if meter[METER_NEXT_NS] < exch_ns:
-            settle_on_tape(stream, exchange, model, scale, delays, exch_ns)
+        if due and meter[METER_NEXT_NS] < stream.hit_ns[hit]:
+            settle_on_tape(stream, exchange, model, scale, delays, stream.hit_ns[hit])
+            due = meter[METER_NEXT_NS] <= now_ns
+            bid_high = meter[METER_BID_HIGH]
+            ask_low = meter[METER_ASK_LOW]
         code = stream.hit_codes[hit]
-        kind = code & HIT_KIND_MASK
         price = base + (code >> HIT_SHIFT)
-        side = SELL
-        if kind in (HIT_SELL_TRADE, HIT_ASK_POSTED):
-            side = BUY
-            if price > meter[METER_BID_HIGH]:
-                continue
-        elif price < meter[METER_ASK_LOW]:
+        on_asks = code & HIT_ON_ASKS
+        side = BUY - 2 * on_asks
+        if side * (price - (ask_low if on_asks else bid_high)) > 0:
             continue
-        queued = kind in (HIT_SELL_TRADE, HIT_BUY_TRADE)
+        queued = code & HIT_POSTED == 0
         if queued:
             read_levels(stream, exchange, model, side, price, stream.hit_events[hit])
-        serve(exchange, model, delays, side, price, stream.hit_lots[hit], queued, exch_ns)
+        lots = stream.hit_lots[hit]
+        serve(exchange, model, delays, side, price, lots, queued, stream.hit_ns[hit])
+        bid_high = meter[METER_BID_HIGH]
+        ask_low = meter[METER_ASK_LOW]
 
 
 @kernel
@@ -346,6 +348,6 @@ def advance_tape(
         if may_reach(exchange, low, high, now_ns):
             first = frames[step - 1, FRAME_HIT] if step > 0 else 0
             last = frames[step, FRAME_HIT]
-            meet_hits(stream, exchange, model, scale, delays, first, last)
+            meet_hits(stream, exchange, model, scale, delays, first, last, now_ns)
         settle_on_tape(stream, exchange, model, scale, delays, now_ns + 1)
     return int(meter[METER_WRITTEN] - meter[METER_READ])
