@@ -24,7 +24,8 @@ from exchange.recording import Meta, Recording, load, save, scale_of
 from market.account import Setup
 from market.features import observer_settings
 from market.guard import guard_settings
-from market.latency import ConstantLatency, delays_of
+from market.latency import ConstantLatency, Latency
+from market.latency_text import LatencyError, parse_latency
 from market.layout import (
     EVENT_LOCAL_NS,
     EVENT_SEEN,
@@ -147,7 +148,6 @@ def open_session(settings: Settings) -> Session:
         )
     setup = Setup(
         scale=scale,
-        delays=delays_of(latency_of(settings)),
         model=fill_model_of(meta, settings),
         limits=limits_of(settings, capital_units),
         policy=policy_settings(
@@ -176,8 +176,18 @@ def open_session(settings: Settings) -> Session:
     return Session(settings, meta, events, first_ns, last_ns, setup, observer, baseline)
 
 
-def latency_of(settings: Settings) -> ConstantLatency:
-    """Return the configured delays; a cancel travels like an order."""
+def latency_of(settings: Settings) -> Latency:
+    """Return the configured delays; with two figures a cancel travels like an order.
+
+    Raises:
+        SettingsError: the text is no latency.
+    """
+    text = settings.executor.latency
+    if text is not None:
+        try:
+            return parse_latency(text)
+        except LatencyError as error:
+            raise SettingsError(f"executor.latency: {error}") from None
     order_ns = round(settings.executor.order_latency_ms * 1e6)
     response_ns = round(settings.executor.response_latency_ms * 1e6)
     return ConstantLatency(order_ns, order_ns, response_ns)

@@ -96,6 +96,11 @@ class Executor(Section):
     cycle_s: int = Field(30, ge=1, le=3600, description="seconds between decisions")
     order_latency_ms: float = Field(5.0, ge=0, le=60_000, description="sent to at the exchange")
     response_latency_ms: float = Field(5.0, ge=0, le=60_000, description="exchange to known here")
+    latency: str | None = Field(
+        None,
+        description="in place of the two: 5ms, or orders,cancels,reports 5ms,4ms,7ms, or "
+        "sampled:5ms,40ms (median, 99th percentile), measured:1.0, table:FILE",
+    )
     pull_threshold_sigma: float = Field(
         3.0, gt=0, le=100, description="adverse move of mid that pulls a side, in sigmas of a cycle"
     )

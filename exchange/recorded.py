@@ -76,14 +76,13 @@ class RecordedVenue:
 
     Args:
         builder: at the recording's beginning; it is advanced here and nowhere else.
-        setup: scale, delays, fill model and opening balances are used.
+        setup: scale, fill model and opening balances are used.
         first_ns: first step yielded; what lies before it only builds the book.
         last_ns: last step yielded; the recording may end before it.
     """
 
     def __init__(self, builder: TapeBuilder, setup: Setup, *, first_ns: int, last_ns: int) -> None:
         self._builder = builder
-        self._delays = setup.delays
         self._model = setup.model
         self._scale = setup.scale
         self._tiers = setup.tiers
@@ -136,8 +135,7 @@ class RecordedVenue:
         now_ns = int(tape.steps[index, STEP_NOW_NS])
         if now_ns > self._last_ns:
             return None
-        self._next = index + 1
-        reports = self._live_until(now_ns)
+        reports = self._live(index)
         return MarketStep(now_ns, tape.steps[index], tape.views[index], tape.plans[index], reports)
 
     async def place(self, order: Approved) -> None:
@@ -181,26 +179,32 @@ class RecordedVenue:
         Raises:
             VenueError: an intent lies outside the span that is rebuilt.
         """
+        self._tape = self._builder.advance(until_ns)
         for sent in intents:
             if not self._now_ns <= sent.now_ns <= until_ns:
                 raise VenueError(
                     f"journaled intents must lie in [{self._now_ns}, {until_ns}], found "
                     f"{sent.now_ns}: the journal belongs to another recording"
                 )
-            self._live_until(sent.now_ns)
+            self._live_through(sent.now_ns)
             for row in sent.rows.tolist():
                 if row[INTENT_KIND] == ACTION_CANCEL:
                     self._cancel(row[INTENT_ORDER_ID])
                 else:
                     side, price, lots = row[INTENT_SIDE : INTENT_LOTS + 1]
                     self._submit(row[INTENT_ORDER_ID], side, price, lots, row[INTENT_TAKER])
-        self._live_until(until_ns)
-        self._tape = self._builder.advance(until_ns)
-        self._next = self._tape.step_at(until_ns) + 1
+        self._live_through(until_ns)
 
-    def _live_until(self, now_ns: int) -> I8:
-        """Advance the exchange side; return a copy of the reports that became visible."""
+    def _live_through(self, now_ns: int) -> None:
+        """Live through every step up to one; its delays are its own."""
+        last = min(self._tape.step_at(now_ns), len(self._tape.steps) - 1)
+        while self._next <= last:
+            self._live(self._next)
+
+    def _live(self, index: int) -> I8:
+        """Advance the exchange side by a step; return a copy of the reports that became visible."""
         exchange = self._exchange
+        now_ns = int(self._tape.steps[index, STEP_NOW_NS])
         meter = exchange.meter
         advance(
             self._builder.events,
@@ -208,10 +212,11 @@ class RecordedVenue:
             exchange,
             self._model,
             self._scale,
-            self._delays,
+            self._tape.stream.delays[index],
             now_ns,
         )
         self._now_ns = now_ns
+        self._next = index + 1
         if meter[METER_WRITTEN] == meter[METER_READ]:
             return NO_REPORTS
         if meter[METER_OVERFLOW]:
@@ -261,7 +266,7 @@ class RecordedVenue:
             lots,
             taker,
             self._now_ns,
-            self._delays,
+            self._tape.stream.delays[self._next - 1],
             self._next - 1,
         )
         if code == FULL:
@@ -275,7 +280,7 @@ class RecordedVenue:
             exchange.meter,
             order_id,
             self._now_ns,
-            self._delays,
+            self._tape.stream.delays[self._next - 1],
         )
         if code == FULL:
             raise VenueError(f"the cancel of {order_id} found no room: too many orders are open")

@@ -60,7 +60,6 @@ class Setup(NamedTuple):
     """What does not change while an account trades."""
 
     scale: I8  # i8[SCALE_COLUMNS]
-    delays: I8  # i8[DELAY_COLUMNS]
     model: F8  # f8[MODEL_COLUMNS]: how our place in a line is told
     limits: F8  # f8[LIMIT_COLUMNS]
     policy: F8  # f8[POLICY_COLUMNS]

@@ -12,7 +12,6 @@ from market.clocks import merge_clocks
 from market.features import observer_settings
 from market.guard import flatten, guard_settings
 from market.layout import (
-    DELAY_COLUMNS,
     EVENT_EXCH_NS,
     PARAMETER_COLUMNS,
     SCALE_COLUMNS,
@@ -63,7 +62,6 @@ def warm_setup() -> Setup:
     scale[SCALE_SPOT] = 1
     return Setup(
         scale=scale,
-        delays=np.zeros(DELAY_COLUMNS, dtype=np.int64),
         model=fill_model(),
         limits=limit_settings(capital_units=10**13),
         policy=policy_settings(capital=100_000.0),

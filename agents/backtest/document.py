@@ -65,8 +65,7 @@ def assumptions(session: Session) -> dict[str, Any]:
             "power": float(model[MODEL_POWER]) or None,
             "unit": float(model[MODEL_UNIT]),
         },
-        "latency": f"order {executor.order_latency_ms:g} ms, response "
-        f"{executor.response_latency_ms:g} ms",
+        "latency": latency_text(session),
         "maker_fee_bps": meta.maker_fee_bps,
         "taker_fee_bps": meta.taker_fee_bps,
         "fee_sign": "cost positive, rebate negative",
@@ -76,6 +75,14 @@ def assumptions(session: Session) -> dict[str, Any]:
         "guard_interval_ms": executor.guard_interval_ms,
         "own_orders": OWN_ORDERS,
     }
+
+
+def latency_text(session: Session) -> str:
+    """Return the latency as a reader takes it."""
+    executor = session.settings.executor
+    if executor.latency is not None:
+        return executor.latency
+    return f"order {executor.order_latency_ms:g} ms, response {executor.response_latency_ms:g} ms"
 
 
 def recording_of(session: Session) -> dict[str, Any]:

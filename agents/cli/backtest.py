@@ -32,6 +32,7 @@ FLAGS = {
     "feed.maker_fee_bps": "--maker-fee",
     "feed.taker_fee_bps": "--taker-fee",
     "feed.fill_model": "--fills",
+    "executor.latency": "--latency",
     "executor.guard_interval_ms": "--guard-interval",
     "data": "--data",
 }

@@ -30,6 +30,10 @@ Ranges: TypeAlias = Annotated[
 Fills: TypeAlias = Annotated[
     str | None, typer.Option("--fills", help="fill model, as power:4, touch, trade-through")
 ]
+Latency: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--latency", help="5ms; orders,cancels,reports; sampled:5ms,40ms; measured:1.0"),
+]
 Guard: TypeAlias = Annotated[int | None, typer.Option("--guard-interval", help="milliseconds")]
 Slices: TypeAlias = Annotated[
     int, typer.Option("--slices", help="parts of the span whose profit is told apart")
@@ -67,6 +71,7 @@ def backtest(
     random: Random = None,
     ranges: Ranges = None,
     fills: Fills = None,
+    latency: Latency = None,
     guard_interval: Guard = None,
     slices: Slices = 6,
     sort: Sort = "net",
@@ -94,6 +99,7 @@ def backtest(
         "parameters.base_quantity": base_quantity,
         "parameters.max_position": max_position,
         "feed.fill_model": fills,
+        "executor.latency": latency,
         "executor.guard_interval_ms": guard_interval,
     }
     request = testing.Request(

@@ -156,6 +156,14 @@ def test_the_fill_model_is_in_every_result_and_matters(data):
     }  # fmt: skip
 
 
+def test_latency_is_in_every_result_and_matters(data):
+    """A slow line is filled otherwise; the command says which line it was."""
+    quick, slow = found(data, "--latency", "1ms"), found(data, "--latency", "sampled:300ms,2s")
+    assert quick["assumptions"]["latency"] == "1ms"
+    assert "--latency sampled:300ms,2s" in shlex.join(slow["reproduce"])
+    assert quick["first_row"]["fills"] != slow["first_row"]["fills"]
+
+
 def test_money_is_text_and_the_parts_add_up(data):
     """Decimal text with eight places; spread + fees + inventory = net."""
     figures = found(data, "--maker-fee", 1)["rows"][0]["figures"]
@@ -217,6 +225,8 @@ def test_files_are_written_and_named(data):
         (("--fills", "powr"), 4, "did you mean power?"),
         (("--fills", "power:0"), 4, "power in (0, 100]"),
         (("--fills", "fifo"), 4, "power:4"),
+        (("--latency", "5"), 4, "a number with ns, us, ms or s"),
+        (("--latency", "sampled:5ms"), 4, "99th percentile"),
         (("--guard-interval", 7), 4, "guard_interval_ms"),
     ],
 )

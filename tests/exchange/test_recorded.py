@@ -8,9 +8,11 @@ from tests.agents.executor.market import recording, session_for
 from tests.contract.venue import Desk, VenueContract
 
 
-@pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    return session_for(recording(tmp_path_factory.mktemp("feed")), feed={"hours": 0.5})
+@pytest.fixture(scope="module", params=["5ms", "sampled:80ms,2500ms"])
+def session(request, tmp_path_factory):
+    """Half an hour, with a steady latency and with one that changes from step to step."""
+    path = recording(tmp_path_factory.mktemp("feed"))
+    return session_for(path, feed={"hours": 0.5}, executor={"latency": request.param})
 
 
 def venue_of(session) -> RecordedVenue:

@@ -11,8 +11,8 @@ from market.features import observer_settings
 from market.funding import NO_FUNDING
 from market.guard import guard_settings
 from market.latency import ConstantLatency
+from market.latency_text import parse_latency
 from market.layout import (
-    DELAY_COLUMNS,
     EVENT_EXCH_NS,
     EVENT_LOCAL_NS,
     EVENT_SEEN,
@@ -64,13 +64,13 @@ def split_events():
 
 
 @functools.cache
-def tape(delay_ms=5):
+def tape(latency="5ms"):
     """Its tape, one row a second."""
-    latency = ConstantLatency(*[delay_ms * MS] * 3)
+    latency = parse_latency(latency)
     return build_tape(events(), settings=OBSERVER, **{**TOLD, "latency": latency})
 
 
-def setup(*, maker=20_000, in_base=0, delay_ms=5, funding=NO_FUNDING):
+def setup(*, maker=20_000, in_base=0, funding=NO_FUNDING):
     """An account of 100,000 quote that holds its target."""
     scale = np.zeros(SCALE_COLUMNS, dtype=np.int64)
     scale[SCALE_TICK_LOT], scale[SCALE_LOT] = UNITS // 100 // 1_000, UNITS // 1_000
@@ -79,7 +79,6 @@ def setup(*, maker=20_000, in_base=0, delay_ms=5, funding=NO_FUNDING):
     target = 10 * UNITS
     return Setup(
         scale=scale,
-        delays=np.full(DELAY_COLUMNS, delay_ms * 10**6, dtype=np.int64),
         model=fill_model(),
         limits=limit_settings(capital_units=CAPITAL * UNITS),
         policy=policy_settings(capital=float(CAPITAL)),

@@ -8,7 +8,7 @@ from market.breach import limit_settings
 from market.features import observer_settings
 from market.guard import guard_settings
 from market.latency import ConstantLatency
-from market.layout import DELAY_COLUMNS, EVENT_LOCAL_NS
+from market.layout import EVENT_LOCAL_NS
 from market.policy import policy_settings
 from market.queueing import fill_model
 from market.replay import replay_one
@@ -40,7 +40,6 @@ def setup():
     scale = np.array([1000, 100_000, 1, 500_000_000, 0, 40_000, 0, 1], dtype=np.int64)
     return Setup(
         scale=scale,
-        delays=np.full(DELAY_COLUMNS, 5_000_000, dtype=np.int64),
         model=fill_model(),
         limits=limit_settings(capital_units=10**13),
         policy=policy_settings(capital=100_000.0),

@@ -59,11 +59,12 @@ from tests.twins.replay import Candidate
 FUNDING = np.column_stack([day.tape().steps[700:1_500:100, STEP_NOW_NS] - 1, [10_000, -30_000] * 4])
 FEES = {"funding": {"funding": FUNDING},
         "free": {"maker": 0}, "paid": {"maker": 20_000}, "rebate": {"maker": -5_000},
-        "in base": {"maker": 100_000, "in_base": 1}, "slow": {"delay_ms": 300}}  # fmt: skip
+        "in base": {"maker": 100_000, "in_base": 1}, "slow": {"latency": "300ms"},
+        "varying": {"latency": "sampled:200ms,1500ms"}}  # fmt: skip
 
 
-def record(number=0, *, first=0, last=None, **told):
-    tape = day.tape(told.get("delay_ms", 5))
+def record(number=0, *, first=0, last=None, latency="5ms", **told):
+    tape = day.tape(latency)
     last = len(tape.steps) if last is None else last
     return replay_one(
         tape, day.CANDIDATES[number], day.setup(**told), first_step=first, last_step=last
@@ -73,7 +74,8 @@ def record(number=0, *, first=0, last=None, **told):
 @pytest.mark.parametrize("fee", FEES)
 def test_the_loop_does_what_the_same_kernels_do_one_by_one(fee):
     """Every order, fill, refusal and figure of an account, stepped through in plain Python."""
-    tape, setup = day.tape(FEES[fee].get("delay_ms", 5)), day.setup(**FEES[fee])
+    told = {"latency": "5ms", **FEES[fee]}
+    tape, setup = day.tape(told.pop("latency")), day.setup(**told)
     first, last = 650, 1_500
     slow = Candidate(tape, day.CANDIDATES[0], setup, first)
     for index in range(first, last):
@@ -106,7 +108,7 @@ def test_results_do_not_depend_on_threads_or_on_the_company():
 @pytest.mark.parametrize("fee", FEES)
 def test_balances_follow_from_the_fills_to_the_last_unit(fee):
     """Opening plus fills less fees plus funding, and the four parts of profit."""
-    setup = day.setup(**FEES[fee])
+    setup = day.setup(**{name: told for name, told in FEES[fee].items() if name != "latency"})
     one = record(**FEES[fee])
     led, filled = one.account.ledger, one.filled
     notional = filled[:, FILLED_PRICE_TICKS] * filled[:, FILLED_LOTS] * setup.scale[SCALE_TICK_LOT]
@@ -147,8 +149,8 @@ def test_the_record_and_the_batch_tell_one_story():
 
 def test_every_fill_belongs_to_an_order_that_was_sent_and_lives():
     """No more than was asked for, not before it arrived, not after its cancel arrived."""
-    setup, one = day.setup(), record()
-    delay = int(setup.delays[0])
+    one = record()
+    delay, _, response = day.tape().stream.delays[0].tolist()
     places = {
         int(row[PLACED_ORDER_ID]): row for row in one.placed if row[PLACED_KIND] == ACTION_PLACE
     }
@@ -166,7 +168,7 @@ def test_every_fill_belongs_to_an_order_that_was_sent_and_lives():
         done[number] += int(row[FILLED_LOTS])
         assert row[FILLED_EXCH_NS] > places[number][PLACED_NOW_NS] + delay
         assert row[FILLED_EXCH_NS] <= cancels.get(number, 1 << 62) + delay
-        assert row[FILLED_VISIBLE_NS] == row[FILLED_EXCH_NS] + setup.delays[1]
+        assert row[FILLED_VISIBLE_NS] == row[FILLED_EXCH_NS] + response
     for number, lots in done.items():
         assert lots <= places[number][PLACED_LOTS]
     assert one.filled[:, FILLED_TRADE_ID].tolist() == list(range(1, len(one.filled) + 1))
@@ -174,7 +176,7 @@ def test_every_fill_belongs_to_an_order_that_was_sent_and_lives():
 
 def test_a_slower_order_is_filled_by_another_market():
     """Latency is part of the model: with half a second, other fills."""
-    quick, slow = record(), record(delay_ms=500)
+    quick, slow = record(), record(latency="500ms")
     assert quick.filled.tobytes() != slow.filled.tobytes()
     assert slow.filled[0, FILLED_EXCH_NS] > slow.placed[0, PLACED_NOW_NS] + 500_000_000
 

@@ -14,7 +14,6 @@ from market.layout import (
     ACTION_SIDE,
     ACTION_TAKER,
     BUY,
-    DELAY_COLUMNS,
     NO_BID,
     SCALE_COLUMNS,
     SCALE_LOT,
@@ -47,7 +46,6 @@ def setup_with(**limits) -> Setup:
     scale[SCALE_SPOT] = 1
     return Setup(
         scale=scale,
-        delays=np.zeros(DELAY_COLUMNS, dtype=np.int64),
         model=fill_model(),
         limits=limit_settings(capital_units=CAPITAL, **limits),
         policy=policy_settings(capital=100_000.0),

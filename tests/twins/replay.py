@@ -53,7 +53,7 @@ class Candidate:
             ex,
             setup.model,
             setup.scale,
-            setup.delays,
+            self.tape.stream.delays[index],
             now,
         )
         while ex.meter[METER_READ] < ex.meter[METER_WRITTEN]:
@@ -80,7 +80,7 @@ class Candidate:
             setup.scale, setup.guarding, acc.guard_state, acc.actions,
         )  # fmt: skip
         for action in acc.actions[:count].copy():
-            self.act(action, half, now)
+            self.act(action, half, now, self.tape.stream.delays[index])
 
     def hear(self, report):
         """A report has become visible."""
@@ -115,13 +115,13 @@ class Candidate:
             acc.kelly, state, acc.guard_state, acc.ladder,
         )  # fmt: skip
 
-    def act(self, action, half, now):
+    def act(self, action, half, now, delays):
         """Cancel, or ask the limits and place."""
         acc, ex, setup = self.account, self.exchange, self.setup
         kind, order_id, side, price, lots, level, taker = (int(cell) for cell in action)
         if kind == lay.ACTION_CANCEL:
             own.mark_cancelling(acc.own, acc.own_meter, order_id)
-            fills.cancel(ex.orders, ex.cancels, ex.meter, order_id, now, setup.delays)
+            fills.cancel(ex.orders, ex.cancels, ex.meter, order_id, now, delays)
             self.placed.append((now, kind, order_id, APPROVED))
             return
         code = check_order(
@@ -134,6 +134,6 @@ class Candidate:
             order_id = own.insert_own(acc.own, acc.own_meter, side, price, lots, level, now)
             fills.submit(
                 ex.orders, ex.arrivals, ex.meter, order_id, side, price, lots, taker, now,
-                setup.delays, 0,
+                delays, 0,
             )  # fmt: skip
         self.placed.append((now, kind, order_id, code))

@@ -40,10 +40,12 @@ def feed(tmp_path_factory):
         {},
         {"feed": {"maker_fee_bps": 2.0}},
         {"executor": {"order_latency_ms": 700.0, "response_latency_ms": 900.0}},
+        {"executor": {"latency": "sampled:80ms,2500ms"}, "feed": {"fill_model": "risk-averse"}},
+        {"executor": {"latency": "measured:3.0"}, "feed": {"fill_model": "trade-through"}},
         {"risk": {"max_position_size": 0.002, "stop_loss_threshold": 0.0002, "cooldown_s": 60}},
         {"risk": {"volatility_cutoff": 1.3}},
     ],
-    ids=["plain", "fee", "slow", "stop-loss", "volatility"],
+    ids=["plain", "fee", "slow", "sampled", "measured", "stop-loss", "volatility"],
 )
 def test_a_run_without_updates_is_the_replay_byte_for_byte(feed, tmp_path, change):
     """Orders, fills, equity, refusals, ledger, round trips and figures are equal."""
