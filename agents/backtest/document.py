@@ -16,6 +16,7 @@ import numpy as np
 from agents.backtest.candidates import Candidates
 from agents.backtest.ranges import text_of
 from agents.backtest.sweep import FIGURES, Span, Sweep
+from agents.costs import costs_of
 from agents.figures import figures, money
 from agents.session import Session, parameter_row
 from market.layout import UNITS
@@ -66,11 +67,8 @@ def assumptions(session: Session) -> dict[str, Any]:
             "unit": float(model[MODEL_UNIT]),
         },
         "latency": latency_text(session),
-        "maker_fee_bps": meta.maker_fee_bps,
-        "taker_fee_bps": meta.taker_fee_bps,
+        **costs_of(meta, session.settings, session.setup.funding),
         "fee_sign": "cost positive, rebate negative",
-        "fee_in_base": meta.fee_in_base,
-        "fundings": len(session.setup.funding),
         "decision_s": executor.cycle_s,
         "guard_interval_ms": executor.guard_interval_ms,
         "own_orders": OWN_ORDERS,

@@ -15,11 +15,10 @@ from market.layout import (
     BUY,
     SCALE_FEE_IN_BASE,
     SCALE_LOT,
-    SCALE_MAKER_FEE,
-    SCALE_TAKER_FEE,
     SCALE_TICK_LOT,
     UNITS,
 )
+from market.ledger import fee_rate
 from market.replay import Record
 from market.replay_step import (
     FILLED_EXCH_NS,
@@ -73,20 +72,23 @@ def rows(record: Record, session: Session, *, session_id: str) -> Iterator[dict[
     """Yield one row a fill, in the order in which the fills became known."""
     meta, scale = session.meta, session.setup.scale
     tick, lot = Decimal(meta.tick), Decimal(meta.lot)
+    tiers = session.setup.tiers
     position = int(session.setup.opening[1] - session.setup.opening[2])
+    volume = 0
     for each in record.filled:
         side, lots = int(each[FILLED_SIDE]), int(each[FILLED_LOTS])
         maker = bool(each[FILLED_MAKER])
-        rate = int(scale[SCALE_MAKER_FEE if maker else SCALE_TAKER_FEE])
         base_units = lots * int(scale[SCALE_LOT])
         position += side * base_units
         fee, fee_asset = int(each[FILLED_FEE]), meta.quote
         if side == BUY and scale[SCALE_FEE_IN_BASE] != 0:
+            rate = fee_rate(volume, int(maker), scale, tiers)
             fee, fee_asset = int(divide(base_units, rate, UNITS)), meta.base
             position -= fee
         price, quantity = tick * int(each[FILLED_PRICE_TICKS]), lot * lots
         order_id = str(int(each[FILLED_ORDER_ID]))
         notional = int(each[FILLED_PRICE_TICKS]) * lots * int(scale[SCALE_TICK_LOT])
+        volume += notional
         yield {
             "ts_event": str(int(each[FILLED_EXCH_NS])),
             "venue": meta.venue,

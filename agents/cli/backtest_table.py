@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.cli.table import DASH, cash, has_funding, metric, number, rows, verdict
+from agents.costs import costs_line
 
 WIDTH = 160
 TITLES = ["", "spread %", "levels", "base", "max", "net", "spread", "fees", "fills", "trips"]
@@ -19,12 +20,11 @@ def assumption_lines(document: dict[str, Any]) -> list[str]:
     quote = recording["symbol"].partition("-")[2]
     capital = document["configuration"]["account"]["capital"]
     where = f"{recording['symbol']} on {recording['venue']}, {recording['first']} to "
-    fees = f"maker fee {told['maker_fee_bps']:g} bps, taker fee {told['taker_fee_bps']:g} bps "
+    fees = f"{costs_line(told)}, taker fee {told['taker_fee_bps']:g} bps (cost positive)"
     pace = f"decisions every {told['decision_s']} s, guard every {told['guard_interval_ms']} ms"
-    fundings = f", {told['fundings']} fundings" if told["fundings"] else ""
     return [
         f"{where}{recording['last']} ({recording['hours']:.1f} h)",
-        f"{fees}(cost positive){fundings}, capital {capital:,.0f} {quote}",
+        f"{fees}, capital {capital:,.0f} {quote}",
         f"fills {told['fill_model']}; latency {told['latency']}; {pace}; {told['own_orders']}",
     ]
 

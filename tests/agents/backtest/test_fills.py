@@ -30,16 +30,21 @@ REFERENCE = (
 )
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["fee in base", "fee in quote"])
+@pytest.fixture(scope="module", params=["in base", "in quote", "by tiers"])
 def chosen(request, tmp_path_factory):
-    """Half an hour with maker fees, taken from the base on a buy or always from the quote."""
+    """Half an hour with maker fees, from the base on a buy or always from the quote, or falling."""
     made = synthetic_recording(seed=3, hours=0.5)
     meta = made.meta.model_copy(
-        update={"fee_in_base": request.param, "maker_fee_bps": 1.5, "taker_fee_bps": 7.0}
+        update={
+            "fee_in_base": request.param != "in quote",
+            "maker_fee_bps": 1.5,
+            "taker_fee_bps": 7.0,
+        }
     )
     path = tmp_path_factory.mktemp("fills") / "half.npz"
     save(path, made.__class__(meta, made.events))
-    told = {"feed": {"path": path}, "executor": {"warmup_s": 60}}
+    feed = {"fee_tiers": "0:1.5:7, 3000:0.9:6, 9000:0.4:5"} if request.param == "by tiers" else {}
+    told = {"feed": {"path": path, **feed}, "executor": {"warmup_s": 60}}
     session = open_session(Settings.model_validate(told))
     tape = session.tape_builder().advance(session.last_ns)
     return look(span_of(session, tape), session, session.baseline, trials=1)
@@ -100,7 +105,9 @@ def test_a_rebate_is_negative(chosen):
     turned, scale = chosen.record.filled.copy(), chosen.session.setup.scale.copy()
     turned[:, FILLED_FEE] *= -1
     scale[[SCALE_MAKER_FEE, SCALE_TAKER_FEE]] *= -1
-    session = replace(chosen.session, setup=chosen.session.setup._replace(scale=scale))
+    tiers = chosen.session.setup.tiers * [1, -1, -1]
+    setup = chosen.session.setup._replace(scale=scale, tiers=tiers)
+    session = replace(chosen.session, setup=setup)
     other = replace(chosen.record, filled=turned)
     for row in rows(other, session, session_id="s"):
         assert row["fee_quote"].startswith("-")
