@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.coordinator.audit import audit
 from agents.coordinator.story import story
 from protocol.messages import Mode
 from tests.agents.coordinator.world import World, rules
@@ -32,6 +33,7 @@ def test_a_kill_before_any_effect_changes_no_outcome(unkilled):
         assert world.kills == 1
         assert story(world.disk) == told, f"killed before effect {kill}"
         assert world.applied == unkilled.applied
+        assert audit(world.rules, world.disk) == []
 
 
 @settings(max_examples=50, deadline=None)
@@ -47,6 +49,7 @@ def test_many_kills_change_no_outcome_in_any_world(mode, salt, kills):
     wild = World(given_rules, boundaries=BOUNDARIES, salt=salt, kill_at=tuple(kills)).play()
     assert story(wild.disk) == story(calm.disk)
     assert wild.applied == calm.applied
+    assert audit(wild.rules, wild.disk) == []
 
 
 def test_a_story_names_no_pair_no_id_and_no_wall_time(unkilled):

@@ -1,5 +1,6 @@
 import pytest
 
+from agents.coordinator.modes.draw import main, page
 from agents.coordinator.modes.flight import FLIGHT, Judgement
 from agents.coordinator.modes.offered import MODES, SEATS_MIN, ModeError, demand, objection
 from agents.coordinator.modes.table import SHARED, Action, Move, Signal, table
@@ -101,3 +102,13 @@ def test_all_modes_are_offered_to_those_who_can_have_them():
     for mode in (Mode.PEER, Mode.HIERARCHICAL, Mode.CONSENSUS):
         with pytest.raises(ModeError, match=r"needs at least 2 seats, found 1.*E_MODE"):
             demand(mode, two[:1])
+
+
+def test_the_diagrams_in_the_documentation_are_drawn_from_the_tables():
+    """`python -m agents.coordinator.modes.draw` draws them anew."""
+    assert main(["--check"]) == 0
+    text = page()
+    for mode in Mode:
+        assert f"## {mode.value}" in text
+    assert "voting --> deciding: approved / decide" in text
+    assert "decided --> in_force: applied" in text
