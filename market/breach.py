@@ -7,7 +7,7 @@ Two questions: may this order go (`check_order`), and in which risk state is the
 
 import numpy as np
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     BUY,
     LEDGER_DAY,
@@ -105,7 +105,7 @@ def new_risk() -> I8:
     return np.zeros(RISK_COLUMNS, dtype=np.int64)
 
 
-@kernel
+@inlined_kernel
 def position_cap_lots(half_ticks: int, limits: F8, scale: I8) -> int:
     """Return the largest position in lots that the limit allows at a mid (bid + ask)."""
     worth = 0.5 * half_ticks * scale[SCALE_TICK_LOT]  # quote units of one lot
@@ -114,7 +114,7 @@ def position_cap_lots(half_ticks: int, limits: F8, scale: I8) -> int:
     return int(limits[LIMIT_POSITION] * limits[LIMIT_CAPITAL] / worth)
 
 
-@kernel
+@inlined_kernel
 def open_loss(ledger: I8, half_ticks: int, scale: I8) -> float:
     """Return what the open FIFO lots lose at a mid, before fees, quote units; a gain is negative.
 
@@ -125,7 +125,7 @@ def open_loss(ledger: I8, half_ticks: int, scale: I8) -> float:
     return float(ledger[LEDGER_POSITION_COST] - worth)
 
 
-@kernel
+@inlined_kernel
 def enter(risk: I8, state: int, reason: int, now_ns: int, until_ns: int) -> None:
     """Change the risk state unless it is already there for the same reason."""
     if risk[RISK_STATE] == state and risk[RISK_REASON] == reason:
@@ -137,7 +137,7 @@ def enter(risk: I8, state: int, reason: int, now_ns: int, until_ns: int) -> None
     risk[RISK_CHANGES] += 1
 
 
-@kernel
+@inlined_kernel
 def evaluate(
     ledger: I8,
     position_lots: int,
@@ -251,7 +251,7 @@ def check_order(
     )
 
 
-@kernel
+@inlined_kernel
 def check_capped(
     side: int,
     price_ticks: int,

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from market.breach import HALTED, REDUCING
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     ACTION_COLUMNS,
     ACTION_KIND,
@@ -113,7 +113,7 @@ def new_guard() -> tuple[I8, I8, I8]:
     )
 
 
-@kernel
+@inlined_kernel
 def hold_ladder(step_row: I8, max_lots: int, order_lots: int, levels: int, guard_state: I8) -> None:
     """Note the market in which a ladder was made; called by `policy.decide`.
 
@@ -136,7 +136,7 @@ def hold_ladder(step_row: I8, max_lots: int, order_lots: int, levels: int, guard
     guard_state[HELD_PULLED_ASK] = 0
 
 
-@kernel
+@inlined_kernel
 def start_pass(reducing: bool, ladder: I8, own_meter: I8, guard_state: I8) -> None:
     """Clear the scratch of the last pass; a fresh ladder lifts the marks of rejects.
 
@@ -155,7 +155,7 @@ def start_pass(reducing: bool, ladder: I8, own_meter: I8, guard_state: I8) -> No
         guard_state[HELD_KEPT + index] = 0
 
 
-@kernel
+@inlined_kernel
 def pull_sides(step_row: I8, view_row: F8, guard_state: I8, settings: F8) -> None:
     """Pull the side that the market moved against since the ladder was made, until the next one.
 
@@ -239,7 +239,7 @@ def guard(
     )
 
 
-@kernel
+@inlined_kernel
 def survey(
     step_row: I8,
     view_row: F8,
@@ -281,7 +281,7 @@ def survey(
     return cancel_rest(own, own_meter, guard_state, actions), bids, asks
 
 
-@kernel
+@inlined_kernel
 def replenish(
     bids: bool,
     asks: bool,

@@ -26,13 +26,22 @@ def kernel(function: F) -> F:
     return cast("F", _compiled(function, counted=False))
 
 
+def inlined_kernel(function: F) -> F:
+    """Compile like `kernel`, and put the body wherever another kernel calls it.
+
+    A call hands over every array of a bundle as seven words: some hundred stores, which is more
+    than many of these bodies do (`bench/engine.py`). For what has one or two callers in a loop.
+    """
+    return cast("F", _compiled(function, counted=False, inlined=True))
+
+
 def allocating_kernel(function: F) -> F:
     """Compile like `kernel`, with leave to make arrays: for what runs once and not in a loop."""
     return cast("F", _compiled(function, counted=True))
 
 
-def _compiled(function: Callable[..., Any], *, counted: bool) -> Any:
-    options = {"nogil": True, "error_model": "numpy", "_nrt": counted}
+def _compiled(function: Callable[..., Any], *, counted: bool, inlined: bool = False) -> Any:
+    options = {"nogil": True, "error_model": "numpy", "_nrt": counted, "forceinline": inlined}
     compiled = cast("Any", numba.njit)(**options)(function)
     if compiled is function:
         return function  # NUMBA_DISABLE_JIT: the interpreter runs it, to look inside

@@ -6,7 +6,7 @@ Always, to the last unit: EQUITY - OPENING == SPREAD + FEES + INVENTORY + FUNDIN
 
 import numpy as np
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     BUY,
     LEDGER_BASE,
@@ -99,7 +99,7 @@ def new_trips(rows: int) -> I8:
     return np.zeros((rows, TRIP_COLUMNS), dtype=np.int64)
 
 
-@kernel
+@inlined_kernel
 def value(base_units: int, half_ticks: int, scale: I8) -> int:
     """Return the quote units that base units are worth at a price, rounded half-even.
 
@@ -127,7 +127,7 @@ def value(base_units: int, half_ticks: int, scale: I8) -> int:
     return int(-total if base_units < 0 else total)
 
 
-@kernel
+@inlined_kernel
 def position_lots(ledger: I8, scale: I8) -> int:
     """Return the position, base held over the target, in whole lots toward zero."""
     units = ledger[LEDGER_BASE] - ledger[LEDGER_TARGET]
@@ -136,7 +136,7 @@ def position_lots(ledger: I8, scale: I8) -> int:
     return int(units // scale[SCALE_LOT])
 
 
-@kernel
+@inlined_kernel
 def revalue(ledger: I8, half_ticks: int, scale: I8) -> None:
     """Value the base at another mid; the first one opens the books."""
     base = ledger[LEDGER_BASE]
@@ -153,7 +153,7 @@ def revalue(ledger: I8, half_ticks: int, scale: I8) -> None:
     ledger[LEDGER_MARK] = half_ticks
 
 
-@kernel
+@inlined_kernel
 def mark(ledger: I8, half_ticks: int, now_ns: int, scale: I8) -> None:
     """Mark the account at mid: inventory, equity, peak, drawdown, opening of the UTC day.
 

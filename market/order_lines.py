@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.jit import kernel
+from market.jit import inlined_kernel
 from market.layout import (
     NEVER,
     NO_ASK,
@@ -93,7 +93,7 @@ def open_exchange(levels: I8, touch: I8) -> Exchange:
     )
 
 
-@kernel
+@inlined_kernel
 def find_row(orders: I8, meter: I8, order_id: int) -> int:
     """Return the row of an order, -1 when it is gone: its id says where to begin looking."""
     for step in range(meter[METER_REACH]):
@@ -103,7 +103,7 @@ def find_row(orders: I8, meter: I8, order_id: int) -> int:
     return -1
 
 
-@kernel
+@inlined_kernel
 def free_row(orders: I8, meter: I8, order_id: int) -> int:
     """Return a free row for a new order, -1 when there is none."""
     for step in range(ORDERS_MAX):
@@ -114,7 +114,7 @@ def free_row(orders: I8, meter: I8, order_id: int) -> int:
     return -1
 
 
-@kernel
+@inlined_kernel
 def remove(orders: I8, slot: int) -> None:
     """Take an order out that is in no line; its row stays while a cancel is on the way to it."""
     if orders[slot, ORDER_CANCEL_NS] != NEVER and orders[slot, ORDER_STATE] != STATE_GONE:
@@ -124,7 +124,7 @@ def remove(orders: I8, slot: int) -> None:
     orders[slot, ORDER_ID] = 0
 
 
-@kernel
+@inlined_kernel
 def note_bounds(orders: I8, lines: I8, meter: I8, row: int) -> None:
     """Note the best and worst price of a line, from its ends."""
     count = meter[METER_BIDS + row]
@@ -140,7 +140,7 @@ def note_bounds(orders: I8, lines: I8, meter: I8, row: int) -> None:
     meter[METER_BID_LOW + 2 * row] = worst
 
 
-@kernel
+@inlined_kernel
 def place_in_line(orders: I8, lines: I8, meter: I8, side: int, price_ticks: int) -> int:
     """Return how many of our resting orders of a side have a better price."""
     row = (1 - side) >> 1
@@ -155,7 +155,7 @@ def place_in_line(orders: I8, lines: I8, meter: I8, side: int, price_ticks: int)
     return int(low)
 
 
-@kernel
+@inlined_kernel
 def enter_line(orders: I8, lines: I8, meter: I8, slot: int) -> int:
     """Put an order in its line, behind ours at its price; return its place there."""
     side = orders[slot, ORDER_SIDE]
@@ -174,7 +174,7 @@ def enter_line(orders: I8, lines: I8, meter: I8, slot: int) -> int:
     return int(place)
 
 
-@kernel
+@inlined_kernel
 def leave_line(orders: I8, lines: I8, meter: I8, slot: int) -> None:
     """Take an order out of its line."""
     row = (1 - orders[slot, ORDER_SIDE]) >> 1

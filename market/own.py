@@ -6,7 +6,7 @@ the exchange says that it is gone: one that is being cancelled may still fill.
 
 import numpy as np
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     BUY,
     NO_ASK,
@@ -78,7 +78,7 @@ def find_own(own: I8, own_meter: I8, order_id: int) -> int:
     return -1
 
 
-@kernel
+@inlined_kernel
 def find_near(own: I8, own_meter: I8, order_id: int, row: int) -> int:
     """Return the row of an order that is likely in `row`; -1 when it is not there."""
     if row < own_meter[OWN_METER_COUNT] and own[row, OWN_ID] == order_id:
@@ -86,7 +86,7 @@ def find_near(own: I8, own_meter: I8, order_id: int, row: int) -> int:
     return find_own(own, own_meter, order_id)
 
 
-@kernel
+@inlined_kernel
 def insert_own(
     own: I8, own_meter: I8, side: int, price_ticks: int, lots: int, level: int, now_ns: int
 ) -> int:
@@ -144,7 +144,7 @@ def apply_report(own: I8, own_meter: I8, report_row: I8) -> int:
     return OK
 
 
-@kernel
+@inlined_kernel
 def note_report(own: I8, own_meter: I8, row: int, report_row: I8) -> bool:
     """Take in a report about the order in a row; return whether the order is over."""
     kind = report_row[REPORT_KIND]
@@ -165,7 +165,7 @@ def note_report(own: I8, own_meter: I8, row: int, report_row: I8) -> bool:
     return True
 
 
-@kernel
+@inlined_kernel
 def sweep_own(own: I8, own_meter: I8, first: int) -> None:
     """Take out every row marked OWN_GONE from row `first` on; the others keep their order."""
     count = own_meter[OWN_METER_COUNT]
@@ -193,7 +193,7 @@ def open_lots(own: I8, own_meter: I8, side: int) -> int:
     return int(total)
 
 
-@kernel
+@inlined_kernel
 def both_open_lots(own: I8, own_meter: I8) -> tuple[int, int]:
     """Return `open_lots` of our buys and of our sells."""
     bids = 0
@@ -206,7 +206,7 @@ def both_open_lots(own: I8, own_meter: I8) -> tuple[int, int]:
     return bids, asks
 
 
-@kernel
+@inlined_kernel
 def tied_quote(own: I8, own_meter: I8, scale: I8) -> int:
     """Return the quote units tied up in our buys, fees included."""
     tied = 0

@@ -6,7 +6,7 @@ Both in batches: a decision makes some eighty of each. Columns of what is writte
 
 from market.account import Account, Exchange, Setup
 from market.breach import APPROVED, REFUSED_OPEN_ORDERS, check_capped, position_cap_lots
-from market.jit import kernel
+from market.jit import inlined_kernel
 from market.layout import (
     ACTION_CANCEL,
     ACTION_KIND,
@@ -87,7 +87,7 @@ from market.strategy import enter_fill, enter_order, half_ticks_of
 from market.types import I8
 
 
-@kernel
+@inlined_kernel
 def hear(now_ns: int, account: Account, exchange: Exchange, setup: Setup, records: Records) -> bool:
     """Take in every report that is visible by now, in order; return whether there was one.
 
@@ -129,7 +129,7 @@ def hear(now_ns: int, account: Account, exchange: Exchange, setup: Setup, record
     return bool(read > first)
 
 
-@kernel
+@inlined_kernel
 def book_fill(row: I8, account: Account, setup: Setup, records: Records) -> None:
     """Book a fill in the ledger and write it down."""
     filled = records.filled
@@ -150,7 +150,7 @@ def book_fill(row: I8, account: Account, setup: Setup, records: Records) -> None
         filled[place, FILLED_FEE] = fee
 
 
-@kernel
+@inlined_kernel
 def note_heard(row: I8, records: Records) -> None:
     """Write down a report that is no fill and has been counted."""
     heard = records.heard
@@ -164,7 +164,7 @@ def note_heard(row: I8, records: Records) -> None:
         heard[place, HEARD_LOTS] = row[REPORT_LOTS]
 
 
-@kernel
+@inlined_kernel
 def send(
     count: int,
     step: int,
@@ -222,7 +222,7 @@ def send(
         write_down(action, now_ns, order_id, code, records)
 
 
-@kernel
+@inlined_kernel
 def place(
     action: I8,
     step: int,
@@ -273,7 +273,7 @@ def place(
     return order_id, APPROVED
 
 
-@kernel
+@inlined_kernel
 def write_down(action: I8, now_ns: int, order_id: int, code: int, records: Records) -> None:
     """Write down one action with its answer."""
     placed = records.placed

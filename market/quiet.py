@@ -27,7 +27,7 @@ from market.breach import (
 )
 from market.funding import next_funding_ns
 from market.guard import GUARD_PULL_SIGMA
-from market.jit import kernel
+from market.jit import inlined_kernel
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -98,7 +98,7 @@ MARGIN = 1e-9
 STOP_FAR = 1 << 61
 
 
-@kernel
+@inlined_kernel
 def is_still(account: Account, skim: Skim, step: int) -> bool:
     """Return whether the step after `step`, lived through without an action, may be quiet.
 
@@ -115,7 +115,7 @@ def is_still(account: Account, skim: Skim, step: int) -> bool:
     return bool(idle and risk[RISK_REASON] == REASON_STOP_LOSS)
 
 
-@kernel
+@inlined_kernel
 def bound_market(step: int, skim: Skim, account: Account, guarding: F8, still: I8) -> None:
     """Write the bounds within which the guard, asked again, sees the same prices wanted."""
     own = account.own
@@ -163,7 +163,7 @@ def bound_market(step: int, skim: Skim, account: Account, guarding: F8, still: I
         still[STILL_PULL_ASK] = 1 if asks else 0
 
 
-@kernel
+@inlined_kernel
 def bound_account(skim: Skim, account: Account, setup: Setup, still: I8) -> None:
     """Write the bounds within which no limit is crossed and no halt ends."""
     ledger = account.ledger
@@ -207,7 +207,7 @@ def bound_account(skim: Skim, account: Account, setup: Setup, still: I8) -> None
         still[STILL_HALF_HIGH] = int(max(-2.0 * COLUMN_FAR, high))
 
 
-@kernel
+@inlined_kernel
 def stop_before(
     step: int, last: int, now_ns: int, interval_ns: int, account: Account, setup: Setup
 ) -> int:
@@ -222,7 +222,7 @@ def stop_before(
     return int(min(last, step + max(1, ahead)))
 
 
-@kernel
+@inlined_kernel
 def prepare(
     step: int,
     last: int,
@@ -240,7 +240,7 @@ def prepare(
     still[STILL_STOP] = stop_before(step, last, now_ns, interval_ns, account, setup)
 
 
-@kernel
+@inlined_kernel
 def slope(units: int, scale: I8) -> int:
     """Return `value` per half tick when that is a whole number for every price, else NO_BID."""
     lots = units // scale[SCALE_LOT]
@@ -250,7 +250,7 @@ def slope(units: int, scale: I8) -> int:
     return int(twice // 2)
 
 
-@kernel
+@inlined_kernel
 def look_ahead(first: int, skim: Skim, still: I8) -> int:
     """Return the first step from `first` on whose market breaks a bound, or may hit us.
 
@@ -269,7 +269,7 @@ def look_ahead(first: int, skim: Skim, still: I8) -> int:
     return int(still[STILL_STOP])
 
 
-@kernel
+@inlined_kernel
 def within(step: int, skim: Skim, still: I8) -> bool:
     """Return whether a step's market lies within the bounds."""
     bid = skim.bid[step]
@@ -289,7 +289,7 @@ def within(step: int, skim: Skim, still: I8) -> bool:
     return not (still[STILL_PULL_ASK] != 0 and moved > skim.reach[step])
 
 
-@kernel
+@inlined_kernel
 def walk(
     first: int,
     last: int,

@@ -6,7 +6,7 @@ difference to the resting orders is `guard.py`.
 
 import math
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -42,7 +42,7 @@ def smallest_lots(price_ticks: int, scale: I8) -> int:
     return int(max(lots, -(-scale[SCALE_MIN_NOTIONAL] // worth)))
 
 
-@kernel
+@inlined_kernel
 def is_legal(price_ticks: int, lots: int, scale: I8) -> bool:
     """Return lots >= smallest_lots(price_ticks), without its division."""
     worth = price_ticks * scale[SCALE_TICK_LOT]
@@ -54,7 +54,7 @@ def is_legal(price_ticks: int, lots: int, scale: I8) -> bool:
     return bool(worth >= least or lots >= least or lots * worth >= least)
 
 
-@kernel
+@inlined_kernel
 def affordable(lots: int, unit: int, money: int) -> int:
     """Return min(lots, money // unit), mostly without a division; lots, money >= 0, unit > 0."""
     if lots < PRODUCT_LOTS and unit < PRODUCT_UNIT and lots * unit <= money:
@@ -62,7 +62,7 @@ def affordable(lots: int, unit: int, money: int) -> int:
     return min(lots, money // unit)
 
 
-@kernel
+@inlined_kernel
 def cost_units(price_ticks: int, lots: int, scale: I8) -> int:
     """Return the quote units that a resting buy ties up, maker fee included, never too few."""
     notional = price_ticks * lots * scale[SCALE_TICK_LOT]
@@ -102,7 +102,7 @@ def clear_ladder(ladder: I8) -> None:
     ladder[:, :, :] = 0
 
 
-@kernel
+@inlined_kernel
 def set_quote(ladder: I8, row: int, level: int, price_ticks: int, lots: int) -> None:
     """Write one quote."""
     ladder[row, level, LADDER_PRICE_TICKS] = price_ticks

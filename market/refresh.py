@@ -4,7 +4,7 @@ Here live the guard's memory and the three passes over one side: keep, cancel, p
 is done is decided in `guard.py`.
 """
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     ACTION_CANCEL,
     ACTION_KIND,
@@ -80,7 +80,7 @@ def survey_ladder(ladder: I8, guard_state: I8) -> None:
         guard_state[HELD_BEST + row] = best
 
 
-@kernel
+@inlined_kernel
 def want_levels(side: int, step_row: I8, ladder: I8, own_meter: I8, guard_state: I8) -> None:
     """Write what each level of a side wants: its lots, and its price off the touch of now."""
     row = BID_ROW if side == BUY else ASK_ROW
@@ -97,7 +97,7 @@ def want_levels(side: int, step_row: I8, ladder: I8, own_meter: I8, guard_state:
         )
 
 
-@kernel
+@inlined_kernel
 def keep_orders(
     side: int,
     step_row: I8,
@@ -149,7 +149,7 @@ def keep_orders(
     return bool(missing)
 
 
-@kernel
+@inlined_kernel
 def fits(index: int, slot: int, tolerance: int, own: I8, guard_state: I8) -> bool:
     """Return whether a level has room for an order and wants about its price."""
     if own[index, OWN_REMAINING] > guard_state[HELD_MISSING + slot]:
@@ -184,7 +184,7 @@ def choose_anew(
     return bool(missing)
 
 
-@kernel
+@inlined_kernel
 def place_missing(
     side: int,
     room_lots: int,
@@ -250,7 +250,7 @@ def place_missing(
     return count
 
 
-@kernel
+@inlined_kernel
 def write_cancel(order_id: int, side: int, count: int, actions: I8) -> None:
     """Write a cancel as action number `count`."""
     actions[count, :] = 0
@@ -259,7 +259,7 @@ def write_cancel(order_id: int, side: int, count: int, actions: I8) -> None:
     actions[count, ACTION_SIDE] = side
 
 
-@kernel
+@inlined_kernel
 def cancel_rest(own: I8, own_meter: I8, guard_state: I8, actions: I8) -> int:
     """Write a cancel for each order that was not kept; return the number of actions."""
     count = 0

@@ -1,7 +1,7 @@
 """The compiled loop of candidates over a tape: the contract's step order, nothing else."""
 
 from market.account import Account, Exchange, Setup
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import LEDGER_MARK, NEVER, STEP_NOW_NS, UNITS
 from market.order_lines import METER_NEXT_NS, METER_OVERFLOW, METER_READ, METER_WRITTEN
 from market.own import both_open_lots
@@ -85,20 +85,20 @@ def run_steps(
     out[REPLAY_QUOTED_WORTH] /= steps_count
 
 
-@kernel
+@inlined_kernel
 def meet(step: int, rows: Rows, exchange: Exchange, setup: Setup) -> None:
     """Let the market reach a step at the exchange; once a step, or hits would count twice."""
     now_ns = rows.steps[step, STEP_NOW_NS]
     advance_tape(rows.stream, step, now_ns, exchange, setup.model, setup.scale)
 
 
-@kernel
+@inlined_kernel
 def nothing_waits(meter: I8) -> bool:
     """Return whether nothing of ours is on its way to the exchange, or from there to us."""
     return bool(meter[METER_NEXT_NS] == NEVER and meter[METER_READ] == meter[METER_WRITTEN])
 
 
-@kernel
+@inlined_kernel
 def rest(
     first: int,
     last: int,

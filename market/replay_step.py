@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from market.account import Account
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     LEDGER_EQUITY,
     LEDGER_FEES,
@@ -156,7 +156,7 @@ def measure(account: Account, scale: I8, out: F8) -> None:
     add_step(account.ledger, bids, asks, scale, out)
 
 
-@kernel
+@inlined_kernel
 def add_step(ledger: I8, bids: int, asks: int, scale: I8, out: F8) -> None:
     """Do the work of `measure`, given the open lots of both sides."""
     out[REPLAY_STEPS] += 1.0
@@ -188,7 +188,7 @@ def tally(account: Account, counts: I8, scale: I8, sign: float, out: F8) -> None
     out[REPLAY_ORDERS] += sign * counts[COUNT_PLACED]
 
 
-@kernel
+@inlined_kernel
 def note_equity(now_ns: int, account: Account, scale: I8, records: Records) -> None:
     """Write the equity row of a cycle."""
     counts = records.counts

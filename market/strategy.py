@@ -21,7 +21,7 @@ from market.breach import (
 )
 from market.funding import settle
 from market.guard import replenish, survey
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     ACTION_LEVEL,
     ACTION_LOTS,
@@ -58,7 +58,7 @@ from market.policy import decide, observe_profit
 from market.types import F8, I8
 
 
-@kernel
+@inlined_kernel
 def half_ticks_of(step_row: I8) -> int:
     """Return bid + ask, or 0 without a sound two-sided book."""
     bid = step_row[STEP_BID]
@@ -68,7 +68,7 @@ def half_ticks_of(step_row: I8) -> int:
     return int(bid + ask)
 
 
-@kernel
+@inlined_kernel
 def excess_units(ledger: I8, scale: I8) -> int:
     """Return equity less the worth of the target inventory at the last mark, quote units.
 
@@ -86,7 +86,7 @@ def take_report(report_row: I8, account: Account, setup: Setup) -> int:
     return enter_fill(report_row, account, setup)
 
 
-@kernel
+@inlined_kernel
 def enter_fill(report_row: I8, account: Account, setup: Setup) -> int:
     """Book a fill against the mid of the last mark; return its fee in quote units."""
     ledger = account.ledger
@@ -102,7 +102,7 @@ def enter_fill(report_row: I8, account: Account, setup: Setup) -> int:
     )
 
 
-@kernel
+@inlined_kernel
 def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
     """Settle funding, mark the account and judge its limits; return the risk state."""
     half = half_ticks_of(step_row)
@@ -134,7 +134,7 @@ def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
     return int(account.risk[RISK_STATE])
 
 
-@kernel
+@inlined_kernel
 def decide_cycle(
     step_row: I8,
     view_row: F8,
@@ -172,7 +172,7 @@ def decide_cycle(
     )
 
 
-@kernel
+@inlined_kernel
 def think(
     step_row: I8,
     view_row: F8,
@@ -253,7 +253,7 @@ def judge(action: I8, step_row: I8, account: Account, setup: Setup) -> int:
     )
 
 
-@kernel
+@inlined_kernel
 def enter_order(action: I8, now_ns: int, account: Account) -> int:
     """Enter an approved place among our orders; return its id, or FULL."""
     return insert_own(
