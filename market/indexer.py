@@ -8,6 +8,7 @@ import numpy as np
 
 from market.book import new_book
 from market.growing import grown, projected
+from market.hit_blocks import BLOCK_COLUMNS, block_count, note_blocks
 from market.indexing import (
     DONE,
     HITS_FULL,
@@ -112,6 +113,8 @@ class Indexer:
         self._level_lots: I8 = np.empty(rows, dtype=np.int64)
         self._key_count = 0
         self._row_count = 0
+        self._blocks: I4 = np.zeros((0, BLOCK_COLUMNS), dtype=np.int32)
+        self._blocked = 0
         self._carried_keys: I4 = np.zeros(0, dtype=np.int32)
         self._carried_lots: I8 = np.zeros(0, dtype=np.int64)
         self._open_segment(segment_rows)
@@ -189,11 +192,15 @@ class Indexer:
         self._close_segment()
         work = self._work
         hits = int(work.state[PASS_HITS])
+        self._blocks = grown(self._blocks, block_count(self._blocked), block_count(hits))
+        note_blocks(work.hit_codes, self._blocked, hits, self._blocks)
+        self._blocked = hits
         return Stream(
             hit_events=work.hit_events[:hits],
             hit_codes=work.hit_codes[:hits],
             hit_lots=work.hit_lots[:hits],
             hit_ns=work.hit_ns[:hits],
+            hit_blocks=self._blocks[: block_count(hits)],
             segments=self._segments[: self._segment_count],
             level_keys=self._level_keys[: self._key_count],
             level_starts=self._level_starts[: self._key_count + 1],

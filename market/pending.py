@@ -5,7 +5,7 @@ order: one that would rides with it, and is answered as soon as the order has ar
 not overtake each other, nor do cancels; a cancel may overtake an order sent before it.
 """
 
-from market.jit import kernel
+from market.jit import inlined_kernel
 from market.layout import (
     DELAY_CANCEL_NS,
     DELAY_ORDER_NS,
@@ -54,7 +54,7 @@ UNKNOWN_ORDER = 1  # a cancel of an order that is gone; its refusal will be repo
 FULL = -1  # no free row
 
 
-@kernel
+@inlined_kernel
 def submit(
     orders: I8,
     arrivals: I8,
@@ -106,7 +106,7 @@ def submit(
     return OK
 
 
-@kernel
+@inlined_kernel
 def cancel(orders: I8, cancels: I8, meter: I8, order_id: int, now_ns: int, delays: I8) -> int:
     """Send a cancel at local time `now_ns`; return OK, UNKNOWN_ORDER or FULL.
 
@@ -146,7 +146,7 @@ def cancel(orders: I8, cancels: I8, meter: I8, order_id: int, now_ns: int, delay
     return OK
 
 
-@kernel
+@inlined_kernel
 def note_next(exchange: Exchange) -> None:
     """Note when the next order or cancel arrives."""
     meter = exchange.meter
@@ -160,7 +160,7 @@ def note_next(exchange: Exchange) -> None:
     meter[METER_NEXT_NS] = next_ns
 
 
-@kernel
+@inlined_kernel
 def cancel_is_next(exchange: Exchange) -> bool:
     """Return whether it is a cancel that arrives at METER_NEXT_NS; at one instant it is."""
     meter = exchange.meter
@@ -170,7 +170,7 @@ def cancel_is_next(exchange: Exchange) -> bool:
     return bool(exchange.cancels[row, CANCEL_DUE_NS] <= meter[METER_NEXT_NS])
 
 
-@kernel
+@inlined_kernel
 def answer_next(exchange: Exchange, delays: I8) -> None:
     """Take the next cancel from its ring and answer it."""
     meter = exchange.meter
@@ -186,7 +186,7 @@ def answer_next(exchange: Exchange, delays: I8) -> None:
         write_report(exchange.reports, meter, delays, kind, order_id, 0, 0, 0, 1, due)
 
 
-@kernel
+@inlined_kernel
 def take_next(exchange: Exchange) -> int:
     """Take the next order from its ring; return its row."""
     meter = exchange.meter
@@ -195,7 +195,7 @@ def take_next(exchange: Exchange) -> int:
     return int(slot)
 
 
-@kernel
+@inlined_kernel
 def end_order(exchange: Exchange, delays: I8, slot: int, exch_ns: int) -> None:
     """Answer the cancel of the order in a row: it ends now, or it is told that it was gone."""
     orders = exchange.orders

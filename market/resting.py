@@ -5,7 +5,7 @@ does, is `fills.py` (over events) and `tape_fills.py` (over a tape); one order's
 is `queueing.py`.
 """
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     BUY,
     DELAY_RESPONSE_NS,
@@ -54,7 +54,7 @@ from market.types import F8, I8
 HAIR = 1e-9  # of a lot: a third of three lots is one lot, however it was rounded
 
 
-@kernel
+@inlined_kernel
 def write_report(
     reports: I8,
     meter: I8,
@@ -89,7 +89,7 @@ def write_report(
     reports[row, REPORT_TRADE_ID] = trade_id
 
 
-@kernel
+@inlined_kernel
 def report(
     orders: I8,
     reports: I8,
@@ -110,7 +110,7 @@ def report(
         orders[slot, ORDER_REMAINING] -= lots
 
 
-@kernel
+@inlined_kernel
 def admit(orders: I8, meter: I8, slot: int, best_bid: int, best_ask: int, scale: I8) -> int:
     """Return REPORT_ACCEPTED for an order that may come in, or the kind of its refusal.
 
@@ -141,7 +141,7 @@ def admit(orders: I8, meter: I8, slot: int, best_bid: int, best_ask: int, scale:
     return REPORT_REFUSED if price <= meter[METER_BID_HIGH] else REPORT_ACCEPTED
 
 
-@kernel
+@inlined_kernel
 def serve(
     exchange: Exchange,
     model: F8,
@@ -230,7 +230,7 @@ def change_level(
         change(model, exchange.queue[slot], float(before), float(after), born)
 
 
-@kernel
+@inlined_kernel
 def ours_before(orders: I8, lines: I8, slot: int, place: int) -> int:
     """Return the row of our order that is next before one in its line at its price, or -1."""
     if place == 0:
@@ -241,7 +241,7 @@ def ours_before(orders: I8, lines: I8, slot: int, place: int) -> int:
     return int(other)
 
 
-@kernel
+@inlined_kernel
 def stand_behind(queue: F8, slot: int, other: int) -> None:
     """Let nobody who is before one of our orders be behind a later one at its price.
 

@@ -25,6 +25,7 @@ class Stream(NamedTuple):
     hit_codes: I4  # i4[hits]: column << HIT_SHIFT | HIT_*
     hit_lots: I8  # i8[hits]: traded, or newly posted; > 0
     hit_ns: I8  # i8[hits]: exchange time
+    hit_blocks: I4  # i4[blocks, BLOCK_COLUMNS], see `hit_blocks.py`
     segments: I8  # i8[segments, SEGMENT_COLUMNS], in order of time
     level_keys: I4  # i4[keys]: ascending within a segment
     level_starts: I8  # i8[keys + 1]: first row of each key

@@ -5,7 +5,8 @@ when it arrives but when a trade first prints at its price: most orders never se
 on the level's history is read row by row, up to each print.
 """
 
-from market.jit import kernel
+from market.hit_blocks import hits_until, next_hit
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -73,7 +74,7 @@ from market.types import F8, I8
 UNREAD = -1  # in ORDER_ROW
 
 
-@kernel
+@inlined_kernel
 def open_level(stream: Stream, orders: I8, slot: int, segment: int) -> None:
     """Let an order read its level in a segment, from the level's first row there on."""
     row = (1 - orders[slot, ORDER_SIDE]) >> 1
@@ -90,7 +91,7 @@ def open_level(stream: Stream, orders: I8, slot: int, segment: int) -> None:
         orders[slot, ORDER_ROW_END] = stream.level_starts[place + 1]
 
 
-@kernel
+@inlined_kernel
 def join_level(stream: Stream, exchange: Exchange, model: F8, slot: int) -> None:
     """Take an order's place behind all that its level held as it arrived."""
     orders = exchange.orders
@@ -108,7 +109,7 @@ def join_level(stream: Stream, exchange: Exchange, model: F8, slot: int) -> None
     join(model, exchange.queue[slot], float(lots), cut)
 
 
-@kernel
+@inlined_kernel
 def read_level(stream: Stream, exchange: Exchange, model: F8, slot: int, event: int) -> None:
     """Bring an order's place in line up to an event: the rows of its level before it are read."""
     orders = exchange.orders
@@ -140,7 +141,7 @@ def read_level(stream: Stream, exchange: Exchange, model: F8, slot: int, event: 
     orders[slot, ORDER_BEFORE] = before
 
 
-@kernel
+@inlined_kernel
 def read_levels(
     stream: Stream, exchange: Exchange, model: F8, side: int, price_ticks: int, event: int
 ) -> None:
@@ -195,7 +196,7 @@ def take_levels(
     remove(orders, slot)
 
 
-@kernel
+@inlined_kernel
 def share_line(stream: Stream, exchange: Exchange, model: F8, slot: int, other: int) -> None:
     """Join a level behind an order of our own, whose place must be known for that."""
     cut = exchange.orders[slot, ORDER_CUT]
@@ -204,7 +205,7 @@ def share_line(stream: Stream, exchange: Exchange, model: F8, slot: int, other: 
     stand_behind(exchange.queue, slot, other)
 
 
-@kernel
+@inlined_kernel
 def turn_away(exchange: Exchange, delays: I8, slot: int, kind: int, exch_ns: int) -> None:
     """Report that an order does not come in."""
     orders = exchange.orders
@@ -214,7 +215,7 @@ def turn_away(exchange: Exchange, delays: I8, slot: int, kind: int, exch_ns: int
     remove(orders, slot)
 
 
-@kernel
+@inlined_kernel
 def arrive_on_tape(
     stream: Stream, exchange: Exchange, model: F8, scale: I8, delays: I8, slot: int
 ) -> None:
@@ -249,7 +250,7 @@ def arrive_on_tape(
         end_order(exchange, delays, slot, now_ns)
 
 
-@kernel
+@inlined_kernel
 def settle_on_tape(
     stream: Stream, exchange: Exchange, model: F8, scale: I8, delays: I8, before_ns: int
 ) -> None:
@@ -263,7 +264,7 @@ def settle_on_tape(
         note_next(exchange)
 
 
-@kernel
+@inlined_kernel
 def may_reach(exchange: Exchange, low: int, high: int, now_ns: int) -> bool:
     """Return whether hits down to `low` or up to `high` could reach an order of ours by now."""
     orders = exchange.orders
@@ -283,7 +284,7 @@ def may_reach(exchange: Exchange, low: int, high: int, now_ns: int) -> bool:
     return False
 
 
-@kernel
+@inlined_kernel
 def meet_hits(
     stream: Stream,
     exchange: Exchange,
@@ -297,31 +298,31 @@ def meet_hits(
     """Let hits [first, last) meet our orders, and what we sent arrive between them, until now."""
     meter = exchange.meter
     base = stream.base[0]
-    due = meter[METER_NEXT_NS] <= now_ns
-    bid_high = meter[METER_BID_HIGH]
-    ask_low = meter[METER_ASK_LOW]
-    for hit in range(first, last):
-        if due and meter[METER_NEXT_NS] < stream.hit_ns[hit]:
-            settle_on_tape(stream, exchange, model, scale, delays, stream.hit_ns[hit])
-            due = meter[METER_NEXT_NS] <= now_ns
-            bid_high = meter[METER_BID_HIGH]
-            ask_low = meter[METER_ASK_LOW]
+    hit = first
+    while hit < last:
+        limit = last  # up to there nothing of ours arrives
+        if meter[METER_NEXT_NS] <= now_ns:
+            limit = hits_until(stream.hit_ns, hit, last, meter[METER_NEXT_NS])
+        bid = meter[METER_BID_HIGH] - base
+        ask = meter[METER_ASK_LOW] - base
+        hit = next_hit(stream.hit_codes, stream.hit_blocks, hit, limit, bid, ask)
+        if hit == last:
+            return
+        exch_ns = stream.hit_ns[hit]
+        if hit == limit:
+            settle_on_tape(stream, exchange, model, scale, delays, exch_ns)
+            continue
         code = stream.hit_codes[hit]
         price = base + (code >> HIT_SHIFT)
-        on_asks = code & HIT_ON_ASKS
-        side = BUY - 2 * on_asks
-        if side * (price - (ask_low if on_asks else bid_high)) > 0:
-            continue
+        side = BUY - 2 * (code & HIT_ON_ASKS)
         queued = code & HIT_POSTED == 0
         if queued:
             read_levels(stream, exchange, model, side, price, stream.hit_events[hit])
-        lots = stream.hit_lots[hit]
-        serve(exchange, model, delays, side, price, lots, queued, stream.hit_ns[hit])
-        bid_high = meter[METER_BID_HIGH]
-        ask_low = meter[METER_ASK_LOW]
+        serve(exchange, model, delays, side, price, stream.hit_lots[hit], queued, exch_ns)
+        hit += 1
 
 
-@kernel
+@inlined_kernel
 def advance_tape(
     stream: Stream, step: int, now_ns: int, exchange: Exchange, model: F8, scale: I8
 ) -> int:

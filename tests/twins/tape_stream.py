@@ -6,6 +6,7 @@ from collections import defaultdict
 import numpy as np
 
 from market import layout
+from market.hit_blocks import blocks_of
 from market.stream import Stream
 from tests.twins.book import Book
 
@@ -129,6 +130,7 @@ def stream_of(events, born, steps_ns, delays, *, base, cuts=()):
         hit_codes=hits[:, 1].astype(np.int32),
         hit_lots=hits[:, 2].copy(),
         hit_ns=hits[:, 3].copy(),
+        hit_blocks=blocks_of(hits[:, 1].astype(np.int32)),
         segments=np.array(segments, dtype=np.int64).reshape(-1, layout.SEGMENT_COLUMNS),
         level_keys=np.array(keys, dtype=np.int32),
         level_starts=np.array(starts, dtype=np.int64),
