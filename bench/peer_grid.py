@@ -121,7 +121,7 @@ def grid(
 
 def aligned(path: str) -> Any:
     """Return records at an address that is a multiple of their size, as the peer wants them."""
-    data = np.load(path)
+    data = np.load(path, mmap_mode="r")
     room = np.empty(data.nbytes + RECORD_BYTES, np.uint8)
     start = -room.ctypes.data % RECORD_BYTES
     records = room[start : start + data.nbytes].view(data.dtype)
