@@ -1,146 +1,205 @@
-"""Time the engine: building a tape, and replaying candidates on it, cold and warm.
+"""Our engine against hftbacktest 2.4.4: first whether the fills are equal, then how fast.
 
-Seconds are CPU seconds of this process, so that a busy machine changes little. The first call of
-each kernel (compilation, or loading from the cache) is timed apart and in no other figure. Run it
-with COUNTERPOINT_KERNELS set to an empty folder to see the compilation.
+    python -m bench.engine [--feeds FOLDER] [--only equality|speed] [--engine NAME] [--quick]
+
+Makes the peer's own environment (once), the 10 M-event feed, and imports the recordings beside the
+repository. Compares every step of 16 candidates x three intervals x four recordings x two queue
+models; then times both engines in turn on one core. No figure is printed when one step differs.
+Exit code 0 only when every bar holds; the last line is one JSON object. `docs/engine.md` says
+what is compared and what is not.
 """
 
+import argparse
 import json
+import os
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
-from market.account import Setup
-from market.book import new_book, window_for
-from market.breach import limit_settings
-from market.features import observer_settings
-from market.fills import advance, open_exchange
-from market.guard import guard_settings
-from market.layout import (
-    DELAY_COLUMNS,
-    SCALE_COLUMNS,
-    SCALE_LOT,
-    SCALE_MIN_LOTS,
-    SCALE_SPOT,
-    SCALE_TICK_LOT,
+from bench.engine_equality import INTERVALS_MS, QUEUES, Verdict, compare
+from bench.engine_feeds import BUSY, RECORDED, Feed, Market, make_feed, scratch
+from bench.engine_speed import (
+    Engine,
+    Ratios,
+    Rival,
+    compat_engine,
+    default_engine,
+    one_core,
+    time_cold,
+    time_flat,
+    time_sweep,
+    time_threads,
+    time_warm,
+    warm_up,
 )
-from market.policy import policy_settings
-from market.queueing import fill_model
-from market.replay import replay
-from market.replay_step import REPLAY_FILLS
-from market.synthetic import synthetic_day
-from market.tape import NO_IDS, Tape, build_tape
-from market.types import F8, I8
-from market.warm import warm
+from bench.peer import Peer, environment
 
-HOURS = 24.0
 CANDIDATES = 16
-REPEATS = 5
-SECOND_NS = 10**9
-UNITS = 10**8
+FLAT_MOST = 1.6
 
 
-def setup() -> Setup:
-    """Return an account of 100,000 quote on the artificial symbol, 2 bps maker fee."""
-    scale = np.zeros(SCALE_COLUMNS, dtype=np.int64)
-    scale[SCALE_TICK_LOT], scale[SCALE_LOT] = UNITS // 100 // 1000, UNITS // 1000
-    scale[SCALE_MIN_LOTS], scale[SCALE_SPOT] = 1, 1
-    return Setup(
-        scale=scale,
-        delays=np.full(DELAY_COLUMNS, 5_000_000, dtype=np.int64),
-        model=fill_model(),
-        limits=limit_settings(capital_units=100_000 * UNITS),
-        policy=policy_settings(capital=100_000.0),
-        guarding=guard_settings(),
-        cycle=np.array([30 * SECOND_NS], dtype=np.int64),
-        opening=np.array([99_000 * UNITS, 10 * UNITS, 10 * UNITS], dtype=np.int64),
+def tell(*columns: object) -> None:
+    """Print one line of a table at once."""
+    print(*columns, flush=True)
+
+
+def summary(market: Market, verdicts: Sequence[Verdict]) -> bool:
+    """Print what a comparison found; return whether it is equal and means something."""
+    good = True
+    for interval_ms in INTERVALS_MS:
+        for queue in QUEUES:
+            found = [v for v in verdicts if (v.interval_ms, v.queue) == (interval_ms, queue)]
+            if not found:
+                continue
+            wrong = [v for v in found if v.different]
+            fills = min(v.fills for v in found)
+            enough = fills >= market.fills_least or (market.fills_least < 1000 and fills > 0)
+            good = good and not wrong and enough
+            tell(
+                f"{market.name:<26}{interval_ms:>7} ms  {queue:<12}{len(found):>4} candidates"
+                f"{len(wrong):>4} differ   fills {fills:>6,} to {max(v.fills for v in found):>7,}"
+                f"   cancels from {min(v.cancels for v in found):>7,}"
+                + ("" if enough else f"   fewer fills than {market.fills_least}")
+            )
+            for v in wrong[:3]:
+                tell(f"    candidate {v.candidate}: {v.different} steps, the first is {v.first}")
+    return good
+
+
+def check_equality(peer: Peer, feeds: Sequence[Feed], *, quick: bool) -> dict[str, Any]:
+    """Compare all feeds; return figures, `equal` among them."""
+    began = time.monotonic()
+    runs = differing = 0
+    equal = True
+    for feed in feeds:
+        count = 2 if quick else CANDIDATES
+        verdicts = compare(feed, peer, candidates=count, intervals_ms=INTERVALS_MS)
+        equal = summary(feed.market, verdicts) and equal
+        runs += len(verdicts)
+        differing += sum(v.different > 0 for v in verdicts)
+    return {
+        "equal": equal,
+        "runs": runs,
+        "differing": differing,
+        "equality_s": round(time.monotonic() - began),
+    }
+
+
+def show(bars: Ratios) -> None:
+    """Print a row of ratios."""
+    ratios = bars.ratios
+    tell(
+        f"  {bars.name:<44}{median(bars.ours) * 1e3:>11.2f}{median(bars.theirs) * 1e3:>12.1f}"
+        f"{median(ratios):>9.2f}{min(ratios):>9.2f}{max(ratios):>9.2f}"
+        f"{bars.bar:>8g}{bars.aim:>7g}  {'holds' if bars.holds else 'MISSED'}"
     )
 
 
-def candidates(count: int) -> F8:
-    """Return `count` parameter sets that differ in every dial."""
-    rng = np.random.default_rng(7)
-    rows = np.empty((count, 4))
-    rows[:, 0] = rng.uniform(0.02, 0.12, count)
-    rows[:, 1] = rng.integers(1, 6, count)
-    rows[:, 2] = rng.uniform(0.2, 2.0, count)
-    rows[:, 3] = rows[:, 1] * rows[:, 2] * rng.uniform(1.0, 2.0, count)
-    return rows
-
-
-def timed(work: Callable[[], object]) -> list[float]:
-    """Return the CPU seconds of each of several runs."""
-    seconds = []
-    for _ in range(REPEATS):
-        started = time.process_time()
-        work()
-        seconds.append(time.process_time() - started)
-    return seconds
-
-
-def exchange_alone(events: I8, base: int, width: int) -> None:
-    """Advance the exchange over all events without an order of ours: the floor of a replay."""
-    exchange = open_exchange(*new_book(base, width))
-    delays = np.zeros(DELAY_COLUMNS, dtype=np.int64)
-    scale = np.zeros(SCALE_COLUMNS, dtype=np.int64)
-    advance(events, NO_IDS, exchange, fill_model(), scale, delays, 1 << 62)
-
-
-def tape_of(events: I8) -> Tape:
-    """Return the tape of a second's guard interval and thirty seconds' cycle."""
-    settings = observer_settings()
-    return build_tape(events, interval_ns=SECOND_NS, cycle_ns=30 * SECOND_NS, settings=settings)
-
-
-def main() -> None:
-    """Print a table and one JSON line."""
-    first_s = warm()
-    events, _ = synthetic_day(seed=1, hours=HOURS)
-    window = window_for(events)
-    tape = tape_of(events)
-    count, steps = len(events), len(tape.steps)
-    told = {"first_step": 0, "last_step": steps}
-    rows, account = candidates(CANDIDATES), setup()
-    fills = replay(tape, rows, account, **told)[:, 0, REPLAY_FILLS]
-    single = replay(tape, rows[:1], account, **told)
-    if single[0, 0, REPLAY_FILLS] != fills[0]:
-        raise SystemExit("a candidate alone and in company differ: no figures")
-    floor = timed(lambda: exchange_alone(events, *window))
-    build = timed(lambda: tape_of(events))
-    batch = [s / CANDIDATES for s in timed(lambda: replay(tape, rows, account, **told))]
-    table = [
-        ("exchange without orders", floor, count),
-        ("tape", build, count),
-        ("one candidate", batch, count),
-    ]
-    print(f"{count:,} events, {steps:,} guard steps, {np.median(fills):,.0f} fills a candidate")
-    print(f"{'':<26}{'ms':>9}{'least':>9}{'ns/event':>11}{'us/step':>9}{'M events/s':>12}")
-    for name, seconds, events_read in table:
-        typical = median(seconds)
-        print(
-            f"{name:<26}{typical * 1e3:>9.2f}{min(seconds) * 1e3:>9.2f}"
-            f"{typical / events_read * 1e9:>11.2f}{typical / steps * 1e6:>9.2f}"
-            f"{events_read / typical / 1e6:>12.1f}"
-        )
-    guard_us = (median(batch) - median(floor)) / steps * 1e6
-    print(f"guard step without its events: {guard_us:.2f} us")
-    print(f"first calls (compile or load): {first_s:.1f} s")
-    figures = {
-        "bench": "engine",
-        "events": count,
-        "steps": steps,
-        "fills_median": float(np.median(fills)),
-        "exchange_ns_per_event": round(median(floor) / count * 1e9, 2),
-        "tape_ns_per_event": round(median(build) / count * 1e9, 2),
-        "candidate_ms": round(median(batch) * 1e3, 3),
-        "candidate_events_per_s": round(count / median(batch)),
-        "guard_step_us": round(guard_us, 3),
-        "first_calls_s": round(first_s, 2),
+def measure(engine: Engine, feed: Feed, rival: Rival, *, quick: bool) -> dict[str, Any]:
+    """Time one of our engines against the peer; print its table; return its figures."""
+    records = np.load(feed.path)
+    cores = os.sched_getaffinity(0)
+    runs = 4 if quick else CANDIDATES
+    repeats = 2 if quick else 5
+    began = time.process_time()
+    warm_up(engine, feed, rival)
+    first_s = time.process_time() - began
+    tell(f"\n{engine.name}: first calls (compile or load, and two tapes) {first_s:.1f} s")
+    tell(
+        f"  {'':<44}{'ours ms':>11}{'peer ms':>12}{'ratio':>9}{'least':>9}{'most':>9}"
+        f"{'bar':>8}{'aim':>7}"
+    )
+    kept = one_core()
+    found = []
+    fast = Ratios("one candidate, warm, 100 ms", 150, 500)
+    found.append(time_warm(engine, feed, rival, interval_ms=100, runs=runs, bars=fast))
+    show(fast)
+    slow = Ratios("one candidate, warm, 30 s", 250, 1000)
+    found.append(time_warm(engine, feed, rival, interval_ms=30_000, runs=runs, bars=slow))
+    show(slow)
+    if median(fast.ratios) < fast.bar / 10:  # a sweep would take hours
+        os.sched_setaffinity(0, kept)
+        tell("  far below the bar: nothing else is timed")
+        return {"holds": False, "ratios": {fast.name: round(median(fast.ratios), 2)}}
+    cold = Ratios("one candidate, decode and tape included", 1.5, 2.3)
+    found.append(time_cold(engine, feed, rival, records, repeats=repeats, bars=cold))
+    show(cold)
+    sweep = Ratios("256 candidates, decode and tape included", 100, 250)
+    found.append(time_sweep(engine, feed, records, theirs=fast.theirs, repeats=repeats, bars=sweep))
+    show(sweep)
+    flat = time_flat(engine, feed)
+    os.sched_setaffinity(0, kept)
+    spread = max(flat.values()) / min(flat.values())
+    threads = Ratios("two threads against one, wall", 1.8, 2.0)
+    if len(cores) > 1:
+        found.append(time_threads(engine, feed, repeats=repeats, bars=threads))
+        show(threads)
+    tell(
+        "  CPU ms a candidate by batch: "
+        + ", ".join(f"{count}: {ms:.2f}" for count, ms in flat.items())
+        + f"; most over least {spread:.2f} (bar {FLAT_MOST})"
+    )
+    good = all(bars.holds for bars in found) and spread <= FLAT_MOST and len(cores) > 1
+    return {
+        "holds": good,
+        "flat": round(spread, 3),
+        "ratios": {
+            bars.name: [round(f(bars.ratios), 2) for f in (median, min, max)] for bars in found
+        },
+        "ours_ms": {bars.name: round(median(bars.ours) * 1e3, 3) for bars in found},
+        "peer_ms": {bars.name: round(median(bars.theirs) * 1e3, 1) for bars in found},
     }
-    print(json.dumps(figures))
+
+
+def gather(folder: Path, feeds: Path, markets: Sequence[Market]) -> tuple[list[Feed], list[str]]:
+    """Return the feeds that are there, and the names of those that are not."""
+    found, missing = [], []
+    for market in markets:
+        try:
+            found.append(make_feed(market, folder, feeds))
+        except FileNotFoundError as error:
+            missing.append(market.name)
+            tell(f"{market.name}: no such recording: {error}")
+    return found, missing
+
+
+def main() -> int:
+    """Compare, time, print; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--feeds", type=Path, default=Path("../shared/feeds"))
+    parser.add_argument("--only", choices=("equality", "speed"))
+    parser.add_argument("--engine", choices=("compatibility", "default"), help="time one only")
+    parser.add_argument("--quick", action="store_true", help="few candidates and repeats")
+    told = parser.parse_args()
+    figures: dict[str, Any] = {"bench": "engine"}
+    peer = Peer(environment())
+    tell(f"peer: hftbacktest {peer.version['version']}, numpy {peer.version['numpy']}")
+    with tempfile.TemporaryDirectory(dir=scratch()) as temporary:
+        # With speed alone, one interval of the synthetic feed still has to be equal.
+        recorded = () if told.only == "speed" else RECORDED
+        feeds, missing = gather(Path(temporary), told.feeds, (*recorded, BUSY))
+        quick = told.quick or told.only == "speed"
+        figures |= check_equality(peer, feeds, quick=quick) | {"missing": missing}
+        holds = figures["equal"] and not missing
+        if not figures["equal"]:
+            tell("not equal: no figures")
+        elif told.only != "equality":
+            rival = Rival(peer, feeds[-1])
+            for engine in (compat_engine(feeds[-1]), default_engine(feeds[-1])):
+                if told.engine and not engine.name.startswith(told.engine):
+                    continue
+                figures[engine.name] = measure(engine, feeds[-1], rival, quick=told.quick)
+                holds = holds and figures[engine.name]["holds"]
+    peer.close()
+    print(json.dumps(figures | {"holds": holds}))
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
