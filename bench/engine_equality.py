@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.engine_feeds import Feed, dials
 from bench.peer import Peer
@@ -92,9 +93,11 @@ def request(feed: Feed, tape: Tape, one: F8, terms: Terms, queue: str) -> dict[s
     }
 
 
-def differing(ours: F8, theirs: F8, lots_a_unit: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def differing(ours: F8, theirs: F8, lots_a_unit: int) -> npt.NDArray[np.bool_]:
     """Return which steps differ, after rounding to the lot and to 1e-8 quote."""
-    wrong = np.rint(theirs[:, RESULT_POSITION] * lots_a_unit) != ours[:, RESULT_POSITION]
+    wrong: npt.NDArray[np.bool_] = (
+        np.rint(theirs[:, RESULT_POSITION] * lots_a_unit) != ours[:, RESULT_POSITION]
+    )
     for column in (RESULT_BALANCE, RESULT_FEE):
         left, right = ours[:, column] * QUOTE_UNITS, theirs[:, column] * QUOTE_UNITS
         # Both were summed fill by fill: half a unit may fall either way.

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -32,6 +33,7 @@ from market.layout import (
     UNITS,
 )
 from market.policy import policy_settings
+from market.queueing import fill_model
 from market.replay import replay
 from market.tape import Tape
 from market.types import F8
@@ -88,7 +90,7 @@ class Engine:
 
     name: str
     tape: Callable[[Feed, int], Any]  # decodes nothing: from events to what a batch needs
-    batch: Callable[[Any, int, F8, int], Any]  # (made, first candidate, candidates, threads)
+    batch: Callable[[Any, F8, int], Any]  # (what `tape` made, candidates, threads)
     candidates: Callable[[Feed, int], F8]
 
 
@@ -119,6 +121,7 @@ def setup_of(feed: Feed) -> Setup:
     return Setup(
         scale=scale,
         delays=delays_of(terms_of(feed, QUEUE).latency),
+        model=fill_model(),
         limits=limit_settings(capital_units=CAPITAL * UNITS),
         policy=policy_settings(capital=float(CAPITAL)),
         guarding=guard_settings(),
@@ -187,7 +190,7 @@ def time_warm(
     engine.batch(made, rows[:2], 1)
     for index in range(runs):
         theirs = rival.seconds(interval_ms, index)
-        ours, _ = timed(lambda one=rows[index : index + 1]: engine.batch(made, one, 1))
+        ours, _ = timed(partial(engine.batch, made, rows[index : index + 1], 1))
         bars.add(ours, theirs)
     return bars
 
@@ -204,7 +207,7 @@ def time_cold(
 
     for index in range(repeats):
         theirs = rival.seconds(100, index)
-        ours, _ = timed(lambda index=index: work(index))
+        ours, _ = timed(partial(work, index))
         bars.add(ours, theirs)
     return bars
 
@@ -245,6 +248,6 @@ def time_flat(engine: Engine, feed: Feed) -> dict[int, float]:
     found = {}
     for count in (8, 64, 256, 1024):
         rows = np.tile(eight, (count // 8, 1))
-        least = min(timed(lambda rows=rows: engine.batch(made, rows, 1))[0] for _ in range(3))
+        least = min(timed(partial(engine.batch, made, rows, 1))[0] for _ in range(3))
         found[count] = least / count * 1e3
     return found

@@ -46,7 +46,7 @@ def environment() -> Path:
     print(f"making the peer's environment in {folder} (some minutes, once)", file=sys.stderr)
     folder.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not whole(python):
         raise RuntimeError(f"{PEER} cannot be installed: {done.stderr.strip()[-300:]}")
