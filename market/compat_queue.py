@@ -22,7 +22,7 @@ from market.layout import (
     SEGMENT_KEY_END,
 )
 from market.stream import Stream
-from market.types import F8, I8
+from market.types import F8, I4, I8
 
 SEATS = 64  # a side; a window has at most LEVELS_MAX cells, so no two of it share one
 
@@ -40,6 +40,17 @@ SEAT_COLUMNS = 7
 HINT_SEGMENT = 0
 HINT_KEY = 1  # place in level_keys
 HINT_COLUMNS = 2
+
+
+UNKNOWN = -2
+
+
+class Found(NamedTuple):
+    """Where hits stand in the history of their levels, kept once a candidate asked."""
+
+    keys: I4  # i4[hits]: place of the level's key; -1: it has none, UNKNOWN: nobody asked
+    rows: I4  # i4[hits]: its first row not before the hit
+    segments: I4  # i4[hits]
 
 
 class Seats(NamedTuple):
@@ -142,34 +153,107 @@ def sit_down(stream: Stream, work: Seats, seat: int, side_row: int, column: int,
 
 
 @kernel
+def find_hit(stream: Stream, found: Found, hint: I8, hit: int, key: int, event: int) -> int:
+    """Return the place of a hit's level among the keys of its segment, -1 when it has none.
+
+    It is looked up once a tape: what was found is kept for the candidates to come. Two threads
+    that look at once find the same.
+    """
+    place = found.keys[hit]
+    if place != UNKNOWN:
+        return int(place)
+    segment = hint[HINT_SEGMENT]
+    while segment > 0 and stream.segments[segment, SEGMENT_EVENT] > event:
+        segment -= 1
+    while stream.segments[segment, SEGMENT_END] <= event:
+        segment += 1
+    place = find_key(stream, hint, segment, key)
+    if place >= 0:
+        low = stream.level_starts[place]
+        high = stream.level_starts[place + 1]
+        while low < high:
+            middle = (low + high) >> 1
+            if stream.level_events[middle] < event:
+                low = middle + 1
+            else:
+                high = middle
+        found.rows[hit] = low
+    found.segments[hit] = segment
+    found.keys[hit] = place
+    return int(place)
+
+
+@kernel
+def sit_beside(
+    stream: Stream, found: Found, work: Seats, seat: int, column: int, hit: int, cut: int
+) -> bool:
+    """Bring a seat to its order's arrival, looking back from a hit; False when that lies too far.
+
+    Most orders met by a print came moments before it, a few rows back.
+    """
+    place = found.keys[hit]
+    segment = found.segments[hit]
+    if place < 0 or stream.segments[segment, SEGMENT_EVENT] > cut:
+        return False
+    seats = work.seats
+    start = stream.level_starts[place]
+    row = found.rows[hit]
+    while row > start and stream.level_events[row - 1] >= cut:
+        row -= 1
+    if row == start and stream.level_lots[row] & LEVEL_FLAG_MASK == LEVEL_CARRIED:
+        row += 1  # what is carried in counts as before the cut
+    seats[seat, SEAT_COLUMN] = column
+    seats[seat, SEAT_SEGMENT] = segment
+    seats[seat, SEAT_ROW] = row
+    seats[seat, SEAT_END] = stream.level_starts[place + 1]
+    seats[seat, SEAT_LOTS] = stream.level_lots[row - 1] >> LEVEL_SHIFT if row > start else 0
+    return True
+
+
+@kernel
 def catch_up(
     stream: Stream,
+    found: Found,
     work: Seats,
     model: F8,
     seat: int,
     side_row: int,
     column: int,
     cut: int,
+    hit: int,
     event: int,
 ) -> None:
-    """Bring the queue of a seat's order to just before an event.
+    """Bring the queue of a seat's order to just before a hit at its price.
 
     Args:
         stream: of the tape.
+        found: of the road.
         work: changed.
         model: f8[MODEL_COLUMNS].
         seat: i8.
         side_row: BID_ROW or ASK_ROW.
         column: of the order's price.
         cut: events until the order arrived.
-        event: number of the event.
+        hit: number of the hit.
+        event: its event.
     """
     seats = work.seats
     queue = work.queues[seat]
     if seats[seat, SEAT_WAITS] != 0:
-        sit_down(stream, work, seat, side_row, column, cut)
+        key = (side_row << LEVEL_SIDE_SHIFT) | column
+        find_hit(stream, found, work.hint, hit, key, event)
+        if not sit_beside(stream, found, work, seat, column, hit, cut):
+            sit_down(stream, work, seat, side_row, column, cut)
         joined(queue, model, seats[seat, SEAT_LOTS])
         seats[seat, SEAT_WAITS] = 0
+    read_on(stream, work, model, seat, side_row, event)
+
+
+@kernel
+def read_on(stream: Stream, work: Seats, model: F8, seat: int, side_row: int, event: int) -> None:
+    """Let a seat's queue live through its level's changes before an event."""
+    seats = work.seats
+    queue = work.queues[seat]
     last = stream.segments.shape[0] - 1
     while True:
         row = seats[seat, SEAT_ROW]

@@ -179,7 +179,18 @@ def strike(
                 place = row * SEATS + seat
                 cut = road.cuts[seats[place, SEAT_BORN]]
                 event = road.hit_events[index]
-                catch_up(road.stream, walker.places, candidate.model, place, row, best, cut, event)
+                catch_up(
+                    road.stream,
+                    road.found,
+                    walker.places,
+                    candidate.model,
+                    place,
+                    row,
+                    best,
+                    cut,
+                    index,
+                    event,
+                )
                 queue = walker.places.queues[place]
                 if not traded(queue, candidate.model, road.hit_lots[index]):
                     break
