@@ -108,7 +108,7 @@ def measure(engine: Engine, feed: Feed, rival: Rival, *, quick: bool) -> dict[st
     runs = 4 if quick else CANDIDATES
     repeats = 2 if quick else 5
     began = time.process_time()
-    warm_up(engine, feed, rival)
+    warm_up(engine, feed, rival, records)
     first_s = time.process_time() - began
     tell(f"\n{engine.name}: first calls (compile or load, and two tapes) {first_s:.1f} s")
     tell(
@@ -118,27 +118,27 @@ def measure(engine: Engine, feed: Feed, rival: Rival, *, quick: bool) -> dict[st
     kept = one_core()
     found = []
     fast = Ratios("one candidate, warm, 100 ms", 150, 500)
-    found.append(time_warm(engine, feed, rival, interval_ms=100, runs=runs, bars=fast))
+    found.append(time_warm(engine, rival, records, interval_ms=100, runs=runs, bars=fast))
     show(fast)
     slow = Ratios("one candidate, warm, 30 s", 250, 1000)
-    found.append(time_warm(engine, feed, rival, interval_ms=30_000, runs=runs, bars=slow))
+    found.append(time_warm(engine, rival, records, interval_ms=30_000, runs=runs, bars=slow))
     show(slow)
     if median(fast.ratios) < fast.bar / 10:  # a sweep would take hours
         os.sched_setaffinity(0, kept)
         tell("  far below the bar: nothing else is timed")
         return {"holds": False, "ratios": {fast.name: round(median(fast.ratios), 2)}}
     cold = Ratios("one candidate, decode and tape included", 1.5, 2.3)
-    found.append(time_cold(engine, feed, rival, records, repeats=repeats, bars=cold))
+    found.append(time_cold(engine, rival, records, repeats=repeats, bars=cold))
     show(cold)
     sweep = Ratios("256 candidates, decode and tape included", 100, 250)
     found.append(time_sweep(engine, feed, records, theirs=fast.theirs, repeats=repeats, bars=sweep))
     show(sweep)
-    flat = time_flat(engine, feed)
+    flat = time_flat(engine, feed, records)
     os.sched_setaffinity(0, kept)
     spread = max(flat.values()) / min(flat.values())
     threads = Ratios("two threads against one, wall", 1.8, 2.0)
     if len(cores) > 1:
-        found.append(time_threads(engine, feed, repeats=repeats, bars=threads))
+        found.append(time_threads(engine, feed, records, repeats=repeats, bars=threads))
         show(threads)
     tell(
         "  CPU ms a candidate by batch: "

@@ -17,13 +17,13 @@ import numpy as np
 from bench.engine_equality import MS, request, tape_of, terms_of
 from bench.engine_feeds import Feed, dials, parameters_of
 from bench.peer import Peer
-from exchange.recording import decode
+from exchange.recording_stream import RecordSource
 from market.account import Setup
 from market.breach import limit_settings
-from market.compat import compat, compat_road
+from market.compat import Terms, compat, compat_road
 from market.compat_road import Road
+from market.features import observer_settings
 from market.guard import guard_settings
-from market.latency import delays_of
 from market.layout import (
     SCALE_COLUMNS,
     SCALE_LOT,
@@ -36,6 +36,8 @@ from market.policy import policy_settings
 from market.queueing import fill_model
 from market.replay import replay
 from market.tape import Tape
+from market.tape_sides import Making
+from market.tape_stream import stream_tape
 from market.types import F8
 
 QUEUE = "power_prob"
@@ -89,17 +91,31 @@ class Engine:
     """One of our engines, as this benchmark drives it."""
 
     name: str
-    tape: Callable[[Feed, int], Any]  # decodes nothing: from events to what a batch needs
+    tape: Callable[
+        [Any, int], Any
+    ]  # from 64-byte records, at an interval in ms, to what a batch needs
     batch: Callable[[Any, F8, int], Any]  # (what `tape` made, candidates, threads)
     candidates: Callable[[Feed, int], F8]
+
+
+def streamed(feed: Feed, records: Any, interval_ms: int, terms: Terms) -> Tape:
+    """Return the tape of records, decoded block by block: what a backtest of a file does."""
+    making = Making(
+        interval_ms * MS,
+        30_000 * MS,
+        observer_settings(interval_s=interval_ms / 1e3),
+        terms.latency,
+    )
+    source = RecordSource(records, tick=feed.market.tick, lot=feed.market.lot)
+    return stream_tape(source, making)
 
 
 def compat_engine(feed: Feed) -> Engine:
     """Return compatibility mode."""
     terms = terms_of(feed, QUEUE)
 
-    def build(told: Feed, interval_ms: int) -> Road:
-        return compat_road(tape_of(told, interval_ms, terms), terms)
+    def build(records: Any, interval_ms: int) -> Road:
+        return compat_road(streamed(feed, records, interval_ms, terms), terms)
 
     def batch(road: Road, rows: F8, threads: int) -> F8:
         return compat(road, rows, terms, threads=threads)
@@ -120,7 +136,6 @@ def setup_of(feed: Feed) -> Setup:
     scale[SCALE_MAKER_FEE] = round(market.maker_fee * UNITS)
     return Setup(
         scale=scale,
-        delays=delays_of(terms_of(feed, QUEUE).latency),
         model=fill_model(),
         limits=limit_settings(capital_units=CAPITAL * UNITS),
         policy=policy_settings(capital=float(CAPITAL)),
@@ -135,8 +150,8 @@ def default_engine(feed: Feed) -> Engine:
     setup = setup_of(feed)
     terms = terms_of(feed, QUEUE)
 
-    def build(told: Feed, interval_ms: int) -> Tape:
-        return tape_of(told, interval_ms, terms)
+    def build(records: Any, interval_ms: int) -> Tape:
+        return streamed(feed, records, interval_ms, terms)
 
     def batch(tape: Tape, rows: F8, threads: int) -> F8:
         last = len(tape.steps)
@@ -167,26 +182,21 @@ class Rival:
         return float(self.peer.ask({"run": run})["cpu_s"])
 
 
-def decoded(feed: Feed, records: Any) -> Feed:
-    """Return the feed with its events decoded anew from records."""
-    events = decode(records, tick=feed.market.tick, lot=feed.market.lot)
-    return Feed(feed.market, feed.path, events)
-
-
-def warm_up(engine: Engine, feed: Feed, rival: Rival) -> None:
+def warm_up(engine: Engine, feed: Feed, rival: Rival, records: Any) -> None:
     """Make every first call of both engines, on all signatures."""
     rows = engine.candidates(feed, 2)
-    engine.batch(engine.tape(feed, 30_000), rows, 2)
-    engine.batch(engine.tape(feed, 30_000), rows, 1)
+    made = engine.tape(records, 30_000)
+    engine.batch(made, rows, 2)
+    engine.batch(made, rows, 1)
     rival.seconds(30_000, 0)
 
 
 def time_warm(
-    engine: Engine, feed: Feed, rival: Rival, *, interval_ms: int, runs: int, bars: Ratios
+    engine: Engine, rival: Rival, records: Any, *, interval_ms: int, runs: int, bars: Ratios
 ) -> Ratios:
     """Time single candidates on a tape that is there, each next to the peer's run of it."""
-    made = engine.tape(feed, interval_ms)
-    rows = engine.candidates(feed, runs)
+    made = engine.tape(records, interval_ms)
+    rows = engine.candidates(rival.feed, runs)
     engine.batch(made, rows[:2], 1)
     for index in range(runs):
         theirs = rival.seconds(interval_ms, index)
@@ -195,15 +205,12 @@ def time_warm(
     return bars
 
 
-def time_cold(
-    engine: Engine, feed: Feed, rival: Rival, records: Any, *, repeats: int, bars: Ratios
-) -> Ratios:
+def time_cold(engine: Engine, rival: Rival, records: Any, *, repeats: int, bars: Ratios) -> Ratios:
     """Time one candidate from the 64-byte records on: decode, tape, run."""
-    rows = engine.candidates(feed, repeats)
+    rows = engine.candidates(rival.feed, repeats)
 
     def work(index: int) -> None:
-        fresh = decoded(feed, records)
-        engine.batch(engine.tape(fresh, 100), rows[index : index + 1], 1)
+        engine.batch(engine.tape(records, 100), rows[index : index + 1], 1)
 
     for index in range(repeats):
         theirs = rival.seconds(100, index)
@@ -219,7 +226,7 @@ def time_sweep(
     rows = engine.candidates(feed, SWEEP)
 
     def work() -> None:
-        engine.batch(engine.tape(decoded(feed, records), 100), rows, 1)
+        engine.batch(engine.tape(records, 100), rows, 1)
 
     for _ in range(repeats):
         ours, _ = timed(work)
@@ -227,9 +234,9 @@ def time_sweep(
     return bars
 
 
-def time_threads(engine: Engine, feed: Feed, *, repeats: int, bars: Ratios) -> Ratios:
+def time_threads(engine: Engine, feed: Feed, records: Any, *, repeats: int, bars: Ratios) -> Ratios:
     """Time the sweep's candidates on two threads and on one, in wall seconds, in turn."""
-    made = engine.tape(feed, 100)
+    made = engine.tape(records, 100)
     rows = engine.candidates(feed, SWEEP)
     for _ in range(repeats):
         walls = []
@@ -241,9 +248,9 @@ def time_threads(engine: Engine, feed: Feed, *, repeats: int, bars: Ratios) -> R
     return bars
 
 
-def time_flat(engine: Engine, feed: Feed) -> dict[int, float]:
+def time_flat(engine: Engine, feed: Feed, records: Any) -> dict[int, float]:
     """Return CPU ms a candidate by the size of the batch; the candidates are the same eight."""
-    made = engine.tape(feed, 100)
+    made = engine.tape(records, 100)
     eight = engine.candidates(feed, 8)
     found = {}
     for count in (8, 64, 256, 1024):
