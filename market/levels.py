@@ -1,12 +1,11 @@
-"""Reads the level histories of a tape: what a price held after so many events, and since.
+"""Finds a place in the level histories of a tape: segment, level, row.
 
-A level's rows are found by two binary searches, so they are looked up only when something of ours
-depends on them. Nothing here knows our orders: see `tape_fills.py`.
+Each is a search through memory that is not at hand, so a level is looked up only when something
+of ours depends on it. What is read there is `stream.py` and `tape_fills.py`.
 """
 
 from market.jit import kernel
 from market.layout import (
-    LEVEL_SIDE_SHIFT,
     SEGMENT_EVENT,
     SEGMENT_KEY,
     SEGMENT_KEY_END,
@@ -32,17 +31,15 @@ def find_segment(segments: I8, event: int, hint: int) -> int:
 
 
 @kernel
-def find_key(level_keys: I4, segments: I8, segment: int, row: int, column: int) -> int:
+def find_key(level_keys: I4, segments: I8, segment: int, key: int) -> int:
     """Return the place of a level's key in a segment, or of the first greater one.
 
     Args:
         level_keys: i4[keys].
         segments: i8[segments, SEGMENT_COLUMNS].
         segment: which one.
-        row: BID_ROW or ASK_ROW.
-        column: of the book's window, >= 0.
+        key: row << LEVEL_SIDE_SHIFT | column.
     """
-    key = row << LEVEL_SIDE_SHIFT | column
     low = segments[segment, SEGMENT_KEY]
     high = segments[segment, SEGMENT_KEY_END]
     while low < high:

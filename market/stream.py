@@ -11,10 +11,9 @@ from market.jit import kernel
 from market.layout import (
     LEVEL_SHIFT,
     LEVEL_SIDE_SHIFT,
-    SEGMENT_END,
-    SEGMENT_KEY,
     SEGMENT_KEY_END,
 )
+from market.levels import find_key, find_segment, rows_before
 from market.types import I4, I8
 
 
@@ -38,51 +37,6 @@ class Stream(NamedTuple):
 
 
 @kernel
-def find_segment(stream: Stream, event: int) -> int:
-    """Return the segment that holds an event; the number of segments when none does yet."""
-    low = 0
-    high = stream.segments.shape[0]
-    while low < high:
-        middle = (low + high) // 2
-        if stream.segments[middle, SEGMENT_END] > event:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@kernel
-def find_level(stream: Stream, segment: int, key: int) -> int:
-    """Return the row of `level_keys` with a key in a segment; -1 when the level is unused in it."""
-    low = stream.segments[segment, SEGMENT_KEY]
-    high = stream.segments[segment, SEGMENT_KEY_END]
-    end = high
-    while low < high:
-        middle = (low + high) // 2
-        if stream.level_keys[middle] >= key:
-            high = middle
-        else:
-            low = middle + 1
-    if low < end and stream.level_keys[low] == key:
-        return int(low)
-    return -1
-
-
-@kernel
-def rows_before(stream: Stream, level: int, cut: int) -> int:
-    """Return the row after a level's last one before a cut; its first row when there is none."""
-    low = stream.level_starts[level]
-    high = stream.level_starts[level + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if stream.level_events[middle] >= cut:
-            high = middle
-        else:
-            low = middle + 1
-    return int(low)
-
-
-@kernel
 def lots_at(stream: Stream, row: int, column: int, cut: int) -> int:
     """Return the lots that a level holds after the first `cut` events.
 
@@ -92,13 +46,15 @@ def lots_at(stream: Stream, row: int, column: int, cut: int) -> int:
         column: of the window; outside of it there are no lots.
         cut: >= 0.
     """
-    segment = find_segment(stream, cut - 1)
-    if cut <= 0 or segment >= stream.segments.shape[0] or column < 0:
+    segment = find_segment(stream.segments, cut - 1, 0)
+    if segment < 0 or column < 0:
         return 0
-    level = find_level(stream, segment, (row << LEVEL_SIDE_SHIFT) | column)
-    if level < 0:
+    key = (row << LEVEL_SIDE_SHIFT) | column
+    place = find_key(stream.level_keys, stream.segments, segment, key)
+    if place == stream.segments[segment, SEGMENT_KEY_END] or stream.level_keys[place] != key:
         return 0
-    place = rows_before(stream, level, cut)
-    if place == stream.level_starts[level]:
+    first = stream.level_starts[place]
+    end = rows_before(stream.level_events, first, stream.level_starts[place + 1], cut)
+    if end == first:
         return 0
-    return int(stream.level_lots[place - 1] >> LEVEL_SHIFT)
+    return int(stream.level_lots[end - 1] >> LEVEL_SHIFT)

@@ -84,8 +84,8 @@ def open_level(stream: Stream, orders: I8, slot: int, segment: int) -> None:
     orders[slot, ORDER_ROW_END] = 0
     if segment < 0 or column < 0 or column >> LEVEL_SIDE_SHIFT != 0:
         return
-    place = find_key(stream.level_keys, stream.segments, segment, row, column)
     key = row << LEVEL_SIDE_SHIFT | column
+    place = find_key(stream.level_keys, stream.segments, segment, key)
     if place < stream.segments[segment, SEGMENT_KEY_END] and stream.level_keys[place] == key:
         orders[slot, ORDER_ROW] = stream.level_starts[place]
         orders[slot, ORDER_ROW_END] = stream.level_starts[place + 1]
@@ -171,8 +171,8 @@ def take_levels(
     limit = orders[slot, ORDER_PRICE_TICKS]
     segment = find_segment(segments, cut - 1, meter[METER_SEGMENT])
     if segment >= 0 and NO_BID < best < NO_ASK and best >= stream.base[0]:
-        column = best - stream.base[0]
-        place = find_key(stream.level_keys, segments, segment, row, column)
+        key = row << LEVEL_SIDE_SHIFT | (best - stream.base[0])
+        place = find_key(stream.level_keys, segments, segment, key)
         while segments[segment, SEGMENT_KEY] <= place < segments[segment, SEGMENT_KEY_END]:
             key = stream.level_keys[place]
             price = stream.base[0] + (key & ((1 << LEVEL_SIDE_SHIFT) - 1))

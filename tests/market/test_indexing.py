@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from market import layout
 from market.indexer import Indexer
 from market.latency import DelayLine
-from market.stream import find_segment, lots_at
+from market.levels import find_segment
+from market.stream import lots_at
 from tests.twins.stream import Exchange
 
 BASE, WIDTH, INTERVAL, STEPS = 90, 24, 4, 12
@@ -117,7 +118,7 @@ def test_a_stream_says_what_all_events_say(rows, drawn, stops, segment_rows):
     steps_ns = INTERVAL * np.arange(1, STEPS + 1)
     assert (stream.frames == slow.frames(steps_ns.tolist(), stream.delays.tolist())).all()
     known = slow.cut(end)[0]
-    assert len(stream.segments) == find_segment(stream, known)
+    assert find_segment(stream.segments, known - 1, 0) == len(stream.segments) - 1
     for cut in range(known + 1):
         for row in (layout.BID_ROW, layout.ASK_ROW):
             for column in range(-1, WIDTH + 1):
