@@ -48,6 +48,7 @@ from market.refresh import (
     HELD_FRESH,
     HELD_HALF_TICKS,
     HELD_KEPT,
+    HELD_LACKS,
     HELD_LEVELS,
     HELD_MAX_LOTS,
     HELD_ORDER_LOTS,
@@ -55,6 +56,7 @@ from market.refresh import (
     HELD_PULLED_BID,
     HELD_PULLS,
     HELD_REDUCED,
+    HELD_STRAYS,
     cancel_rest,
     keep_orders,
     place_missing,
@@ -146,6 +148,8 @@ def start_pass(reducing: bool, ladder: I8, own_meter: I8, guard_state: I8) -> No
         clear_ladder(ladder)
         survey_ladder(ladder, guard_state)
     guard_state[HELD_REDUCED] = 1 if reducing else 0
+    guard_state[HELD_LACKS] = 0
+    guard_state[HELD_STRAYS] = 0
     if guard_state[HELD_FRESH] != 0:
         guard_state[HELD_FRESH] = 0
         own_meter[OWN_METER_HIGHEST_BID] = NO_ASK

@@ -22,6 +22,9 @@ from market.layout import (
     LEDGER_QUOTE,
     OWN_CANCELLING,
     OWN_STATE,
+    REPORT_ACCEPTED,
+    REPORT_CANCEL_REJECTED,
+    REPORT_CANCELLED,
     REPORT_EXCH_NS,
     REPORT_FILL,
     REPORT_KIND,
@@ -130,6 +133,24 @@ def hear(now_ns: int, account: Account, exchange: Exchange, setup: Setup, record
 
 
 @inlined_kernel
+def only_mild(now_ns: int, exchange: Exchange) -> bool:
+    """Return whether every report that is visible by now leaves the guard's answer as it is.
+
+    That an order rests, or that its cancel was obeyed or came too late, does.
+    """
+    reports = exchange.reports
+    meter = exchange.meter
+    for read in range(meter[METER_READ], meter[METER_WRITTEN]):
+        place = read % reports.shape[0]
+        if reports[place, REPORT_VISIBLE_NS] > now_ns:
+            break
+        kind = reports[place, REPORT_KIND]
+        if kind not in (REPORT_ACCEPTED, REPORT_CANCELLED, REPORT_CANCEL_REJECTED):
+            return False
+    return True
+
+
+@inlined_kernel
 def book_fill(row: I8, account: Account, setup: Setup, records: Records) -> None:
     """Book a fill in the ledger and write it down."""
     filled = records.filled
@@ -174,8 +195,10 @@ def send(
     exchange: Exchange,
     setup: Setup,
     records: Records,
-) -> None:
+) -> int:
     """Judge the first `count` actions, send what may be sent, write each down.
+
+    Returns how many were refused.
 
     The answers are those of `strategy.judge`; what our open orders tie up is summed once and
     carried on from place to place.
@@ -194,6 +217,7 @@ def send(
     if spot:
         free -= tied_quote(own, own_meter, scale)
     near = 0
+    refused = 0
     for index in range(count):
         action = account.actions[index]
         code = APPROVED
@@ -213,6 +237,7 @@ def send(
             sent = (step, now_ns, delays)
             order_id, code = place(action, *sent, *money, account, exchange, setup)
             if code != APPROVED:
+                refused += 1
                 records.counts[COUNT_REFUSED + code] += 1
             elif side == BUY:
                 bids += lots
@@ -220,6 +245,7 @@ def send(
             else:
                 asks += lots
         write_down(action, now_ns, order_id, code, records)
+    return refused
 
 
 @inlined_kernel

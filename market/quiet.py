@@ -1,9 +1,10 @@
 """Walks the quiet steps of a replay: those at which nothing of ours can change but the mark.
 
-After a step at which the guard asked for nothing, and with nothing of ours on its way, the next
-steps can only repeat it: no report comes, and the guard, asked the same, answers the same. What
-can end the quiet is known beforehand as bounds on what the market shows; a step that breaks one,
-or might, is lived through in full. What is walked leaves every byte as full steps would have.
+When the guard asked for nothing, or all it asked for is on its way and leaves nothing to be wished,
+it would answer the next steps with nothing as well, until a fill or a refusal is heard or the
+market shows it something else. That is known beforehand as bounds on what the market shows; a step
+that breaks one, or might, is lived through in full. What is walked leaves every byte as full steps
+would have.
 """
 
 import math
@@ -46,10 +47,10 @@ from market.layout import (
     NO_ASK,
     NO_BID,
     OWN_PRICE_TICKS,
+    OWN_REMAINING,
     OWN_SIDE,
     SCALE_LOT,
     SCALE_TICK_LOT,
-    STEP_NOW_NS,
     UNITS,
 )
 from market.ledger import DAY_NS, position_lots, value
@@ -89,9 +90,11 @@ STILL_PULL_ASK = 11
 STILL_FALL = 12  # quote units: falling so far from the peak, or
 STILL_LOSS = 13  # losing so much since the day's opening, changes the state of risk
 STILL_STOP = 14  # the step after the last that may be quiet
-STILL_HIT = 15  # 1: the walk ended only because a hit may be ours
+STILL_HIT = 15  # 1: the look ahead ended only because a hit may be ours
 STILL_MET = 16  # a step whose hits have met our orders already
-STILL_COLUMNS = 17
+STILL_BIDS = 17  # lots of our open bids, and asks
+STILL_ASKS = 18
+STILL_COLUMNS = 19
 
 MARGIN = 1e-9
 """Share by which bounds in floating point are drawn in; the full step then judges exactly."""
@@ -100,10 +103,7 @@ STOP_FAR = 1 << 61
 
 @inlined_kernel
 def is_still(account: Account, skim: Skim, step: int) -> bool:
-    """Return whether the step after `step`, lived through without an action, may be quiet.
-
-    The caller has seen that nothing of ours is on its way or unheard.
-    """
+    """Return whether the steps after `step` may be quiet, as far as market and limits go."""
     risk = account.risk
     if skim.state[step] == STATE_UNSOUND or account.ledger[LEDGER_MARK] == 0:
         return False
@@ -116,21 +116,32 @@ def is_still(account: Account, skim: Skim, step: int) -> bool:
 
 
 @inlined_kernel
-def bound_market(step: int, skim: Skim, account: Account, guarding: F8, still: I8) -> None:
-    """Write the bounds within which the guard, asked again, sees the same prices wanted."""
+def note_open(account: Account, skim: Skim, still: I8) -> None:
+    """Note the lots and the best prices of our open orders, those on their way included."""
     own = account.own
-    guard_state = account.guard_state
-    base = skim.base[0]
     best_bid = NO_BID
     best_ask = NO_ASK
+    bids = 0
+    asks = 0
     for index in range(account.own_meter[OWN_METER_COUNT]):
         price = own[index, OWN_PRICE_TICKS]
         if own[index, OWN_SIDE] == BUY:
             best_bid = max(best_bid, price)
+            bids += own[index, OWN_REMAINING]
         else:
             best_ask = min(best_ask, price)
-    still[STILL_BEST_BID] = near(best_bid, base)
-    still[STILL_BEST_ASK] = near(best_ask, base)
+            asks += own[index, OWN_REMAINING]
+    still[STILL_BIDS] = bids
+    still[STILL_ASKS] = asks
+    still[STILL_BEST_BID] = near(best_bid, skim.base[0])
+    still[STILL_BEST_ASK] = near(best_ask, skim.base[0])
+
+
+@inlined_kernel
+def bound_market(step: int, skim: Skim, account: Account, guarding: F8, still: I8) -> None:
+    """Write the bounds within which the guard, asked again, sees the same prices wanted."""
+    guard_state = account.guard_state
+    base = skim.base[0]
     still[STILL_STATE] = skim.state[step]
     still[STILL_BID_LOW] = -COLUMN_FAR
     still[STILL_BID_HIGH] = COLUMN_FAR
@@ -226,7 +237,7 @@ def stop_before(
 def prepare(
     step: int,
     last: int,
-    step_row: I8,
+    now_ns: int,
     interval_ns: int,
     skim: Skim,
     account: Account,
@@ -236,7 +247,6 @@ def prepare(
     """Write all bounds of the quiet that may follow `step`."""
     bound_market(step, skim, account, setup.guarding, still)
     bound_account(skim, account, setup, still)
-    now_ns = step_row[STEP_NOW_NS]
     still[STILL_STOP] = stop_before(step, last, now_ns, interval_ns, account, setup)
 
 
@@ -251,13 +261,13 @@ def slope(units: int, scale: I8) -> int:
 
 
 @inlined_kernel
-def look_ahead(first: int, skim: Skim, still: I8) -> int:
-    """Return the first step from `first` on whose market breaks a bound, or may hit us.
+def look_ahead(first: int, last: int, skim: Skim, still: I8) -> int:
+    """Return the first of steps [first, last) whose market breaks a bound or may hit us, or `last`.
 
     STILL_HIT is written; the hits of step STILL_MET are known not to fill us.
     """
     still[STILL_HIT] = 0
-    for step in range(first, still[STILL_STOP]):
+    for step in range(first, last):
         if not within(step, skim, still):
             return step
         near_us = (
@@ -266,7 +276,7 @@ def look_ahead(first: int, skim: Skim, still: I8) -> int:
         if near_us and step != still[STILL_MET]:
             still[STILL_HIT] = 1
             return step
-    return int(still[STILL_STOP])
+    return last
 
 
 @inlined_kernel
@@ -296,8 +306,6 @@ def walk(
     skim: Skim,
     ledger: I8,
     scale: I8,
-    bids: int,
-    asks: int,
     still: I8,
     out: F8,
 ) -> int:
@@ -306,6 +314,8 @@ def walk(
     It ends earlier, before a step at which a limit of the account may be crossed. The arguments
     are those of `replay_step.add_step`, whose arithmetic this repeats with its figures at hand.
     """
+    bids = still[STILL_BIDS]
+    asks = still[STILL_ASKS]
     base = 2 * skim.base[0]
     per_half = slope(ledger[LEDGER_BASE], scale)
     per_target = slope(ledger[LEDGER_TARGET], scale)

@@ -57,7 +57,9 @@ HELD_WITHHELD = 8  # places withheld because they could have matched one of ours
 HELD_REDUCED = 9  # 1: the ladder is that of a reduction
 HELD_DEPTH = 10  # of [side]: rows of the ladder up to the last one with lots
 HELD_BEST = 12  # of [side]: its best price; NO_BID and NO_ASK when nothing is wanted
-HELD_KEPT = 14  # scratch, of an own order: 1 + the level that it stays at, 0 when it goes
+HELD_LACKS = 14  # scratch, 1: some level still misses lots after this pass
+HELD_STRAYS = 15  # scratch, 1: some order was kept at a level that is not its own
+HELD_KEPT = 16  # scratch, of an own order: 1 + the level that it stays at, 0 when it goes
 HELD_LIST = HELD_KEPT + ORDERS_MAX  # scratch, rows of the own orders that may stay on a side
 HELD_MISSING = HELD_LIST + ORDERS_MAX  # scratch, lots still wanted by [side, level]
 HELD_PRICE = HELD_MISSING + 2 * LEVELS_MAX  # scratch, wanted price by [side, level]
@@ -143,6 +145,7 @@ def keep_orders(
             if kept != 0:
                 want_levels(side, step_row, ladder, own_meter, guard_state)
                 return choose_anew(start, depth, listed, tolerance, own, guard_state)
+            guard_state[HELD_STRAYS] = 1
             guard_state[HELD_KEPT + index] = 1 + level
             guard_state[HELD_MISSING + slot] -= own[index, OWN_REMAINING]
         missing = missing or guard_state[HELD_MISSING + slot] != 0
@@ -163,6 +166,7 @@ def choose_anew(
     start: int, depth: int, listed: int, tolerance: int, own: I8, guard_state: I8
 ) -> bool:
     """Choose level by level, as `keep_orders` says, among the listed orders."""
+    guard_state[HELD_STRAYS] = 1
     for place in range(listed):
         guard_state[HELD_KEPT + guard_state[HELD_LIST + place]] = 0
     missing = False
@@ -243,10 +247,14 @@ def place_missing(
         actions[count, ACTION_LOTS] = lots
         actions[count, ACTION_LEVEL] = level
         actions[count, ACTION_TAKER] = 0
+        guard_state[HELD_MISSING + start + level] -= lots
         count += 1
         slots -= 1
         room -= lots
         free -= cost_units(price, lots, scale) if side == BUY else lots * scale[SCALE_LOT]
+    for level in range(guard_state[HELD_DEPTH + row]):
+        if guard_state[HELD_MISSING + start + level] > 0:
+            guard_state[HELD_LACKS] = 1
     return count
 
 

@@ -2,12 +2,23 @@
 
 from market.account import Account, Exchange, Setup
 from market.jit import inlined_kernel, kernel
-from market.layout import LEDGER_MARK, NEVER, STEP_NOW_NS, UNITS
+from market.layout import LEDGER_MARK, NEVER, REPORT_VISIBLE_NS, STEP_NOW_NS, UNITS
 from market.order_lines import METER_NEXT_NS, METER_OVERFLOW, METER_READ, METER_WRITTEN
-from market.own import both_open_lots
-from market.post import hear, send
-from market.quiet import STILL_HIT, STILL_MET, is_still, look_ahead, prepare, walk
-from market.refresh import HELD_WITHHELD
+from market.post import hear, only_mild, send
+from market.quiet import (
+    STILL_ASKS,
+    STILL_BIDS,
+    STILL_HIT,
+    STILL_MET,
+    STILL_STOP,
+    is_still,
+    look_ahead,
+    note_open,
+    prepare,
+    walk,
+    within,
+)
+from market.refresh import HELD_LACKS, HELD_STRAYS, HELD_WITHHELD
 from market.reopening import reopen_account, reopen_exchange
 from market.replay_step import (
     REPLAY_EXPOSURE,
@@ -47,7 +58,7 @@ def run_steps(
     guard_state = account.guard_state
     out[REPLAY_PEAK] = -1e300
     tally(account, counts, scale, -1.0, out)
-    bids, asks = both_open_lots(account.own, account.own_meter)
+    note_open(account, rows.skim, still)
     unmarked = ledger[LEDGER_MARK] == 0
     still[STILL_MET] = -1
     step = first
@@ -62,21 +73,23 @@ def run_steps(
         withheld = guard_state[HELD_WITHHELD]
         count = think(row, rows.views[step], rows.plans[step], account, setup, parameters, 0)
         withheld = guard_state[HELD_WITHHELD] - withheld
+        refused = 0
         if count > 0:
             delays = rows.stream.delays[step]
-            send(count, step, row, delays, account, exchange, setup, records)
+            refused = send(count, step, row, delays, account, exchange, setup, records)
         if heard or count > 0:
-            bids, asks = both_open_lots(account.own, account.own_meter)
+            note_open(account, rows.skim, still)
         if unmarked and ledger[LEDGER_MARK] != 0:
             out[REPLAY_NET] -= excess_units(ledger, scale) / UNITS
             unmarked = False
-        add_step(ledger, bids, asks, scale, out)
+        add_step(ledger, still[STILL_BIDS], still[STILL_ASKS], scale, out)
         if now_ns % setup.cycle[0] == 0:
             note_equity(now_ns, account, scale, records)
         step += 1
-        if count == 0 and step < last and nothing_waits(exchange.meter):
+        served = refused == 0 and guard_state[HELD_LACKS] == 0 and guard_state[HELD_STRAYS] == 0
+        if step < last and (served or (count == 0 and nothing_waits(exchange.meter))):
             step = rest(
-                step, last, rows, account, exchange, setup, bids, asks, withheld, still, out
+                step, last, served, withheld, rows, account, exchange, setup, records, still, out
             )
     tally(account, counts, scale, 1.0, out)
     steps_count = max(1.0, out[REPLAY_STEPS])
@@ -99,50 +112,72 @@ def nothing_waits(meter: I8) -> bool:
 
 
 @inlined_kernel
+def next_event(meter: I8, reports: I8) -> int:
+    """Return when something of ours happens next: an arrival there, or a report that is heard."""
+    event_ns = meter[METER_NEXT_NS]
+    if meter[METER_READ] < meter[METER_WRITTEN]:
+        place = meter[METER_READ] % reports.shape[0]
+        event_ns = min(event_ns, reports[place, REPORT_VISIBLE_NS])
+    return int(event_ns)
+
+
+@inlined_kernel
 def rest(
     first: int,
     last: int,
+    served: bool,
+    withheld: int,
     rows: Rows,
     account: Account,
     exchange: Exchange,
     setup: Setup,
-    bids: int,
-    asks: int,
-    withheld: int,
+    records: Records,
     still: I8,
     out: F8,
 ) -> int:
     """Live through the quiet steps from `first` on, if any; return the first full one.
 
     Args:
-        first: the step after one without actions, after which nothing of ours waits.
+        first: the step after a full one.
         last: at most this step is returned.
+        served: whether all that the guard wanted there stands or is on its way; if not, it asked
+            for nothing and nothing of ours waits.
+        withheld: places that it withheld; it does so at every quiet step.
         rows: of the tape.
         account: as that step left it.
         exchange: the same.
         setup: unchanged.
-        bids: lots of our open bids.
-        asks: the same of asks.
-        withheld: places that the guard withheld at that step; it does so at every quiet one.
-        still: i8[STILL_COLUMNS], scratch.
+        records: of the candidate.
+        still: i8[STILL_COLUMNS].
         out: f8[REPLAY_COLUMNS].
     """
     skim = rows.skim
     if skim.state.shape[0] == 0 or not is_still(account, skim, first - 1):
         return first
-    before = rows.steps[first - 1]
-    interval_ns = rows.steps[first, STEP_NOW_NS] - before[STEP_NOW_NS]
-    prepare(first - 1, last, before, interval_ns, skim, account, setup, still)
+    begin_ns = rows.steps[first - 1, STEP_NOW_NS]
+    interval_ns = rows.steps[first, STEP_NOW_NS] - begin_ns
+    prepare(first - 1, last, begin_ns, interval_ns, skim, account, setup, still)
     step = first
     while True:
-        end = look_ahead(step, skim, still)
-        step = walk(step, end, skim, account.ledger, setup.scale, bids, asks, still, out)
-        if step < end or still[STILL_HIT] == 0:
+        stop = still[STILL_STOP]
+        event_ns = next_event(exchange.meter, exchange.reports)
+        if event_ns <= begin_ns + (stop - first) * interval_ns:
+            stop = max(step, first - 1 - (begin_ns - event_ns) // interval_ns)
+        end = look_ahead(step, stop, skim, still)
+        step = walk(step, end, skim, account.ledger, setup.scale, still, out)
+        due = end == stop and stop < still[STILL_STOP]
+        if step < end or (not (due and within(step, skim, still)) and still[STILL_HIT] == 0):
             break
-        meet(step, rows, exchange, setup)
-        still[STILL_MET] = step
-        if not nothing_waits(exchange.meter):
+        if still[STILL_MET] != step:
+            meet(step, rows, exchange, setup)
+            still[STILL_MET] = step
+        now_ns = begin_ns + (step - first + 1) * interval_ns
+        if not (nothing_waits(exchange.meter) or (served and only_mild(now_ns, exchange))):
             break
+        if exchange.meter[METER_READ] < exchange.meter[METER_WRITTEN] and hear(
+            now_ns, account, exchange, setup, records
+        ):
+            note_open(account, skim, still)
     account.guard_state[HELD_WITHHELD] += withheld * (step - first)
     return step
 

@@ -28,6 +28,7 @@ from market.layout import (
 )
 from market.policy import policy_settings
 from market.queueing import fill_model
+from market.refresh import HELD_LACKS
 from market.replay import replay, replay_one
 from market.replay_step import (
     COUNT_REPORTS,
@@ -134,15 +135,17 @@ candidates = st.tuples(
 
 
 def assert_same(one, other):
-    """Every array of two records, to the last byte."""
+    """Every array of two records, to the last byte; of the guard's all but its scratch."""
     for name in ("placed", "filled", "heard", "equity", "counts", "figures"):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
     for name in one.account._fields:
         left, right = getattr(one.account, name), getattr(other.account, name)
+        if name == "guard_state":
+            left, right = left[:HELD_LACKS], right[:HELD_LACKS]
         assert left.tobytes() == right.tobytes(), name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tape=markets(), setup=setups(), candidate=candidates, cut=st.integers(0, 40))
 def test_a_quiet_step_changes_what_a_full_one_would(tape, setup, candidate, cut):
     """Orders, fills, figures and the account itself, whatever the market and the settings."""
