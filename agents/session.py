@@ -37,6 +37,7 @@ from market.layout import (
 from market.policy import policy_settings
 from market.queueing import FIFO, MODEL_KIND, MODEL_NAMES, fill_model
 from market.tape import TapeBuilder, cut, grid_of
+from market.tape_sides import Making
 from market.types import F8, I8
 from protocol.codec import describe
 from protocol.errors import SettingsError
@@ -68,16 +69,34 @@ class Session:
     observer: F8
     baseline: QuoteParameters
 
-    def tape_builder(self) -> TapeBuilder:
-        """Return a builder at the beginning of the recording."""
+    def making(self) -> Making:
+        """Return how the tape of this session is made."""
         executor = self.settings.executor
-        return TapeBuilder(
-            self.events,
+        return Making(
             interval_ns=executor.guard_interval_ns,
             cycle_ns=executor.cycle_ns,
             settings=self.observer,
             latency=latency_of(self.settings),
         )
+
+    def tape_builder(self) -> TapeBuilder:
+        """Return a builder at the beginning of the recording."""
+        making = self.making()
+        return TapeBuilder(
+            self.events,
+            interval_ns=making.interval_ns,
+            cycle_ns=making.cycle_ns,
+            settings=making.settings,
+            latency=making.latency,
+        )
+
+    @property
+    def until_ns(self) -> int | None:
+        """The time at which the recording was cut; None when all of it is used."""
+        feed = self.settings.feed
+        if feed.hours is None and feed.path is not None:
+            return None
+        return self.last_ns + self.settings.executor.guard_interval_ns - 1
 
     def boundaries(self) -> list[int]:
         """Return the venue times of all tuning boundaries."""

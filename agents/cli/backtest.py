@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agents.backtest.document import Chosen
     from agents.backtest.sweep import Span, Sweep
     from agents.session import Session
+    from market.tape import Tape
 
 FLAGS = {
     "feed.path": "--feed",
@@ -40,8 +41,8 @@ FLAGS = {
 LEFT_OUT = ("parameters.", "optimizer.", "coordinator.", "bus.", "run.", "seed")
 """Settings that a backtest does not look at, or that its command names anyway."""
 SLICES = 6
-ADVANCE_NS = 3600 * 10**9
-"""The tape is built an hour at a time, so that progress shows and Ctrl-C is heard."""
+TAPES = "tapes"
+"""Folder of the tapes that are kept between runs, in the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def _backtest(loaded: Loaded[Settings], request: Request, talk: Talk) -> int:
     from agents.session import open_session
 
     session = open_session(loaded.settings)
-    span = span_of(session, build_tape(session, talk))
+    span = span_of(session, tape_of(session, talk))
     candidates = candidates_of(request, session, span)
     sweep = Sweep(span, session, candidates.sets)
     threads = request.threads or len(os.sched_getaffinity(0))
@@ -175,15 +176,19 @@ def told(talk: Talk, what: str) -> Callable[[int, int], None]:
     return tell
 
 
-def build_tape(session: "Session", talk: Talk) -> Any:
-    """Return the whole tape of a session."""
-    builder = session.tape_builder()
-    begin = builder.first_ns
-    length = max(1, session.last_ns - begin)
-    for now_ns in range(begin, session.last_ns, ADVANCE_NS):
-        builder.advance(now_ns)
-        talk("reading the recording", (now_ns - begin) / length)
-    return builder.advance(session.last_ns)
+def tape_of(session: "Session", talk: Talk) -> "Tape":
+    """Return the tape of a session: kept from an earlier run, or made and kept."""
+    from agents.session import feed_path
+    from exchange.tapes import open_tape
+
+    return open_tape(
+        feed_path(session.settings),
+        session.making(),
+        until_ns=session.until_ns,
+        store=session.settings.data / TAPES,
+        progress=lambda read, expected: talk("reading the recording", read / max(1, expected)),
+        tell=say,
+    )
 
 
 def candidates_of(request: Request, session: "Session", span: "Span") -> "Candidates":

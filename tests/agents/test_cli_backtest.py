@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from agents.backtest.document import look
+from agents.backtest.sweep import span_of
 from agents.cli.backtest import Request, reproduction
 from agents.cli.flags import resolve
+from agents.session import open_session
 from tests.agents.command_line import Process, short_day, told
 
 WARM = ("--set", "executor.warmup_s=60")
@@ -38,10 +41,10 @@ def run(data):
         each.close()
 
 
-def found(data, *arguments):
+def found(data, *arguments, folder=""):
     """The JSON document of a backtest that was given in this process."""
     code, text = told(
-        data, "backtest", "--feed", data / "half.npz", *WARM, "--json", *arguments
+        data / folder, "backtest", "--feed", data / "half.npz", *WARM, "--json", *arguments
     )  # fmt: skip
     assert code == 0, text
     return json.loads(text[text.index("{") :])
@@ -113,6 +116,32 @@ def test_figures_do_not_depend_on_threads(data):
     """Bit for bit, however many work."""
     documents = [found(data, "--random", 40, "--threads", threads) for threads in (1, 3)]
     assert documents[0] == documents[1]
+
+
+@pytest.mark.parametrize("cut", [(), ("--hours", 0.4), ("--start", "2025-01-01T00:07:00Z")])
+def test_the_kept_tape_gives_what_the_executors_tape_gives(data, cut):
+    """Made, kept, or made step by step as the live executor does: the same figures."""
+    flags = {"feed.path": data / "half.npz", "executor.warmup_s": 60, "data": data / "other"}
+    flags |= dict(zip(("feed.hours" if "--hours" in cut else "feed.start",), cut[1:], strict=False))
+    session = open_session(resolve(None, None, flags).settings)
+    span = span_of(session, session.tape_builder().advance(session.last_ns))
+    lived = look(span, session, session.baseline, trials=1)
+    for _ in range(2):
+        document = found(data, *cut, folder="other")
+        assert document["first_row"] == json.loads(json.dumps(lived.figures))
+    assert len(list((data / "other" / "tapes").glob("*.tape"))) > 0
+
+
+def test_a_damaged_tape_is_made_anew(data):
+    """One line says so, and the figures are the same."""
+    first = found(data, folder="hurt")
+    (path,) = (data / "hurt" / "tapes").glob("*.tape")
+    path.write_bytes(path.read_bytes()[:-5000])
+    given = ("--feed", data / "half.npz", *WARM, "--json")
+    code, text = told(data / "hurt", "backtest", *given)
+    assert code == 0
+    assert "is made anew" in text
+    assert json.loads(text[text.index("{") :]) == first
 
 
 def test_rows_are_sorted_by_the_figure_asked_for(data):
@@ -240,14 +269,14 @@ def test_a_wrong_request_is_one_line(data, arguments, code, says):
 
 def test_ctrl_c_shows_what_is_known_and_ends_with_130(run):
     """A person who has seen enough gets the table of what was tried."""
-    process = run("--random", 3000)
+    process = run("--random", 30_000, "--guard-interval", 100)
     process.read_until("trying sets")
     process.send(signal.SIGINT)
     code, out, err = process.end()
     assert code == 130, err
-    tried = int(re.search(r"interrupted after ([\d,]+) of 3,001 sets", err)[1].replace(",", ""))
-    assert 0 < tried < 3001
-    assert f"{tried:,} of 3,001 sets tried, interrupted" in out
+    tried = int(re.search(r"interrupted after ([\d,]+) of 30,001 sets", err)[1].replace(",", ""))
+    assert 0 < tried < 30_001
+    assert f"{tried:,} of 30,001 sets tried, interrupted" in out
     assert "reproduce" in out
     assert "Traceback" not in err
 
