@@ -165,7 +165,8 @@ def find_hit(stream: Stream, found: Found, hint: I8, hit: int, key: int, event: 
     segment = hint[HINT_SEGMENT]
     while segment > 0 and stream.segments[segment, SEGMENT_EVENT] > event:
         segment -= 1
-    while stream.segments[segment, SEGMENT_END] <= event:
+    last = stream.segments.shape[0] - 1  # a hit may lie behind the tape's end
+    while segment < last and stream.segments[segment, SEGMENT_END] <= event:
         segment += 1
     place = find_key(stream, hint, segment, key)
     if place >= 0:
