@@ -13,9 +13,9 @@ import numpy as np
 from exchange.errors import VenueError
 from exchange.port import MarketStep, OpenOrder, VenueAccount
 from market.account import Exchange, Setup, open_exchange
+from market.book import new_book
 from market.fills import (
     FULL,
-    METER_CURSOR,
     METER_OVERFLOW,
     METER_READ,
     METER_TRADES,
@@ -44,7 +44,7 @@ from market.layout import (
     TRIP_COLUMNS,
 )
 from market.ledger import fill, new_ledger, new_lots
-from market.tape import NO_IDS, Tape, TapeBuilder
+from market.tape import Tape, TapeBuilder
 from market.types import I8
 from protocol.orders import Approved
 
@@ -96,9 +96,9 @@ class RecordedVenue:
         self._last_ns = min(last_ns, grid_ns)
         self._now_ns = first_ns - builder.interval_ns
         self._highest_id = 0
-        levels, touch, cursor = self._tape.exchange_before(self._next)
-        self._exchange: Exchange = open_exchange(levels, touch)
-        self._exchange.meter[METER_CURSOR] = cursor
+        self._exchange: Exchange = open_exchange(*new_book(self._tape.base, self._tape.width))
+        if self._next > 0:  # without an order of ours it only builds the book
+            self._advance(self._next - 1)
 
     @property
     def first_step(self) -> int:
@@ -201,27 +201,30 @@ class RecordedVenue:
         while self._next <= last:
             self._live(self._next)
 
-    def _live(self, index: int) -> I8:
-        """Advance the exchange side by a step; return a copy of the reports that became visible."""
-        exchange = self._exchange
+    def _advance(self, index: int) -> int:
+        """Advance the exchange side to the time of a step, which is returned."""
         now_ns = int(self._tape.steps[index, STEP_NOW_NS])
-        meter = exchange.meter
         advance(
             self._builder.events,
-            NO_IDS,
-            exchange,
+            self._builder.born,
+            self._exchange,
             self._model,
             self._scale,
             self._tape.stream.delays[index],
             now_ns,
         )
-        self._now_ns = now_ns
+        return now_ns
+
+    def _live(self, index: int) -> I8:
+        """Live through a step; return a copy of the reports that became visible."""
+        meter = self._exchange.meter
+        self._now_ns = now_ns = self._advance(index)
         self._next = index + 1
         if meter[METER_WRITTEN] == meter[METER_READ]:
             return NO_REPORTS
         if meter[METER_OVERFLOW]:
             raise VenueError("more reports came in one step than the ring holds")
-        ring = exchange.reports
+        ring = self._exchange.reports
         self._book(ring)
         first = last = int(meter[METER_READ])
         written = int(meter[METER_WRITTEN])

@@ -47,6 +47,7 @@ SEGMENT_ROWS = 1 << 19
 """Most level changes of a segment: fewer carry more levels in, more leave the cache."""
 
 
+NO_IDS: I4 = np.zeros(0, dtype=np.int32)
 NO_MARKS: I8 = np.zeros((0, MARK_COLUMNS), dtype=np.int64)
 HIT_SHARE = 4
 """One event in so many is expected to be a hit, at most."""
@@ -64,6 +65,7 @@ class Indexer:
         interval_ns: from one step to the next.
         segment_rows: most level changes of a segment, unless one clear makes more.
         expected: about how many events will come; room for so many is reserved, not used.
+        born: i4[n], event that added the order which changed; empty without order ids.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class Indexer:
         interval_ns: int,
         segment_rows: int = SEGMENT_ROWS,
         expected: int = 0,
+        born: I4 = NO_IDS,
     ) -> None:
         self._segment_rows = segment_rows
         self._expected = expected
+        self._born = born
         self.first_ns = first_ns
         self.interval_ns = interval_ns
         self._base = np.array([base], dtype=np.int64)
@@ -111,6 +115,7 @@ class Indexer:
         self._level_starts: I8 = np.zeros(1, dtype=np.int64)
         self._level_events: I4 = np.empty(rows, dtype=np.int32)
         self._level_lots: I8 = np.empty(rows, dtype=np.int64)
+        self._level_born: I4 = NO_IDS
         self._key_count = 0
         self._row_count = 0
         self._blocks: I4 = np.zeros((0, BLOCK_COLUMNS), dtype=np.int32)
@@ -206,7 +211,7 @@ class Indexer:
             level_starts=self._level_starts[: self._key_count + 1],
             level_events=self._level_events[: self._row_count],
             level_lots=self._level_lots[: self._row_count],
-            level_born=np.zeros(0, dtype=np.int32),
+            level_born=self._level_born[: self._row_count],
             frames=work.frames[: self._steps],
             delays=self._delays[: self._steps],
             base=self._base,
@@ -269,6 +274,9 @@ class Indexer:
             self._level_events[first:last],
             self._level_lots[first:last],
         )
+        if self._born.shape[0]:
+            self._level_born = grown(self._level_born, first, last)
+            self._level_born[first:last] = self._born[self._level_events[first:last]]
         self._key_count, self._row_count = last_key, last
         self._segments = grown(self._segments, number, number + 1)
         self._segments[number] = (first_event, end, first_key, last_key)

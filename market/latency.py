@@ -170,12 +170,6 @@ class TableLatency:
 NO_LATENCY = ConstantLatency()
 
 
-def delays_of(latency: ConstantLatency) -> I8:
-    """Return i8[DELAY_COLUMNS], the same at all times."""
-    row: I8 = latency.draw(np.zeros(1, np.int64), np.zeros(1, np.int64))[0]
-    return row
-
-
 class DelayLine:
     """The delays of one tape as it grows."""
 

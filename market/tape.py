@@ -9,45 +9,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market.book import new_book, window_for
-from market.fills import METER_CURSOR, advance, open_exchange
+from market.book import window_for
+from market.indexer import NO_IDS
 from market.latency import NO_LATENCY, Latency
 from market.layout import (
-    DELAY_COLUMNS,
     EVENT_EXCH_NS,
     EVENT_LOCAL_NS,
     EVENT_SEEN,
-    SCALE_COLUMNS,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
     STEP_NOW_NS,
 )
-from market.queueing import fill_model
 from market.stream import Stream
 from market.tape_sides import Making, TapeSides
 from market.types import F8, I4, I8
 
-CHECKPOINT_STEPS = 600
-NO_IDS: I4 = np.zeros(0, dtype=np.int32)
-NO_SCALE: I8 = np.zeros(SCALE_COLUMNS, dtype=np.int64)
+__all__ = ["BLOCK_ROWS", "NO_IDS", "Tape", "TapeBuilder", "build_tape", "cut", "grid_of", "tape_of"]
 
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The exchange's book after every event up to the time of one step, without our orders."""
-
-    step: int
-    cursor: int
-    bid_columns: I8
-    bid_lots: I8
-    ask_columns: I8
-    ask_lots: I8
-    touch: I8
+BLOCK_ROWS = 1 << 16
+"""Events read at once; at least the rows that the window of a book is told from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A recording as guard steps; shapes are those of `layout.py`, one row a step."""
+    """A recording as guard steps; shapes are those of `layout.py`, one row a step.
+
+    A replay needs no events: a tape that was made block by block or stored has none.
+    """
 
     events: I8
     base: int
@@ -58,7 +46,6 @@ class Tape:
     views: F8
     plans: F8
     stream: Stream
-    checkpoints: tuple[Checkpoint, ...]
 
     def until(self, now_ns: int) -> "Tape":
         """Return the tape as it was known at a time."""
@@ -75,36 +62,11 @@ class Tape:
             self.stream._replace(
                 frames=self.stream.frames[:count], delays=self.stream.delays[:count]
             ),
-            tuple(point for point in self.checkpoints if point.step < count),
         )
 
     def step_at(self, now_ns: int) -> int:
         """Return the first step at or after a time."""
         return int(np.searchsorted(self.steps[:, STEP_NOW_NS], now_ns, side="left"))
-
-    def exchange_before(self, step: int) -> tuple[I8, I8, int]:
-        """Return (levels, touch, cursor) of the exchange just before a step is lived through."""
-        levels, touch = new_book(self.base, self.width)
-        cursor = 0
-        usable = [point for point in self.checkpoints if point.step < step]
-        if usable:
-            point = usable[-1]
-            levels[0, point.bid_columns] = point.bid_lots
-            levels[1, point.ask_columns] = point.ask_lots
-            touch[:] = point.touch
-            cursor = point.cursor
-        if step > 0:
-            exchange = open_exchange(levels, touch)
-            exchange.meter[METER_CURSOR] = cursor
-            now_ns = int(self.steps[step - 1, STEP_NOW_NS])
-            advance(self.events, NO_IDS, exchange, fill_model(), NO_SCALE, no_delay(), now_ns)
-            cursor = int(exchange.meter[METER_CURSOR])
-        return levels, touch, cursor
-
-
-def no_delay() -> I8:
-    """Return i8[DELAY_COLUMNS] of zeros."""
-    return np.zeros(DELAY_COLUMNS, dtype=np.int64)
 
 
 def grid_of(events: I8, interval_ns: int) -> tuple[int, int]:
@@ -128,6 +90,7 @@ class TapeBuilder:
         cycle_ns: time between decisions.
         settings: f8[OBSERVER_COLUMNS].
         latency: of what is sent and heard.
+        born: i4[n], event that added the order which changed (`births.py`); empty without ids.
     """
 
     def __init__(
@@ -138,52 +101,24 @@ class TapeBuilder:
         cycle_ns: int,
         settings: F8,
         latency: Latency = NO_LATENCY,
+        born: I4 = NO_IDS,
     ) -> None:
         self.events = np.ascontiguousarray(events)
+        self.born = born
         self.interval_ns = interval_ns
         self.first_ns, last_ns = grid_of(events, interval_ns)
         self.count = max(0, (last_ns - self.first_ns) // interval_ns + 1)
         making = Making(interval_ns, cycle_ns, settings, latency)
-        self._sides = TapeSides(making, window_for(events), self.first_ns)
-        self._exchange_levels, self._exchange_touch = new_book(self._sides.base, self._sides.width)
-        self._exchange = open_exchange(self._exchange_levels, self._exchange_touch)
-        self._checkpoints: list[Checkpoint] = []
+        self._sides = TapeSides(making, window_for(events), self.first_ns, born=born)
 
     def advance(self, now_ns: int) -> Tape:
         """Observe every step up to a time and return the tape so far."""
         last = min(self.count, max(self._sides.done, self._sides.steps_until(now_ns)))
         self._sides.observe(self.events, 0, last)
-        self._checkpoint(last)
-        return tape_of(self._sides, self.events, tuple(self._checkpoints))
-
-    def _checkpoint(self, last: int) -> None:
-        first = len(self._checkpoints) * CHECKPOINT_STEPS
-        for step in range(first, last, CHECKPOINT_STEPS):
-            advance(
-                self.events,
-                NO_IDS,
-                self._exchange,
-                fill_model(),
-                NO_SCALE,
-                no_delay(),
-                self.first_ns + step * self.interval_ns,
-            )
-            bids = np.flatnonzero(self._exchange_levels[0])
-            asks = np.flatnonzero(self._exchange_levels[1])
-            self._checkpoints.append(
-                Checkpoint(
-                    step,
-                    int(self._exchange.meter[METER_CURSOR]),
-                    bids,
-                    self._exchange_levels[0, bids],
-                    asks,
-                    self._exchange_levels[1, asks],
-                    self._exchange_touch.copy(),
-                )
-            )
+        return tape_of(self._sides, self.events)
 
 
-def tape_of(sides: TapeSides, events: I8, checkpoints: tuple[Checkpoint, ...]) -> Tape:
+def tape_of(sides: TapeSides, events: I8) -> Tape:
     """Return what two sides have seen so far."""
     return Tape(
         events=events,
@@ -195,7 +130,6 @@ def tape_of(sides: TapeSides, events: I8, checkpoints: tuple[Checkpoint, ...]) -
         views=sides.views[: sides.done],
         plans=sides.plans[: sides.done],
         stream=sides.indexer.stream(),
-        checkpoints=checkpoints,
     )
 
 
@@ -206,12 +140,20 @@ def build_tape(
     cycle_ns: int,
     settings: F8,
     latency: Latency = NO_LATENCY,
+    born: I4 = NO_IDS,
 ) -> Tape:
-    """Return the tape of a whole recording."""
-    builder = TapeBuilder(
-        events, interval_ns=interval_ns, cycle_ns=cycle_ns, settings=settings, latency=latency
-    )
-    return builder.advance(builder.first_ns + builder.count * interval_ns)
+    """Return the tape of a whole recording; the arguments are those of `TapeBuilder`."""
+    events = np.ascontiguousarray(events)
+    first_ns, _ = grid_of(events, interval_ns)
+    making = Making(interval_ns, cycle_ns, settings, latency)
+    count = events.shape[0]
+    sides = TapeSides(making, window_for(events), first_ns, expected=count, born=born)
+    read = 0
+    for end in range(BLOCK_ROWS, count, BLOCK_ROWS):  # a block stays within the cache
+        sides.feed(events[read:end], read)
+        read = sides.read
+    sides.finish(events[read:], read)
+    return tape_of(sides, events)
 
 
 def cut(events: I8, now_ns: int) -> I8:

@@ -13,7 +13,7 @@ from market.both_clocks import find_marks, observe_marks
 from market.calibration import MEMORY_CURSOR
 from market.features import new_observer, observe
 from market.growing import grown, projected
-from market.indexer import Indexer
+from market.indexer import NO_IDS, Indexer
 from market.indexing import MARK_COLUMNS, MARK_CUT
 from market.jit import kernel
 from market.latency import DelayLine, Latency
@@ -31,7 +31,7 @@ from market.layout import (
     VIEW_COLUMNS,
 )
 from market.segments import COLUMN_MASK
-from market.types import F8, I8
+from market.types import F8, I4, I8
 
 NO_TIME = -(1 << 62)
 
@@ -121,10 +121,17 @@ class TapeSides:
         window: (base, width) of both books.
         first_ns: time of step 0; a local event comes before it.
         expected: about how many events will come.
+        born: i4[n], event that added the order which changed; empty without order ids.
     """
 
     def __init__(
-        self, making: Making, window: tuple[int, int], first_ns: int, expected: int = 0
+        self,
+        making: Making,
+        window: tuple[int, int],
+        first_ns: int,
+        *,
+        expected: int = 0,
+        born: I4 = NO_IDS,
     ) -> None:
         self.making = making
         self.base, self.width = window
@@ -140,6 +147,7 @@ class TapeSides:
             first_ns=first_ns,
             interval_ns=making.interval_ns,
             expected=expected,
+            born=born,
         )
         self._levels, self._touch = new_book(self.base, self.width)
         self._memory, self._cells = new_observer(making.settings)
@@ -204,7 +212,9 @@ class TapeSides:
         self._part()
         last = self.steps_until(self._ends_ns[0])
         self.observe(events, offset, last)
-        self.indexer.advance(events, offset, self.first_ns + (last - 1) * self.making.interval_ns)
+        if last > 0:
+            now_ns = self.first_ns + (last - 1) * self.making.interval_ns
+            self.indexer.advance(events, offset, now_ns)
 
     def _feed_together(self, events: I8, offset: int) -> None:
         """Live through what these events tell, with one book for both clocks while they agree."""

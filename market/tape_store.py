@@ -195,7 +195,6 @@ def _read(whole: mmap.mmap, key: str) -> Tape:
         views=arrays["views"],
         plans=arrays["plans"],
         stream=Stream(**{name: arrays[f"stream.{name}"] for name in Stream._fields}),
-        checkpoints=(),
     )
 
 

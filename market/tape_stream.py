@@ -9,12 +9,9 @@ import numpy as np
 
 from market.book import HEAD_ROWS, window_for
 from market.layout import EVENT_COLUMNS
-from market.tape import Tape, tape_of
+from market.tape import BLOCK_ROWS, Tape, tape_of
 from market.tape_sides import NO_TIME, Making, TapeSides, first_local_ns
 from market.types import I8
-
-BLOCK_ROWS = 1 << 16
-"""Events read at once; at least the rows that the window of a book is told from."""
 
 
 class EventSource(Protocol):
@@ -70,7 +67,7 @@ def stream_tape(source: EventSource, making: Making, *, block_rows: int = BLOCK_
             continue
         if count == 0:
             sides.finish(events, offset)
-            return tape_of(sides, np.zeros((0, EVENT_COLUMNS), dtype=np.int64), ())
+            return tape_of(sides, np.zeros((0, EVENT_COLUMNS), dtype=np.int64))
         sides.feed(events, offset)
         used = sides.read - offset
         held -= used
@@ -87,4 +84,4 @@ def begin(events: I8, making: Making, expected: int, *, last: bool) -> TapeSides
     if local_ns == NO_TIME:
         return TapeSides(making, window_for(events), 0) if last else None
     first_ns = local_ns // making.interval_ns * making.interval_ns + making.interval_ns
-    return TapeSides(making, window_for(events), first_ns, expected)
+    return TapeSides(making, window_for(events), first_ns, expected=expected)

@@ -1,12 +1,8 @@
-"""The tape: causal, the same in pieces, and a start anywhere without the prefix."""
-
-import dataclasses
+"""The tape: causal, the same in pieces, the same of a recording that was cut."""
 
 import numpy as np
 import pytest
 
-from market.book import new_book
-from market.fills import METER_CURSOR, advance, open_exchange
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -25,24 +21,18 @@ from market.layout import (
     STEP_CURSOR,
     STEP_NOW_NS,
 )
-from market.queueing import fill_model
 from market.replay import replay
 from market.stream import lots_at
-from market.tape import NO_IDS, NO_SCALE, TapeBuilder, build_tape, cut, grid_of, no_delay
+from market.tape import TapeBuilder, build_tape, cut, grid_of
 from tests.market import day
 
 SECOND = day.SECOND
-PARTS = ("bid_columns", "bid_lots", "ask_columns", "ask_lots", "touch")
 MARKETS = {"one clock": day.events, "split clocks": day.split_events}
 
 
 def bytes_of(tape):
     """Everything that a replay reads, but the events, as bytes."""
-    points = [
-        (point.step, point.cursor, *(getattr(point, name).tobytes() for name in PARTS))
-        for point in tape.checkpoints
-    ]
-    return tape.steps.tobytes(), tape.views.tobytes(), tape.plans.tobytes(), points
+    return tape.steps.tobytes(), tape.views.tobytes(), tape.plans.tobytes()
 
 
 def same_exchange(piece, whole, cuts):
@@ -68,7 +58,7 @@ def same_exchange(piece, whole, cuts):
 
 @pytest.mark.parametrize("market", MARKETS)
 def test_a_tape_built_in_pieces_is_the_tape_built_at_once(market):
-    """Random steps forward, some of them none: the same bytes, checkpoints included."""
+    """Random steps forward, some of them none: the same bytes, and the same exchange."""
     events = MARKETS[market]()
     whole = build_tape(events, settings=day.OBSERVER, **day.TOLD)
     builder = TapeBuilder(events, settings=day.OBSERVER, **day.TOLD)
@@ -103,10 +93,6 @@ def test_a_builder_reads_nothing_later_than_now(market, seed):
     assert tapes[0].views.tobytes() == tapes[1].views.tobytes()
     assert tapes[0].plans.tobytes() == tapes[1].plans.tobytes()
     same_exchange(tapes[0].stream, tapes[1].stream, rng.integers(0, len(events), 3))
-    for ours, theirs in zip(tapes[0].checkpoints, tapes[1].checkpoints, strict=True):
-        assert (ours.step, ours.cursor) == (theirs.step, theirs.cursor)
-        assert (ours.bid_columns + tapes[0].base == theirs.bid_columns + tapes[1].base).all()
-        assert ours.ask_lots.tobytes() == theirs.ask_lots.tobytes()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -129,33 +115,6 @@ def test_the_tape_of_a_cut_recording_is_the_cut_tape_of_the_whole(seed):
     told = {"first_step": rows // 2, "last_step": rows, "slices": 2}
     ours, theirs = (replay(tape, day.CANDIDATES[:2], day.setup(), **told) for tape in (part, whole))
     assert ours.tobytes() == theirs.tobytes()
-
-
-@pytest.mark.parametrize("market", MARKETS)
-def test_the_exchange_before_a_step_is_what_the_prefix_makes_of_it(market):
-    """From a checkpoint and from the first event: the same levels, touch and cursor."""
-    events = MARKETS[market]()
-    tape = build_tape(events, settings=day.OBSERVER, **day.TOLD)
-    assert len(tape.checkpoints) >= 3
-    for step in (0, 1, 2, 599, 600, 601, 1_200, 1_234, len(tape.steps) - 1):
-        levels, touch, cursor = tape.exchange_before(step)
-        slow_levels, slow_touch = new_book(tape.base, tape.width)
-        exchange = open_exchange(slow_levels, slow_touch)
-        if step:
-            now = int(tape.steps[step - 1, STEP_NOW_NS])
-            advance(events, NO_IDS, exchange, fill_model(), NO_SCALE, no_delay(), now)
-        assert cursor == exchange.meter[METER_CURSOR]
-        assert touch.tobytes() == slow_touch.tobytes()
-        assert (levels == slow_levels).all()
-
-
-def test_a_replay_from_a_checkpoint_equals_one_from_the_first_event():
-    """Checkpoints save time and nothing else."""
-    tape = day.tape()
-    bare = dataclasses.replace(tape, checkpoints=())
-    told = {"first_step": 1_250, "last_step": 1_700, "slices": 3}
-    with_points = replay(tape, day.CANDIDATES, day.setup(), **told)
-    assert with_points.tobytes() == replay(bare, day.CANDIDATES, day.setup(), **told).tobytes()
 
 
 def test_the_local_rows_follow_the_local_clock():
@@ -188,4 +147,4 @@ def test_a_step_is_found_by_its_time():
     assert tape.step_at(when + 1) == 701
     assert len(tape.until(when).steps) == 701
     assert len(tape.until(when - 1).steps) == 700
-    assert [point.step for point in tape.until(when).checkpoints] == [0, 600]
+    assert len(tape.until(when).stream.frames) == len(tape.until(when).stream.delays) == 701

@@ -5,8 +5,9 @@ import numpy as np
 from market import fills, funding, guard, ledger, own, policy
 from market import layout as lay
 from market.account import open_account, open_exchange
+from market.book import new_book
 from market.breach import APPROVED, check_order, evaluate, position_cap_lots
-from market.fills import METER_CURSOR, METER_READ, METER_WRITTEN
+from market.fills import METER_READ, METER_WRITTEN
 from market.tape import NO_IDS
 
 
@@ -16,10 +17,16 @@ class Candidate:
     def __init__(self, tape, parameters, setup, first_step):
         self.tape, self.parameters, self.setup = tape, np.asarray(parameters), setup
         self.account = open_account(setup, trips=10_000)
-        levels, touch, cursor = tape.exchange_before(first_step)
-        self.exchange = open_exchange(levels, touch)
-        self.exchange.meter[METER_CURSOR] = cursor
+        self.exchange = open_exchange(*new_book(tape.base, tape.width))
+        if first_step:
+            self.advance(first_step - 1)
         self.placed, self.filled, self.excess = [], [], None
+
+    def advance(self, index):
+        """Let the exchange live through a step."""
+        tape, setup = self.tape, self.setup
+        now, delays = int(tape.steps[index, lay.STEP_NOW_NS]), tape.stream.delays[index]
+        fills.advance(tape.events, NO_IDS, self.exchange, setup.model, setup.scale, delays, now)
 
     @property
     def lots(self):
@@ -47,15 +54,7 @@ class Candidate:
         )
         now = int(row[lay.STEP_NOW_NS])
         ex, acc, setup = self.exchange, self.account, self.setup
-        fills.advance(
-            self.tape.events,
-            NO_IDS,
-            ex,
-            setup.model,
-            setup.scale,
-            self.tape.stream.delays[index],
-            now,
-        )
+        self.advance(index)
         while ex.meter[METER_READ] < ex.meter[METER_WRITTEN]:
             report = ex.reports[ex.meter[METER_READ] % len(ex.reports)]
             if report[lay.REPORT_VISIBLE_NS] > now:
