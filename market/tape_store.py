@@ -22,7 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 import market
+from market.both_clocks import find_marks, observe_marks
 from market.decode import decode_records
+from market.hit_blocks import note_blocks
 from market.indexing import index_events
 from market.jit_identity import function_digest
 from market.layout import EVENT_COLUMNS
@@ -38,8 +40,29 @@ ALIGNED = 64
 KEPT_BYTES = 8 << 30
 """A store larger than that loses the tapes that were used longest ago."""
 
-KERNELS = (decode_records, index_events, count_levels, lay_out, carry_levels, observe_steps)
-SHELLS = ("book", "feed_delay", "indexer", "latency", "tape", "tape_sides", "tape_stream")
+KERNELS = (
+    decode_records,
+    index_events,
+    note_blocks,
+    count_levels,
+    lay_out,
+    carry_levels,
+    find_marks,
+    observe_marks,
+    observe_steps,
+)
+SHELLS = (
+    "book",
+    "calibration",
+    "feed_delay",
+    "hit_blocks",
+    "indexer",
+    "latency",
+    "stream",
+    "tape",
+    "tape_sides",
+    "tape_stream",
+)
 ROWS = ("steps", "views", "plans")
 
 

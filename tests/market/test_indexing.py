@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market import layout
+from market.hit_blocks import BLOCK_HIGH, BLOCK_LOW
 from market.indexer import Indexer
 from market.latency import DelayLine
 from market.levels import find_segment
@@ -136,7 +137,7 @@ def test_nothing_overtakes_what_was_sent_before_it(drawn):
 
 
 def test_what_was_handed_out_stays_as_it_was():
-    """A tape that grows leaves the older one alone."""
+    """A tape that grows leaves the older one alone; its last block only reaches farther."""
     rng = np.random.default_rng(5)
     rows = [
         (layout.KIND_DEPTH, int(rng.choice([1, -1])), 3, 1, int(rng.integers(92, 110)), 1)
@@ -151,9 +152,15 @@ def test_what_was_handed_out_stays_as_it_was():
         indexer.add_steps(line.extend(now_ns, now_ns))
         indexer.advance(events, 0, int(now_ns[0]))
         stream = indexer.stream()
-        kept.append((stream, [array.tobytes() for array in stream]))
+        kept.append((stream, [array.copy() for array in stream]))
     for stream, content in kept:
-        assert [array.tobytes() for array in stream] == content
+        for name, now, then in zip(stream._fields, stream, content, strict=True):
+            if name != "hit_blocks":
+                assert now.tobytes() == then.tobytes()
+        blocks, then = stream.hit_blocks, content[stream._fields.index("hit_blocks")]
+        assert blocks[:-1].tobytes() == then[:-1].tobytes()
+        assert (blocks[:, BLOCK_LOW] <= then[:, BLOCK_LOW]).all()
+        assert (blocks[:, BLOCK_HIGH] >= then[:, BLOCK_HIGH]).all()
 
 
 def play(*rows):
