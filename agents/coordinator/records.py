@@ -181,7 +181,6 @@ def _measured(state: State, body: Body, time_ns: int) -> State:
         sets={name: QuoteParameters.model_validate(each) for name, each in body["next"].items()},
         held=incumbent(state),
         since_ns=time_ns,
-        boundary=body["boundary"],
     )
     state = replace(state, outcomes=outcomes, standing=standing)
     told = body["supervisor"]

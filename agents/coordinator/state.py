@@ -141,7 +141,6 @@ class Standing:
         sets: by seat or preset; who advised no change stands for the set in force.
         held: the set in force then.
         since_ns: venue time of it; 0: nothing stands yet.
-        boundary: at which it was taken down, None on the real clock.
         trial: sets of proposals whose decision was applied since, by seat, for their outcome.
         against: the set that was in force before that decision.
     """
@@ -149,7 +148,6 @@ class Standing:
     sets: Mapping[str, QuoteParameters] = field(default_factory=dict)
     held: QuoteParameters | None = None
     since_ns: int = 0
-    boundary: int | None = None
     trial: Mapping[str, QuoteParameters] = field(default_factory=dict)
     against: QuoteParameters | None = None
 

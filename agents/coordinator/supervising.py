@@ -105,11 +105,10 @@ def _chosen(state: State, sets: tuple[Proposal, ...]) -> QuoteParameters | None:
 
 def _is_due(state: State) -> bool:
     """Return whether the span since the standing sets were taken down is over."""
-    opened, standing = state.boundary, state.standing
-    if opened is not None:
-        return state.settled and standing.boundary != opened.index
-    first = standing.since_ns == 0
-    return first or state.now_ns - standing.since_ns >= SPAN_MIN_NS
+    if state.boundary is not None:
+        return state.settled
+    since_ns = state.standing.since_ns
+    return since_ns == 0 or state.now_ns - since_ns >= SPAN_MIN_NS
 
 
 def _wanted(state: State) -> dict[str, QuoteParameters]:

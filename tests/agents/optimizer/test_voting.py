@@ -1,8 +1,11 @@
 """An optimizer as voter and peer: what it finds itself, and one vote a round, durable."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from agents.optimizer.mind import WINDOW_SHARES, Mind, options_of
+from agents.optimizer.shell import Optimizer
 from agents.optimizer.voting import Votes, checked, voted
 from agents.settings import Run, Settings
 from protocol.merge import digest, median_merge, peer_merge
@@ -110,3 +113,46 @@ def test_several_optimizers_look_back_differently_far():
     assert spans == [configured * share for share in WINDOW_SHARES]
     assert options_of(Settings(), "optimizer-1").window_s == configured
     assert options_of(Settings(), "anybody").window_s == configured
+
+
+class Bus:
+    """A bus that keeps what is said, and knows whether it was on disk by then."""
+
+    def __init__(self, votes):
+        self.votes = votes
+        self.said, self.put_off = [], []
+
+    def post(self, dst, word, **more):
+        """Keep a word; it must be on disk."""
+        assert self.votes.get(more["ref"]) == word
+        self.said.append((dst, word, more))
+
+    def reconsider(self, received):
+        """Keep what is put off."""
+        self.put_off.append(received)
+
+
+def heard(word, generation):
+    """A round as it arrives."""
+    return SimpleNamespace(word=word, header=SimpleNamespace(id="c" * 32, gen=generation))
+
+
+async def test_a_round_is_answered_by_what_its_generation_means(planted, tmp_path):
+    """Unknown: later. Peer: received. Consensus: one vote, on disk before it is said."""
+    settings = planted.settings.model_copy(update={"data": tmp_path})
+    optimizer = Optimizer(settings, tmp_path, "optimizer-1")
+    bus = Bus(optimizer._votes)
+    mind = optimizer._mind
+    asked = heard(round_of(mind, 0.9), 1)
+    assert await optimizer._round(bus, asked) is None
+    assert bus.put_off == [asked]
+    optimizer._modes = {1: Mode.CONSENSUS, 2: Mode.PEER, 3: Mode.HIERARCHICAL}
+    assert await optimizer._round(bus, asked) is None
+    assert await optimizer._round(bus, asked) is None
+    (dst, vote, more), again = bus.said
+    assert (dst, more["gen"], more["ref"]) == ("coordinator", 1, "c" * 32)
+    assert again == (dst, vote, more)
+    shown = heard(round_of(mind, 0.9, Mode.PEER), 2)
+    assert isinstance(await optimizer._round(bus, shown), Ack)
+    assert (await optimizer._round(bus, heard(shown.word, 3))).code is NackCode.FORBIDDEN
+    assert len(bus.said) == 2
