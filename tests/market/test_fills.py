@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from market import fills
 from market.layout import ORDERS_MAX
@@ -11,13 +10,9 @@ from market.order_lines import CANCELS_MAX
 from tests.market.exchange_side import FIRST, Fast, table
 from tests.market.stories import law, stories
 
-STEADY = st.lists(
-    st.tuples(st.integers(0, 12), st.integers(0, 6), st.integers(0, 12)), min_size=1, max_size=1
-)
-
 
 @law(100)
-@given(stories(delays=STEADY))
+@given(stories(steady=True))
 def test_looking_more_often_changes_nothing(story):
     """One long advance and many short ones give the same reports, where delays do not change."""
 

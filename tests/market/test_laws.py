@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.layout import (
+    BUY,
+    KIND_TRADE,
     ORDER_ID,
     ORDER_STATE,
     REPORT_CANCELLED,
@@ -16,10 +18,12 @@ from market.layout import (
     REPORT_REFUSED,
     REPORT_REJECTED,
     REPORT_VISIBLE_NS,
+    SELL,
     STATE_FREE,
 )
 from market.order_lines import METER_ARRIVED, METER_BIDS, METER_NEXT_NS, METER_SENT
-from tests.market.exchange_side import FIRST, NO_IDS, Fast, Grown, Slow, Taped
+from market.queueing import QUEUE_AHEAD
+from tests.market.exchange_side import FIRST, NO_IDS, Fast, Grown, Slow, Taped, table
 from tests.market.stories import Story, law, mirrored, stories
 
 WHOLE = ("risk-averse", "fifo", "trade-through", "touch")
@@ -163,3 +167,20 @@ def test_nothing_is_left_on_its_way(story, kind):
     assert len(used) == meter[METER_BIDS : METER_BIDS + 2].sum()
     assert set(used[:, ORDER_ID]) == set(machine.ahead())
     assert meter[METER_SENT] == meter[METER_ARRIVED]
+
+
+def test_who_is_before_our_first_order_is_not_behind_our_second():
+    """A probability may put the later order nearer the front; it is served after all the same."""
+    rows = [[KIND_TRADE, SELL, 3, FIRST + 20, 0, 99, 6]]
+    for lots, filled in ((6, [(1, 1)]), (9, [(1, 3), (2, 1)])):
+        rows[0][6] = lots
+        machine = Fast(table(rows))
+        machine.advance(FIRST)
+        machine.submit(1, BUY, 99, 3, FIRST)
+        machine.submit(2, BUY, 99, 3, FIRST)
+        machine.advance(FIRST + 10)
+        slots = machine.side.lines[0, :2]
+        machine.side.queue[slots, QUEUE_AHEAD] = 5.0, 2.0
+        machine.advance(FIRST + 30)
+        fills = [row for row in machine.said() if row[REPORT_KIND] == REPORT_FILL]
+        assert [(row[REPORT_ORDER_ID], row[REPORT_LOTS]) for row in fills] == filled
