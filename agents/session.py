@@ -23,9 +23,10 @@ from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import Meta, Recording, load, save, scale_of
 from market.account import Setup
 from market.features import observer_settings
+from market.feed_delay import FeedDelay, delay_feed
 from market.guard import guard_settings
 from market.latency import ConstantLatency, Latency
-from market.latency_text import LatencyError, parse_latency
+from market.latency_text import LatencyError, parse_feed, parse_latency
 from market.layout import (
     EVENT_LOCAL_NS,
     EVENT_SEEN,
@@ -141,7 +142,8 @@ def open_session(settings: Settings) -> Session:
 
     Raises:
         RecordingError: missing, damaged, or too short for one cycle after the warm-up.
-        SettingsError: funding is configured for a spot market, or there is no such fill model.
+        SettingsError: funding is configured for a spot market, there is no such fill model, or
+            the feed's delay cannot be read.
         AdviceError: no starting parameters fit this symbol and capital.
     """
     path = feed_path(settings)
@@ -151,6 +153,9 @@ def open_session(settings: Settings) -> Session:
             "`counterpoint feed import` or `counterpoint feed synth`"
         )
     recording = load(path)
+    feed = feed_of(settings)
+    if feed is not None:
+        delay_feed(recording.events, feed)
     meta = with_fees(recording.meta, settings)
     events, first_ns, last_ns = window(recording, settings)
     scale = scale_of(meta)
@@ -193,6 +198,18 @@ def open_session(settings: Settings) -> Session:
         + (first_ns - grid_start(events, settings)) / 1e9,
     )
     return Session(settings, meta, events, first_ns, last_ns, setup, observer, baseline)
+
+
+def feed_of(settings: Settings) -> FeedDelay | None:
+    """Return the configured delay of the feed; None when it is the recorded one.
+
+    Raises:
+        SettingsError: the text is no delay.
+    """
+    try:
+        return parse_feed(settings.feed.delay)
+    except LatencyError as error:
+        raise SettingsError(f"feed.delay: {error}") from None
 
 
 def latency_of(settings: Settings) -> Latency:

@@ -53,6 +53,11 @@ class Feed(Section):
         description="how our place in a line is told: risk-averse, power:N, power-share:N, "
         "power-front:N, log, log-share, trade-through (lower bound), touch (upper bound)",
     )
+    delay: str = Field(
+        "recorded",
+        description="when the feed reaches us: recorded, 5ms, or sampled:5ms,40ms (median and 99th "
+        "percentile); with one of our own every event of the exchange arrives, in its order",
+    )
     fee_tiers: str | None = Field(None, description=_TIERS)
     volume_30d: float = Field(
         0.0, ge=0, le=9e10, description="quote asset traded before: where in the tiers it begins"

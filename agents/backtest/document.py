@@ -66,6 +66,7 @@ def assumptions(session: Session) -> dict[str, Any]:
             "power": float(model[MODEL_POWER]) or None,
             "unit": float(model[MODEL_UNIT]),
         },
+        "feed_delay": session.settings.feed.delay,
         "latency": latency_text(session),
         **costs_of(meta, session.settings, session.setup.funding),
         "fee_sign": "cost positive, rebate negative",

@@ -178,12 +178,13 @@ def told(talk: Talk, what: str) -> Callable[[int, int], None]:
 
 def tape_of(session: "Session", talk: Talk) -> "Tape":
     """Return the tape of a session: kept from an earlier run, or made and kept."""
-    from agents.session import feed_path
+    from agents.session import feed_of, feed_path
     from exchange.tapes import open_tape
 
     return open_tape(
         feed_path(session.settings),
         session.making(),
+        feed=feed_of(session.settings),
         until_ns=session.until_ns,
         store=session.settings.data / TAPES,
         progress=lambda read, expected: talk("reading the recording", read / max(1, expected)),

@@ -193,6 +193,15 @@ def test_latency_is_in_every_result_and_matters(data):
     assert quick["first_row"]["fills"] != slow["first_row"]["fills"]
 
 
+def test_a_late_feed_is_in_every_result_and_matters(data):
+    """We decide on what we have seen by then; a kept tape of another feed is not taken for it."""
+    recorded, late = found(data), found(data, "--set", "feed.delay=sampled:20ms,80ms")
+    assert recorded["assumptions"]["feed_delay"] == "recorded"
+    assert late["assumptions"]["feed_delay"] == "sampled:20ms,80ms"
+    assert "--set feed.delay=sampled:20ms,80ms" in shlex.join(late["reproduce"])
+    assert recorded["first_row"]["fills"] != late["first_row"]["fills"]
+
+
 def test_money_is_text_and_the_parts_add_up(data):
     """Decimal text with eight places; spread + fees + inventory = net."""
     figures = found(data, "--maker-fee", 1)["rows"][0]["figures"]
