@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.account import Account, Setup, open_account, open_tape_exchange
-from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS
+from market.breach import LIMIT_VOLATILITY
+from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS, VIEW_COLUMNS
 from market.quiet import STILL_COLUMNS
 from market.replay_loop import run_candidates
 from market.replay_step import (
@@ -128,6 +129,7 @@ class _Tools:
         self.exchange = open_tape_exchange()
         self.records = _records(0, 0, 0, 0) if records is None else records
         self.still = np.zeros(STILL_COLUMNS, dtype=np.int64)
+        self.view = np.zeros(VIEW_COLUMNS)
 
     def run(self, rows: Rows, edges: I8, setup: Setup, candidates: F8, out: F8) -> None:
         """Replay candidates; stop when a report or order was lost: the rest would not be true."""
@@ -140,6 +142,7 @@ class _Tools:
             candidates,
             self.records,
             self.still,
+            self.view,
             out,
         )
         if lost:
@@ -151,16 +154,21 @@ class _Tools:
 
 def _rows(tape: Tape, setup: Setup, *, step_by_step: bool) -> Rows:
     """Return the tape's rows, with a skim of them unless every step shall be a full one."""
-    skim = new_skim(tape.base, 0) if step_by_step else skim_of(tape, setup)
+    skim = new_skim(tape.base, 0, tape.stream.delays) if step_by_step else skim_of(tape, setup)
     return Rows(tape.steps, tape.views, tape.plans, tape.stream, skim)
 
 
 def skim_of(tape: Tape, setup: Setup) -> Skim:
-    """Return the skim of a whole tape for a setup."""
+    """Return the skim of a whole tape for a setup; the tape keeps it."""
+    key = setup.guarding.tobytes() + setup.limits[LIMIT_VOLATILITY].tobytes()
+    kept = tape.skims.get(key)
+    if isinstance(kept, Skim):
+        return kept
     count = len(tape.steps)
-    skim = new_skim(tape.base, count)
+    skim = new_skim(tape.base, count, tape.stream.delays)
     frames = tape.stream.frames
     skim_steps(tape.steps, tape.views, frames, 0, count, setup.guarding, setup.limits, skim)
+    tape.skims[key] = skim
     return skim
 
 

@@ -2,7 +2,16 @@
 
 from market.account import Account, Exchange, Setup
 from market.jit import inlined_kernel, kernel
-from market.layout import LEDGER_MARK, NEVER, REPORT_VISIBLE_NS, STEP_NOW_NS, UNITS
+from market.layout import (
+    LEDGER_MARK,
+    NEVER,
+    REPORT_VISIBLE_NS,
+    STEP_NOW_NS,
+    UNITS,
+    VIEW_READY,
+    VIEW_SIGMA,
+    VIEW_SIGMA_REFERENCE,
+)
 from market.order_lines import METER_NEXT_NS, METER_OVERFLOW, METER_READ, METER_WRITTEN
 from market.post import hear, only_mild, send
 from market.quiet import (
@@ -33,8 +42,17 @@ from market.replay_step import (
     note_equity,
     tally,
 )
+from market.skim import (
+    CELL_HIT_FIRST,
+    CELL_HIT_LAST,
+    CELL_READY,
+    CELL_REFERENCE,
+    CELL_SIGMA,
+    Skim,
+    delay_row,
+)
 from market.strategy import excess_units, think
-from market.tape_fills import advance_tape
+from market.tape_fills import advance_tape, advance_window
 from market.types import F8, I8
 
 
@@ -49,6 +67,7 @@ def run_steps(
     parameters: F8,
     records: Records,
     still: I8,
+    view: F8,
     out: F8,
 ) -> None:
     """Live through steps [first, last) with one set of parameters and fill one slice's row."""
@@ -56,34 +75,41 @@ def run_steps(
     counts = records.counts
     ledger = account.ledger
     guard_state = account.guard_state
+    skim = rows.skim
     out[REPLAY_PEAK] = -1e300
     tally(account, counts, scale, -1.0, out)
-    note_open(account, rows.skim, still)
+    note_open(account, skim, still)
     unmarked = ledger[LEDGER_MARK] == 0
     still[STILL_MET] = -1
     step = first
     while step < last:
-        row = rows.steps[step]
+        brief = step < skim.cells.shape[0]
+        row = skim.cells[step] if brief else rows.steps[step]
         now_ns = row[STEP_NOW_NS]
+        cycle = now_ns % setup.cycle[0] == 0
         heard = False
         if still[STILL_MET] != step:
             meet(step, rows, exchange, setup)
         if exchange.meter[METER_READ] < exchange.meter[METER_WRITTEN]:
             heard = hear(now_ns, account, exchange, setup, records)
         withheld = guard_state[HELD_WITHHELD]
-        count = think(row, rows.views[step], rows.plans[step], account, setup, parameters, 0)
+        shown = rows.views[step]
+        if brief and not cycle:
+            glance(step, skim, view)
+            shown = view
+        count = think(row, shown, rows.plans[step], account, setup, parameters, 0)
         withheld = guard_state[HELD_WITHHELD] - withheld
         refused = 0
         if count > 0:
-            delays = rows.stream.delays[step]
+            delays = skim.delays[delay_row(skim, step)]
             refused = send(count, step, row, delays, account, exchange, setup, records)
         if heard or count > 0:
-            note_open(account, rows.skim, still)
+            note_open(account, skim, still)
         if unmarked and ledger[LEDGER_MARK] != 0:
             out[REPLAY_NET] -= excess_units(ledger, scale) / UNITS
             unmarked = False
         add_step(ledger, still[STILL_BIDS], still[STILL_ASKS], scale, out)
-        if now_ns % setup.cycle[0] == 0:
+        if cycle:
             note_equity(now_ns, account, scale, records)
         step += 1
         served = refused == 0 and guard_state[HELD_LACKS] == 0 and guard_state[HELD_STRAYS] == 0
@@ -99,10 +125,28 @@ def run_steps(
 
 
 @inlined_kernel
+def glance(step: int, skim: Skim, view: F8) -> None:
+    """Write into a view's row what a step needs of it that is no decision."""
+    view[VIEW_SIGMA] = skim.figures[step, CELL_SIGMA]
+    view[VIEW_SIGMA_REFERENCE] = skim.figures[step, CELL_REFERENCE]
+    view[VIEW_READY] = skim.figures[step, CELL_READY]
+
+
+@inlined_kernel
 def meet(step: int, rows: Rows, exchange: Exchange, setup: Setup) -> None:
     """Let the market reach a step at the exchange; once a step, or hits would count twice."""
-    now_ns = rows.steps[step, STEP_NOW_NS]
-    advance_tape(rows.stream, step, now_ns, exchange, setup.model, setup.scale)
+    skim = rows.skim
+    stream = rows.stream
+    if step >= skim.cells.shape[0]:
+        now_ns = rows.steps[step, STEP_NOW_NS]
+        advance_tape(stream, step, now_ns, exchange, setup.model, setup.scale)
+        return
+    low = skim.base[0] + skim.low[step]
+    high = skim.base[0] + skim.high[step]
+    hits = (skim.cells[step, CELL_HIT_FIRST], skim.cells[step, CELL_HIT_LAST])
+    now_ns = skim.cells[step, STEP_NOW_NS]
+    delays = skim.delays[delay_row(skim, step)]
+    advance_window(stream, delays, now_ns, low, high, *hits, exchange, setup.model, setup.scale)
 
 
 @inlined_kernel
@@ -154,8 +198,8 @@ def rest(
     skim = rows.skim
     if skim.state.shape[0] == 0 or not is_still(account, skim, first - 1):
         return first
-    begin_ns = rows.steps[first - 1, STEP_NOW_NS]
-    interval_ns = rows.steps[first, STEP_NOW_NS] - begin_ns
+    begin_ns = skim.cells[first - 1, STEP_NOW_NS]
+    interval_ns = skim.cells[first, STEP_NOW_NS] - begin_ns
     prepare(first - 1, last, begin_ns, interval_ns, skim, account, setup, still)
     step = first
     while True:
@@ -192,6 +236,7 @@ def run_candidates(
     candidates: F8,
     records: Records,
     still: I8,
+    view: F8,
     out: F8,
 ) -> int:
     """Live through a tape with one candidate after the other, each from the opening.
@@ -205,6 +250,7 @@ def run_candidates(
         candidates: f8[n, PARAMETER_COLUMNS].
         records: what the last candidate did; its counts are of that one alone.
         still: i8[STILL_COLUMNS], scratch.
+        view: f8[VIEW_COLUMNS], scratch.
         out: f8[n, slices, REPLAY_COLUMNS], zeros, written.
 
     Returns:
@@ -226,6 +272,7 @@ def run_candidates(
                 candidates[index],
                 records,
                 still,
+                view,
                 out[index, part],
             )
         lost += exchange.meter[METER_OVERFLOW]

@@ -11,14 +11,16 @@ import numpy as np
 
 from market.breach import LIMIT_VOLATILITY, VOLATILITY_RETURN
 from market.guard import GUARD_CYCLE_SECONDS, GUARD_PULL_SIGMA, GUARD_PULL_TICKS
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     FRAME_HIGH,
+    FRAME_HIT,
     FRAME_LOW,
     NO_ASK,
     NO_BID,
     STEP_ASK,
     STEP_BID,
+    STEP_NOW_NS,
     VIEW_READY,
     VIEW_SIGMA,
     VIEW_SIGMA_REFERENCE,
@@ -32,6 +34,15 @@ STATE_OVER = 2  # volatility above the cutoff
 STATE_CALM = 4  # volatility so low that a halt for it ends
 
 
+# --- one step in one line of the processor's cache; begins as a step's row does ---------------
+CELL_SIGMA = 3  # f8
+CELL_REFERENCE = 4  # f8
+CELL_READY = 5  # f8
+CELL_HIT_FIRST = 6  # hits of the step's window
+CELL_HIT_LAST = 7
+CELL_COLUMNS = 8
+
+
 class Skim(NamedTuple):
     """One row a step; prices less the window's first tick, i4."""
 
@@ -41,13 +52,26 @@ class Skim(NamedTuple):
     low: I4  # i4[steps]: lowest price that hits of the step's window reach on bids
     high: I4  # i4[steps]: highest on asks
     reach: I4  # i4[steps]: twice the move of mid that pulls a side, rounded down
+    cells: I8  # i8[steps, CELL_COLUMNS]: what else a step needs that is no decision
+    figures: F8  # the same memory as f8
+    delays: I8  # i8[steps, DELAY_COLUMNS], or one row when all are alike
     base: I8  # i8[1]
 
 
-def new_skim(base: int, count: int) -> Skim:
-    """Return a skim of `count` unsound steps; without any, no step of a replay is quiet."""
+def new_skim(base: int, count: int, delays: I8) -> Skim:
+    """Return a skim of `count` unsound steps; without any, no step of a replay is quiet.
+
+    `delays` are i8[steps, DELAY_COLUMNS] of the stream.
+    """
     state, bid, ask, low, high, reach = (np.zeros(count, dtype=np.int32) for _ in range(6))
-    return Skim(state, bid, ask, low, high, reach, np.array([base], dtype=np.int64))
+    room = np.zeros((count + 1) * CELL_COLUMNS, dtype=np.int64)
+    start = (-room.ctypes.data % 64) // 8
+    cells = room[start : start + count * CELL_COLUMNS].reshape(count, CELL_COLUMNS)
+    if count and (delays == delays[0]).all():
+        delays = delays[:1]
+    figures = cells.view(np.float64)
+    ticks = np.array([base], dtype=np.int64)
+    return Skim(state, bid, ask, low, high, reach, cells, figures, delays, ticks)
 
 
 @kernel
@@ -90,6 +114,14 @@ def skim_steps(
         skim.high[step] = near(frames[step, FRAME_HIGH], base)
         bound = views[step, VIEW_SIGMA] * root
         bound = max(guarding[GUARD_PULL_TICKS], guarding[GUARD_PULL_SIGMA] * bound)
+        skim.cells[step, STEP_NOW_NS] = steps[step, STEP_NOW_NS]
+        skim.cells[step, STEP_BID] = bid
+        skim.cells[step, STEP_ASK] = ask
+        skim.figures[step, CELL_SIGMA] = views[step, VIEW_SIGMA]
+        skim.figures[step, CELL_REFERENCE] = views[step, VIEW_SIGMA_REFERENCE]
+        skim.figures[step, CELL_READY] = views[step, VIEW_READY]
+        skim.cells[step, CELL_HIT_FIRST] = frames[step - 1, FRAME_HIT] if step > 0 else 0
+        skim.cells[step, CELL_HIT_LAST] = frames[step, FRAME_HIT]
         skim.reach[step] = int(min(2.0 * bound, float(COLUMN_FAR)))
 
 
@@ -97,3 +129,9 @@ def skim_steps(
 def near(price: int, base: int) -> int:
     """Return a price as a column, one far beyond the window for a price that is not there."""
     return int(min(COLUMN_FAR, max(-COLUMN_FAR, price - base)))
+
+
+@inlined_kernel
+def delay_row(skim: Skim, step: int) -> int:
+    """Return the row of a skim's delays that holds for a step."""
+    return step if skim.delays.shape[0] > 1 else 0

@@ -5,7 +5,7 @@ A tape holds the local rows of every guard step (steps, views, plans) and the ex
 `now_ns` on its clock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Tape:
     views: F8
     plans: F8
     stream: Stream
+    skims: dict[bytes, object] = field(default_factory=dict, compare=False, repr=False)
+    """What replays made of it before, by the settings that it depends on (`replay.skim_of`)."""
 
     def until(self, now_ns: int) -> "Tape":
         """Return the tape as it was known at a time."""

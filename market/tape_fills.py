@@ -339,16 +339,39 @@ def advance_tape(
         model: f8[MODEL_COLUMNS].
         scale: i8[SCALE_COLUMNS], for the filters.
     """
-    meter = exchange.meter
     frames = stream.frames
-    low = frames[step, FRAME_LOW]
-    high = frames[step, FRAME_HIGH]
+    advance_window(
+        stream,
+        stream.delays[step],
+        now_ns,
+        frames[step, FRAME_LOW],
+        frames[step, FRAME_HIGH],
+        frames[step - 1, FRAME_HIT] if step > 0 else 0,
+        frames[step, FRAME_HIT],
+        exchange,
+        model,
+        scale,
+    )
+    return int(exchange.meter[METER_WRITTEN] - exchange.meter[METER_READ])
+
+
+@inlined_kernel
+def advance_window(
+    stream: Stream,
+    delays: I8,
+    now_ns: int,
+    low: int,
+    high: int,
+    first: int,
+    last: int,
+    exchange: Exchange,
+    model: F8,
+    scale: I8,
+) -> None:
+    """Do the work of `advance_tape` with a step's delays, FRAME_LOW, FRAME_HIGH and hits given."""
+    meter = exchange.meter
     due = meter[METER_NEXT_NS] <= now_ns
     if due or low <= meter[METER_BID_HIGH] or high >= meter[METER_ASK_LOW]:
-        delays = stream.delays[step]
         if may_reach(exchange, low, high, now_ns):
-            first = frames[step - 1, FRAME_HIT] if step > 0 else 0
-            last = frames[step, FRAME_HIT]
             meet_hits(stream, exchange, model, scale, delays, first, last, now_ns)
         settle_on_tape(stream, exchange, model, scale, delays, now_ns + 1)
-    return int(meter[METER_WRITTEN] - meter[METER_READ])
