@@ -49,9 +49,19 @@ class Tuner:
         objectives: how many values a point has, >= 1.
         batch: points that a caller usually asks for at once.
         seed: the same seed and the same answers give the same points.
+        neighbours: share of a later batch that is drawn around the best points, in [0, 1]; the
+            model proposes the others.
     """
 
-    def __init__(self, space: Space, objectives: int, *, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        space: Space,
+        objectives: int,
+        *,
+        batch: int,
+        seed: int,
+        neighbours: float = NEIGHBOURS,
+    ) -> None:
         if objectives < 1 or batch < 1 or len(space) < 1:
             raise ValueError(
                 "need at least one dimension, objective and point a batch, found "
@@ -60,6 +70,7 @@ class Tuner:
         self.space = space
         self.objectives = objectives
         self.batch = batch
+        self.neighbours = neighbours
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
         self._sobol = qmc.Sobol(len(space), scramble=True, rng=self._rng)
         self._told = _Told(np.empty((0, len(space))), np.empty((0, objectives)), np.empty(0))
@@ -78,7 +89,7 @@ class Tuner:
             first = count
         parts = [self._start(first)]
         left = count - first
-        near = math.ceil(left * NEIGHBOURS)
+        near = math.ceil(left * self.neighbours)
         parts += [self._neighbours(near), self._modelled(left - near)]
         self._asked += count
         points = np.vstack(parts)

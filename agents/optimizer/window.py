@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.optimizer.candidates import Instrument, Key, Neighbourhood
 from agents.optimizer.confidence import Paired, paired, predictive, shrink
-from agents.optimizer.tuner import Tuner
+from agents.optimizer.tuner import NEIGHBOURS, Tuner
 from agents.optimizer.utility import utilities
 from agents.session import parameter_row
 from market.account import Setup
@@ -43,7 +43,11 @@ BATCHES = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a window is searched; times in seconds of venue time."""
+    """How a window is searched; times in seconds of venue time.
+
+    Attributes:
+        neighbours: share of the later candidates drawn around the best ones, in [0, 1].
+    """
 
     window_s: float
     horizon_s: float
@@ -52,6 +56,7 @@ class Options:
     step_limit: float
     confidence_min: float
     threads: int = 1
+    neighbours: float = NEIGHBOURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,9 @@ class _Search:
         market = instrument(tape.steps[row], float(tape.views[row, VIEW_MID]), setup)
         self.near = Neighbourhood(incumbent, step_limit=options.step_limit, instrument=market)
         batch = max(1, math.ceil((options.budget - 1) / BATCHES))
-        self.tuner = Tuner(self.near.space, 1, batch=batch, seed=seed)
+        self.tuner = Tuner(
+            self.near.space, 1, batch=batch, seed=seed, neighbours=options.neighbours
+        )
         self.sets: list[QuoteParameters] = []
         self.rows: dict[Key, int] = {}
         self.figures = np.empty((0, options.slices, 0))

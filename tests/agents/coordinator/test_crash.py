@@ -18,7 +18,13 @@ def played(mode, **changes):
     return rules(mode=mode, **changes)
 
 
-@pytest.fixture(scope="module", params=[*Mode, None], ids=[*Mode, "through-all"])
+ALONE = [
+    pytest.param(mode, marks=() if mode is Mode.MASTER_SLAVE else pytest.mark.slow, id=mode)
+    for mode in Mode
+]
+
+
+@pytest.fixture(scope="module", params=[*ALONE, pytest.param(None, id="through-all")])
 def unkilled(request):
     return World(played(request.param), boundaries=BOUNDARIES).play()
 

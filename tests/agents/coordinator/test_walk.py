@@ -35,7 +35,7 @@ COMMON = (
     "tick",
 )
 RARE = ("weak", "reject", "veto", "stop", "switch", "again")
-WALKS = 12
+WALKS = 8
 MOVES = 200
 DURABLE = (
     *("version", "flight", "in_force", "queue", "stops", "closed", "proposals", "mode"),
