@@ -5,6 +5,7 @@ import time
 import pytest
 
 from agents.bus import endpoints_of
+from agents.coordinator.audit import audit
 from agents.coordinator.log import read_records
 from agents.coordinator.records import Kind
 from agents.coordinator.rules import rules_from
@@ -13,13 +14,15 @@ from agents.settings import Settings
 from protocol.bus.participant import Participant
 from protocol.errors import BusError
 from protocol.keys import load_identity, load_roster, new_keys
-from protocol.merge import digest
+from protocol.merge import candidate_of, digest
 from protocol.messages import (
     Ack,
     Boundary,
     Choice,
     EmergencyStop,
     JournalRequest,
+    Mode,
+    ModeChange,
     NackCode,
     NoUpdate,
     Stage,
@@ -187,3 +190,86 @@ async def test_what_is_not_for_the_coordinator_is_refused(settings):
         vote = Vote(round=1, candidate=digest(WIDER), choice=Choice.APPROVE)
         final = (await settled(other.post("coordinator", vote))).word
         assert final.code is NackCode.FORBIDDEN
+
+
+def with_mode(settings, mode, optimizers=2):
+    """The same bus under another mode, with more seats."""
+    document = json.loads(settings.model_dump_json())
+    document["coordinator"]["mode"] = mode.value
+    document["run"]["optimizers"] = optimizers
+    return Settings.model_validate_json(json.dumps(document))
+
+
+class Seat:
+    """An optimizer that proposes one set, approves every candidate, and checks every merge."""
+
+    def __init__(self, me, mode):
+        self.me, self.mode, self.rounds = me, mode, asyncio.Queue()
+        me.on("round", self.judge)
+
+    def judge(self, received):
+        """As a peer say that it was received, as a voter vote; the merge must be what we find."""
+        self.rounds.put_nowait(received)
+        word = received.word
+        found = candidate_of(word, self.mode, seats=3, fraction=0.25)
+        assert digest(found) == digest(word.candidate)
+        if self.mode is Mode.PEER:
+            return Ack(stage=Stage.RECEIVED)
+        vote = Vote(round=word.round, candidate=digest(word.candidate), choice=Choice.APPROVE)
+        self.me.post("coordinator", vote, ref=received.header.id, gen=received.header.gen)
+        return None
+
+    async def propose(self, key, spread):
+        """Say a set; return the final answer."""
+        params = BASELINE.model_copy(update={"spread_percentage": spread})
+        word = update(params, START + BOUNDARY)
+        future = self.me.post("coordinator", word, message_id=ident(self.me.name), ref=key)
+        return (await settled(future)).word
+
+
+async def test_three_seats_agree_over_sockets(settings):
+    """Consensus: each seat is asked by name, and the proposers hear of the median."""
+    settings = with_mode(settings, Mode.CONSENSUS)
+    async with Running(settings), party(settings, "executor-1") as one:
+        executor = Executor(one)
+        async with party(settings, "optimizer-1") as two, party(settings, "optimizer-2") as three:
+            for each in (one, two, three):
+                await settled(each.join())
+            seats = [Seat(two, Mode.CONSENSUS), Seat(three, Mode.CONSENSUS)]
+            key = executor.reach(1)
+            first, second = await asyncio.gather(
+                seats[0].propose(key, 0.18), seats[1].propose(key, 0.19)
+            )
+            assert (await settled(executor.done.get())).decision == (1, 1)
+            median = BASELINE.model_copy(update={"spread_percentage": 0.19})
+            assert first == second == Ack(stage=Stage.APPLIED, digest=digest(median))
+            assert [each.rounds.qsize() for each in seats] == [1, 1]
+    records = read_records(settings.data / "run")
+    assert sum(each.kind is Kind.VOTE for each in records) == 3
+    assert audit(rules_from(settings), records, executor.decisions) == []
+
+
+async def test_the_operator_switches_and_the_next_round_is_one_of_peers(settings):
+    """Nobody else may; the generation goes into the header of what is asked from then on."""
+    settings = with_mode(settings, Mode.CONSENSUS)
+    async with Running(settings), party(settings, "executor-1") as one:
+        executor = Executor(one)
+        one.on("round", lambda _received: Ack(stage=Stage.RECEIVED))
+        async with party(settings, "optimizer-1") as two, party(settings, "optimizer-2") as three:
+            async with party(settings, "operator") as operator:
+                for each in (one, two, three, operator):
+                    await settled(each.join())
+                change = {"from": Mode.CONSENSUS, "to": Mode.PEER, "gen": 0, "reason": "drill"}
+                word = ModeChange.model_validate(change)
+                assert (await settled(operator.post("coordinator", word))).word == Ack(
+                    stage=Stage.DECIDED
+                )
+            seats = [Seat(two, Mode.PEER), Seat(three, Mode.PEER)]
+            key = executor.reach(1)
+            await asyncio.gather(seats[0].propose(key, 0.22), seats[1].propose(key, 0.24))
+            assert (await settled(executor.done.get())).decision == (1, 1)
+            shown = [await settled(each.rounds.get()) for each in seats]
+            assert {each.header.gen for each in shown} == {1}
+    records = read_records(settings.data / "run")
+    assert not [each for each in records if each.kind in {Kind.VOTE, Kind.ALARM}]
+    assert audit(rules_from(settings), records, executor.decisions) == []
