@@ -34,8 +34,9 @@ from market.compat_grid import (
     WINDOW_COLUMNS,
 )
 from market.compat_money import COST_COLUMNS, COST_LOTS, COST_MAKER, COST_TICK, RESULT_COLUMNS
+from market.compat_orders import new_walker
 from market.compat_road import Road, road_of
-from market.compat_walk import Candidate, new_walker, walk_batch, walk_road
+from market.compat_walk import Candidate, walk_batch, walk_road
 from market.latency import ConstantLatency
 from market.layout import (
     LEVELS_MAX,

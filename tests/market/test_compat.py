@@ -29,7 +29,7 @@ from market.compat_money import (
     RESULT_FILLS,
     RESULT_POSITION,
 )
-from market.compat_walk import mask_of
+from market.compat_orders import mask_of
 from market.features import observer_settings
 from market.layout import (
     BUY,
