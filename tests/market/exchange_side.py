@@ -128,11 +128,10 @@ class Taped(Fast):
 class Grown(Taped):
     """The kernels over a tape that is made while it is walked, a step at a time."""
 
-    def __init__(self, events=None, *, segment_rows=5, **told):
-        self.indexer = Indexer(
-            BASE, WIDTH, first_ns=FIRST, interval_ns=1, segment_rows=segment_rows
-        )
-        super().__init__(events, stream=self.indexer.stream(), **told)
+    def __init__(self, events=None, *, segment_rows=5, born=NO_IDS, **told):
+        grid = {"first_ns": FIRST, "interval_ns": 1}
+        self.indexer = Indexer(BASE, WIDTH, segment_rows=segment_rows, born=born, **grid)
+        super().__init__(events, stream=self.indexer.stream(), born=born, **told)
 
     def step(self, now):
         """See what has happened by now, then live through it."""
