@@ -67,7 +67,7 @@ from market.pending import (
     submit,
     take_next,
 )
-from market.queueing import join
+from market.queueing import NO_BIRTH, join
 from market.resting import admit, change_level, ours_before, report, serve, stand_behind
 from market.types import F8, I4, I8
 
@@ -265,7 +265,7 @@ def advance(
         before = apply(exchange.levels, touch, kind, side, price, lots)
         if kind == KIND_CLEAR or touch[TOUCH_OUTSIDE] != outside:
             continue  # a lost connection: neither did the queue before us go, nor was any hit
-        added = born[index] if index < born.shape[0] else 0
+        added = born[index] if index < born.shape[0] else NO_BIRTH
         meet_depth(exchange, model, delays, side, price, before, lots, added, exch_ns)
     meter[METER_CURSOR] = read
     if meter[METER_NEXT_NS] <= now_ns:

@@ -12,7 +12,7 @@ knows one price level and one order.
 | power-front   | and cancels, behind us with 1 - f(front / (front + back)), f = x^n  | [1]    |
 | log           | as `power` with f = log(1 + x)                                      | [1]    |
 | log-share     | as `power-share` with f = log(1 + x)                                | [1]    |
-| fifo          | each order by its own birth, where a recording has order ids        | [3]    |
+| fifo          | each order by its own birth; without order ids: as risk-averse      | [3]    |
 | trade-through | never: only what goes beyond our price fills us; a lower bound      | [4]    |
 | touch         | nobody is ever ahead: any print at our price; an upper bound        | [4]    |
 
@@ -58,6 +58,7 @@ QUEUE_AHEAD = 0  # lots before us at our price; >= 0, whole but for the probabil
 QUEUE_TRADED = 1  # lots printed there since the level last changed: its next change shows them
 QUEUE_CUT = 2  # events the exchange had read when we arrived: who was born earlier is before us
 QUEUE_COLUMNS = 3
+NO_BIRTH = 1 << 62  # of an order without an id: `fifo` takes it for one behind us
 
 
 def fill_model(name: str = "power", *, power: float = 4.0, unit: float = 1.0) -> F8:
@@ -195,8 +196,8 @@ def change(model: F8, queue: F8, before: float, after: float, born: int) -> None
         queue: f8[QUEUE_COLUMNS], changed.
         before: the level's total before.
         after: and now.
-        born: event that added the order which changed; `fifo` alone looks at it. The fall of an
-            order before us is no news as far as prints have told it.
+        born: event that added the order which changed, or NO_BIRTH; `fifo` alone looks at it. The
+            fall of an order before us is no news as far as prints have told it.
     """
     ahead = queue[QUEUE_AHEAD]
     kind = model[MODEL_KIND]

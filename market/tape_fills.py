@@ -66,7 +66,7 @@ from market.order_lines import (
     remove,
 )
 from market.pending import answer_next, cancel_is_next, end_order, note_next, take_next
-from market.queueing import MODEL_KIND, QUEUE_AHEAD, TOUCH, TRADE_THROUGH, change, join
+from market.queueing import MODEL_KIND, NO_BIRTH, QUEUE_AHEAD, TOUCH, TRADE_THROUGH, change, join
 from market.resting import admit, ours_before, report, serve, stand_behind
 from market.stream import Stream
 from market.types import F8, I8
@@ -125,7 +125,7 @@ def read_level(stream: Stream, exchange: Exchange, model: F8, slot: int, event: 
         while row < end and queue[QUEUE_AHEAD] > 0.0:
             lots = level_lots[row] >> LEVEL_SHIFT
             if level_lots[row] & LEVEL_FLAG_MASK == LEVEL_DEPTH:
-                born = stream.level_born[row] if ids else 0
+                born = stream.level_born[row] if ids else NO_BIRTH
                 change(model, queue, float(before), float(lots), born)
             before = lots
             row += 1

@@ -23,7 +23,7 @@ from market.layout import (
 )
 from market.order_lines import METER_ARRIVED, METER_BIDS, METER_NEXT_NS, METER_SENT
 from market.queueing import QUEUE_AHEAD
-from tests.market.exchange_side import FIRST, Fast, Grown, Slow, Taped, table
+from tests.market.exchange_side import FIRST, NO_IDS, Fast, Grown, Slow, Taped, table
 from tests.market.stories import Story, law, mirrored, stories
 
 WHOLE = ("risk-averse", "fifo", "trade-through", "touch")
@@ -183,3 +183,11 @@ def test_who_is_before_our_first_order_is_not_behind_our_second():
         machine.advance(FIRST + 30)
         fills = [row for row in machine.said() if row[REPORT_KIND] == REPORT_FILL]
         assert [(row[REPORT_ORDER_ID], row[REPORT_LOTS]) for row in fills] == filled
+
+
+@law(60)
+@given(stories(models=("fifo",)), st.sampled_from([Fast, Taped]))
+def test_without_order_ids_order_by_order_is_the_strict_model(story, kind):
+    """Who left is not known, so nobody before us did."""
+    strict = Story(**{**vars(story), "model": "risk-averse"})
+    assert story.told(kind, born=NO_IDS).said() == strict.told(kind).said()

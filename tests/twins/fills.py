@@ -237,5 +237,7 @@ class Exchange:
                 self.reach(-side, price, max(0, lots - held), at, queued=False)
             for order in self.line(side):
                 if order.price == price:
-                    self.changed(order, held, lots, int(born[self.read - 1]) if len(born) else 0)
+                    self.changed(
+                        order, held, lots, int(born[self.read - 1]) if len(born) else layout.NEVER
+                    )
         self.settle(now + 1)
