@@ -21,11 +21,12 @@ def assumption_lines(document: dict[str, Any]) -> list[str]:
     capital = document["configuration"]["account"]["capital"]
     where = f"{recording['symbol']} on {recording['venue']}, {recording['first']} to "
     fees = f"{costs_line(told)}, taker fee {told['taker_fee_bps']:g} bps (cost positive)"
+    delays = f"latency {told['latency']}, feed {told['feed_delay']}"
     pace = f"decisions every {told['decision_s']} s, guard every {told['guard_interval_ms']} ms"
     return [
         f"{where}{recording['last']} ({recording['hours']:.1f} h)",
         f"{fees}, capital {capital:,.0f} {quote}",
-        f"fills {told['fill_model']}; latency {told['latency']}; {pace}; {told['own_orders']}",
+        f"fills {told['fill_model']}; {delays}; {pace}; {told['own_orders']}",
     ]
 
 
