@@ -231,7 +231,7 @@ def note_touch(
 ) -> None:
     """Write a hit when lots were added at what is now the best price; it was `best` before."""
     row = (1 - side) >> 1
-    if more > 0 and price == work.touch[row]:
+    if more > 0:  # then the price is the best now: it was as good as the best before
         posted = HIT_BID_POSTED if row == BID_ROW else HIT_ASK_POSTED
         if best != price:
             posted |= HIT_BETTER

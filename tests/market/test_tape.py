@@ -15,6 +15,7 @@ from market.layout import (
     FRAME_EVENT,
     FRAME_HIT,
     FRAME_ORDER_EVENT,
+    FRAME_ORDER_NS,
     LEVEL_SIDE_SHIFT,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
@@ -43,7 +44,8 @@ def same_exchange(piece, whole, cuts):
         assert getattr(piece, name)[:hits].tobytes() == getattr(whole, name)[:hits].tobytes()
     assert piece.delays.tobytes() == whole.delays[:steps].tobytes()
     # Arrivals after the last step are not known to the shorter one yet.
-    known = piece.frames[:, FRAME_ORDER_EVENT] != 0
+    arrivals = piece.frames[:, FRAME_ORDER_NS]
+    known = arrivals <= arrivals[-1:] - piece.delays[-1:, 0]
     assert known[:-2].all()
     assert piece.frames[known].tobytes() == whole.frames[:steps][known].tobytes()
     columns = [*range(FRAME_ORDER_EVENT), FRAME_CANCEL_NS]

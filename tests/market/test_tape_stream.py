@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from market.layout import EVENT_EXCH_NS, EVENT_LOCAL_NS, EVENT_SEEN, SEEN_LOCAL, STEP_NOW_NS
-from market.tape import build_tape
+from market import tape as tape_module
+from market import tape_stream
+from market.layout import (
+    EVENT_EXCH_NS,
+    EVENT_LOCAL_NS,
+    EVENT_SEEN,
+    SEEN_EXCHANGE,
+    SEEN_LOCAL,
+    STEP_NOW_NS,
+)
+from market.tape import TapeBuilder, build_tape
 from market.tape_sides import Making, last_times
 from market.tape_stream import ArraySource, stream_tape
 from tests.market import day
@@ -22,7 +31,37 @@ def late_market():
     return rows
 
 
-MARKETS = {"one clock": day.events, "split clocks": day.split_events, "odd clocks": late_market}
+def early_market():
+    """The local clock runs 2 s behind: every event is seen before it happened."""
+    rows = day.events().copy()
+    rows[:, EVENT_LOCAL_NS] = rows[:, EVENT_EXCH_NS] - 2 * day.SECOND
+    return rows
+
+
+def coarse_market():
+    """Both clocks tick four times a second: many events at one time, some at a step's own."""
+    rows = day.events().copy()
+    rows[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]] //= day.SECOND // 4
+    rows[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]] *= day.SECOND // 4
+    return rows
+
+
+def parting_market():
+    """One clock at first, split clocks from the middle on."""
+    rows = day.events().copy()
+    rows[len(rows) // 2 :: 3, EVENT_SEEN] = SEEN_LOCAL
+    rows[len(rows) // 2 + 1 :: 3, EVENT_SEEN] = SEEN_EXCHANGE
+    return rows
+
+
+MARKETS = {
+    "one clock": day.events,
+    "split clocks": day.split_events,
+    "odd clocks": late_market,
+    "clock behind": early_market,
+    "coarse clocks": coarse_market,
+    "parting clocks": parting_market,
+}
 
 
 class Dribble(ArraySource):
@@ -39,10 +78,12 @@ class Dribble(ArraySource):
 
 @pytest.mark.parametrize("market", MARKETS)
 @pytest.mark.parametrize("block_rows", [64, 1_000, 1 << 16])
-def test_a_tape_made_in_blocks_is_the_tape_made_at_once(market, block_rows):
+def test_a_tape_made_in_blocks_is_the_tape_made_online(market, block_rows, monkeypatch):
     """The same bytes of steps, views, plans, hits and frames, whatever the blocks."""
+    monkeypatch.setattr(tape_stream, "HEAD_ROWS", block_rows)
     events = MARKETS[market]()
-    whole = build_tape(events, settings=day.OBSERVER, **day.TOLD)
+    builder = TapeBuilder(events, settings=day.OBSERVER, **day.TOLD)
+    whole = builder.advance(1 << 62)
     source = Dribble(events, 1) if block_rows == 1_000 else ArraySource(events)
     tape = stream_tape(source, MAKING, block_rows=block_rows)
     assert len(tape.events) == 0
@@ -50,6 +91,10 @@ def test_a_tape_made_in_blocks_is_the_tape_made_at_once(market, block_rows):
         assert getattr(tape, name).tobytes() == getattr(whole, name).tobytes()
     for name in ("hit_events", "hit_codes", "hit_lots", "hit_ns", "frames", "delays", "base"):
         assert getattr(tape.stream, name).tobytes() == getattr(whole.stream, name).tobytes()
+    monkeypatch.setattr(tape_module, "BLOCK_ROWS", block_rows)
+    again = build_tape(events, settings=day.OBSERVER, **day.TOLD)
+    assert again.views.tobytes() == whole.views.tobytes()
+    assert again.stream.frames.tobytes() == whole.stream.frames.tobytes()
     same_exchange(tape.stream, whole.stream, np.random.default_rng(3).integers(0, len(events), 5))
 
 
