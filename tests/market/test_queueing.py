@@ -129,6 +129,14 @@ def test_a_print_and_the_order_that_it_ended_are_one():
     assert queue[QUEUE_AHEAD] == 5.0
 
 
+def test_an_order_before_us_that_grows_hides_no_later_leaving():
+    """A rise is no print that has yet to show: three lots leave, three fewer are before us."""
+    model, queue = place("fifo", 10, cut=100)
+    change(model, queue, 10.0, 14.0, 50)
+    change(model, queue, 14.0, 11.0, 50)
+    assert queue[QUEUE_AHEAD] == 7.0
+
+
 def test_only_what_goes_beyond_us_fills_the_pessimist():
     """At our price nothing, beyond it all."""
     model, queue = place("trade-through", 0)
