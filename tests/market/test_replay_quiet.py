@@ -1,5 +1,7 @@
 """Quiet steps: what is walked in a few comparisons ends as what is lived through step by step."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,12 +20,16 @@ from market.layout import (
     KIND_CLEAR,
     KIND_DEPTH,
     LEDGER_TRIPS,
+    NO_ASK,
+    NO_BID,
     REPORT_ACCEPTED,
     REPORT_FILL,
     SCALE_MIN_NOTIONAL,
     SCALE_SPOT,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
+    STEP_ASK,
+    STEP_BID,
     STEP_NOW_NS,
 )
 from market.policy import policy_settings
@@ -60,6 +66,16 @@ def troubled(events, seed, holes):
     return rows
 
 
+def shaken(tape, seed, share):
+    """The same tape, its local touch displaced at some steps: a touch that no hit explains."""
+    rng = np.random.default_rng(seed)
+    steps = tape.steps.copy()
+    sound = (steps[:, STEP_BID] != NO_BID) & (steps[:, STEP_ASK] != NO_ASK)
+    chosen = np.flatnonzero(sound & (rng.random(len(steps)) < share))
+    steps[np.ix_(chosen, [STEP_BID, STEP_ASK])] += rng.integers(-9, 10, len(chosen))[:, None]
+    return replace(tape, steps=steps, skims={})
+
+
 @st.composite
 def markets(draw):
     """A tape: some seconds or tenths between steps, some delays, some trouble."""
@@ -68,7 +84,7 @@ def markets(draw):
     interval = draw(st.sampled_from([SECOND // 10, SECOND, 2 * SECOND, 30 * SECOND]))
     cycle_s = draw(st.sampled_from([30.0, 60.0]))
     delays = [draw(st.sampled_from([0, 5, 300, 1_200])) * day.MS for _ in range(3)]
-    return build_tape(
+    tape = build_tape(
         events,
         interval_ns=interval,
         cycle_ns=round(cycle_s) * SECOND,
@@ -77,6 +93,7 @@ def markets(draw):
         ),
         latency=ConstantLatency(*delays),
     )
+    return shaken(tape, seed, draw(st.sampled_from([0.0, 0.02, 0.3])))
 
 
 @st.composite
