@@ -40,7 +40,7 @@ def new_edges() -> I8:
 @kernel
 def below(levels: I8, start: int, last: int) -> int:
     """Return the highest bid under `start` and not under `last`, NO_BID when there is none."""
-    for column in range(start - 1, max(last, 0) - 1, -1):
+    for column in range(min(start, levels.shape[1]) - 1, max(last, 0) - 1, -1):
         if levels[BID_ROW, column] > 0:
             return column
     return NO_BID
@@ -49,7 +49,7 @@ def below(levels: I8, start: int, last: int) -> int:
 @kernel
 def above(levels: I8, start: int, last: int) -> int:
     """Return the lowest ask over `start` and not over `last`, NO_ASK when there is none."""
-    for column in range(start + 1, min(last, levels.shape[1] - 1) + 1):
+    for column in range(max(start, -1) + 1, min(last, levels.shape[1] - 1) + 1):
         if levels[ASK_ROW, column] > 0:
             return column
     return NO_ASK
@@ -98,11 +98,13 @@ def clear(levels: I8, edges: I8, side: int, column: int) -> None:
     """Empty one side from the best price to a column, or both sides whole.
 
     A one-sided clear then looks for the new best price from two ticks behind the column on: a
-    level one tick behind it stands in the book and is never found, as in the peer.
+    level one tick behind it stands in the book and is never found, as in the peer. Asks cleared to
+    a price of zero stay whole there too.
     """
     if side >= 0:
         last = 0 if side != BUY else max(column, 0)
-        for here in range(levels.shape[1] if side == 0 else int(edges[EDGE_BID]) + 1):
+        end = levels.shape[1] if side == 0 else min(edges[EDGE_BID] + 1, levels.shape[1])
+        for here in range(end):
             if here >= last:
                 levels[BID_ROW, here] = 0
         edges[EDGE_BID] = NO_BID if side == 0 else below(levels, column - 1, edges[EDGE_LOW])

@@ -12,6 +12,8 @@ from market.compat_book import EDGE_ASK, EDGE_BID, new_edges, put
 from market.compat_queue import UNKNOWN, Found
 from market.jit import kernel
 from market.layout import (
+    ASK_ROW,
+    BID_ROW,
     BUY,
     EVENT_EXCH_NS,
     EVENT_KIND,
@@ -58,6 +60,7 @@ ROAD_EXCHANGE_ASK = 7
 ROAD_COLUMNS = 8
 FAR_BELOW = -(1 << 29)
 FAR_ABOVE = 1 << 29
+APART = -1  # the peer's book and the tape's levels no longer agree
 BLOCK_MASK = 63
 BLOCK_SHIFT = 6  # hits of a block, whose lowest and highest are known: 64
 
@@ -177,10 +180,28 @@ def read_local(events: I8, base: int, levels: I8, edges: I8, steps: I8, road: I4
 
 
 @kernel
+def passed_over(levels: I8, edges: I8, side: int) -> bool:
+    """Return whether a side holds lots at a better price than its best: left by a crossed book."""
+    if side == BUY:
+        for column in range(max(edges[EDGE_BID] + 1, 0), levels.shape[1]):
+            if levels[BID_ROW, column] > 0:
+                return True
+        return False
+    for column in range(min(edges[EDGE_ASK], levels.shape[1])):
+        if levels[ASK_ROW, column] > 0:
+            return True
+    return False
+
+
+@kernel
 def read_exchange(
     events: I8, base: int, levels: I8, edges: I8, hits: Hits, road: I4, cuts: I4
 ) -> int:
-    """Write the peer's hits and its best prices at every arrival; return the number of hits."""
+    """Write the peer's hits and its best prices at every arrival; return the number of hits.
+
+    A clear of one side leaves what a crossed book passed over where it was, in the peer, and
+    empties it on the tape: then APART is returned.
+    """
     count = 0
     step = 0
     for row in range(events.shape[0]):
@@ -200,6 +221,8 @@ def read_exchange(
         else:
             bid = edges[EDGE_BID]
             ask = edges[EDGE_ASK]
+            if kind == KIND_CLEAR and side != 0 and passed_over(levels, edges, side):
+                return APART
             put(levels, edges, kind, side, column, events[row, EVENT_LOTS])
             if kind != KIND_CLEAR and side == BUY and edges[EDGE_BID] > bid:
                 code = HIT_BID_POSTED
@@ -237,6 +260,9 @@ def road_of(tape: Tape, *, response_ns: int, events: I8 | None = None) -> Road:
         response_ns: at the exchange -> known here.
         events: i8[n, EVENT_COLUMNS] of the recording when its book crosses; None: read off the
             tape's stream.
+
+    Raises:
+        ValueError: a one-sided clear in a book that crossed before.
     """
     stream: Stream = tape.stream
     base = tape.base
@@ -252,6 +278,10 @@ def road_of(tape: Tape, *, response_ns: int, events: I8 | None = None) -> Road:
         read_local(events, base, np.zeros((2, tape.width), np.int64), new_edges(), tape.steps, road)
         levels = np.zeros((2, tape.width), np.int64)
         count = read_exchange(events, base, levels, new_edges(), hits, road, cuts)
+        if count == APART:
+            raise ValueError(
+                "one side is cleared while the book is crossed: walk its events with compat_events"
+            )
     hits = Hits(hits.events[:count], hits.codes[:count], hits.lots[:count], hits.ns[:count])
     blocks = (count >> BLOCK_SHIFT) + 1
     low, high = np.empty(blocks, np.int32), np.empty(blocks, np.int32)

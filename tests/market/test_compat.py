@@ -50,6 +50,11 @@ MS = 1_000_000
 LOTS_A_UNIT = 1000.0
 MIDDLE = 1000
 BOTH = SEEN_EXCHANGE | SEEN_LOCAL
+WALLS = [
+    (0, KIND_SNAPSHOT, side, MIDDLE - side * k, 10 * k)
+    for side in (BUY, SELL)
+    for k in range(1, 13)
+]
 
 
 def terms_of(power):
@@ -167,6 +172,48 @@ def test_on_a_book_that_never_crosses_the_stream_says_all():
     last = len(read.road) - 1  # whose arrival lies behind the end
     assert (told.road[:last] == read.road[:last]).all()
     assert (told.cuts == read.cuts).all()
+
+
+def lines(rows):
+    """Return events of (ms, kind, side, ticks, lots), seen by both clocks a millisecond apart."""
+    events = np.zeros((len(rows), EVENT_COLUMNS), np.int64)
+    for index, (at_ms, kind, side, price, lots) in enumerate(rows):
+        now_ns = (1000 + at_ms) * MS
+        events[index] = (kind, side, BOTH, now_ns, now_ns + MS, price, lots)
+    return events
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize("reach", [0, 2, 5, 40])
+def test_a_one_sided_clear_is_the_peers_on_a_book_that_never_crossed(side, reach):
+    """Cleared to a price, the level behind it is never found again; both ways agree on that."""
+    rows = [
+        (0, KIND_SNAPSHOT, s, MIDDLE - s * k, 10 * k) for s in (BUY, SELL) for k in range(1, 13)
+    ]
+    quiet = [(50 + 100 * k, KIND_DEPTH, BUY, MIDDLE - 30, 1 + k % 2) for k in range(14)]
+    case = [
+        (450, KIND_CLEAR, side, MIDDLE - side * reach, 0),
+        (650, KIND_DEPTH, side, MIDDLE - side, 1),
+        (850, KIND_TRADE, -side, MIDDLE - 2 * side, 1),
+        (1050, KIND_DEPTH, -side, MIDDLE - side * 4, 3),
+    ]
+    events = lines(sorted(rows + quiet + case, key=lambda row: row[0]))
+    for power in (0.0, 3.0):
+        slow, fast = slow_and_fast(events, (0.4, 5, 7, 1000, 1, 0.0), power)
+        assert slow.tobytes() == fast.tobytes()
+        assert slow[-1, RESULT_FILLS] > 0
+
+
+def test_a_one_sided_clear_of_a_crossed_book_is_refused():
+    """There the peer keeps levels that the tape empties: better no figure than a wrong one."""
+    rows = [
+        (0, KIND_SNAPSHOT, s, MIDDLE - s * k, 10 * k) for s in (BUY, SELL) for k in range(1, 13)
+    ]
+    rows += [(100, KIND_DEPTH, SELL, MIDDLE - 3, 5), (200, KIND_CLEAR, BUY, MIDDLE - 6, 0)]
+    rows += [(300 + 100 * k, KIND_DEPTH, BUY, MIDDLE - 30, 1 + k % 2) for k in range(5)]
+    events = lines(rows)
+    with pytest.raises(ValueError, match="cleared while the book is crossed"):
+        compat_road(tape_of(events), terms_of(0.0), events=events)
 
 
 @given(st.integers(0, 1 << 40), st.integers(-3, 63))
