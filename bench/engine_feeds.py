@@ -25,6 +25,7 @@ from market.layout import (
 from market.synthetic_busy import busy_records
 from market.types import F8, I8
 
+CANDIDATES_MOST = 256
 SKEW = 1.0  # half spreads by which a full position moves the reservation price
 
 
@@ -124,19 +125,22 @@ class Feed:
 
 
 def parameters_of(market: Market, count: int, *, levels: int | None = None) -> F8:
-    """Return f8[n, PARAMETER_COLUMNS]: candidates that differ in every dial, seeded."""
+    """Return f8[n, PARAMETER_COLUMNS]: candidates that differ in every dial, seeded.
+
+    The first ones are the same whatever the number asked for, at most CANDIDATES_MOST.
+    """
     rng = np.random.default_rng(11)
-    rows = np.zeros((count, PARAMETER_COLUMNS))
+    most = CANDIDATES_MOST
+    rows = np.zeros((most, PARAMETER_COLUMNS))
     low, high = np.log(market.spread)
-    rows[:, PARAMETER_SPREAD] = np.exp(rng.uniform(low, high, count))
-    rows[:, PARAMETER_LEVELS] = rng.integers(market.levels[0], market.levels[1] + 1, count)
+    rows[:, PARAMETER_SPREAD] = np.exp(rng.uniform(low, high, most))
+    rows[:, PARAMETER_LEVELS] = rng.integers(market.levels[0], market.levels[1] + 1, most)
     if levels is not None:
         rows[:, PARAMETER_LEVELS] = levels
-    lots = rng.integers(market.lots[0], market.lots[1] + 1, count)
+    lots = rng.integers(market.lots[0], market.lots[1] + 1, most)
     rows[:, PARAMETER_BASE_QUANTITY] = lots / market.lots_a_unit
-    most = lots * rng.integers(20, 100, count)
-    rows[:, PARAMETER_MAX_POSITION] = most / market.lots_a_unit
-    return rows
+    rows[:, PARAMETER_MAX_POSITION] = lots * rng.integers(20, 100, most) / market.lots_a_unit
+    return rows[:count]
 
 
 def dials(market: Market, count: int, *, levels: int | None = None) -> F8:
