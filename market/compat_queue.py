@@ -22,7 +22,7 @@ from market.layout import (
     SEGMENT_KEY_END,
 )
 from market.stream import Stream
-from market.types import F8, I4, I8
+from market.types import F8, I8
 
 SEATS = 64  # a side; a window has at most LEVELS_MAX cells, so no two of it share one
 
@@ -42,15 +42,11 @@ HINT_KEY = 1  # place in level_keys
 HINT_COLUMNS = 2
 
 
-UNKNOWN = -2
-
-
-class Found(NamedTuple):
-    """Where hits stand in the history of their levels, kept once a candidate asked."""
-
-    keys: I4  # i4[hits]: place of the level's key; -1: it has none, UNKNOWN: nobody asked
-    rows: I4  # i4[hits]: its first row not before the hit
-    segments: I4  # i4[hits]
+# --- where a hit stands in the history of its level: i8[hits], row << FOUND_SHIFT | place ------
+FOUND_SHIFT = 24  # the place is that of the level's key, the row its first one not before the hit
+FOUND_MASK = (1 << FOUND_SHIFT) - 1
+ABSENT = -1  # the level has no history in the hit's segment
+UNKNOWN = -2  # nobody asked yet
 
 
 class Seats(NamedTuple):
@@ -153,15 +149,15 @@ def sit_down(stream: Stream, work: Seats, seat: int, side_row: int, column: int,
 
 
 @kernel
-def find_hit(stream: Stream, found: Found, hint: I8, hit: int, key: int, event: int) -> int:
-    """Return the place of a hit's level among the keys of its segment, -1 when it has none.
+def find_hit(stream: Stream, found: I8, hint: I8, hit: int, key: int, event: int) -> int:
+    """Return where a hit stands: row << FOUND_SHIFT | place, or ABSENT.
 
-    It is looked up once a tape: what was found is kept for the candidates to come. Two threads
-    that look at once find the same.
+    It is looked up once a tape: what was found is kept for the candidates to come. It is one word,
+    so two threads that look at once can only write and read the same.
     """
-    place = found.keys[hit]
-    if place != UNKNOWN:
-        return int(place)
+    known = found[hit]
+    if known != UNKNOWN:
+        return int(known)
     segment = hint[HINT_SEGMENT]
     while segment > 0 and stream.segments[segment, SEGMENT_EVENT] > event:
         segment -= 1
@@ -169,7 +165,8 @@ def find_hit(stream: Stream, found: Found, hint: I8, hit: int, key: int, event: 
     while segment < last and stream.segments[segment, SEGMENT_END] <= event:
         segment += 1
     place = find_key(stream, hint, segment, key)
-    if place >= 0:
+    known = ABSENT
+    if 0 <= place <= FOUND_MASK:
         low = stream.level_starts[place]
         high = stream.level_starts[place + 1]
         while low < high:
@@ -178,27 +175,30 @@ def find_hit(stream: Stream, found: Found, hint: I8, hit: int, key: int, event: 
                 low = middle + 1
             else:
                 high = middle
-        found.rows[hit] = low
-    found.segments[hit] = segment
-    found.keys[hit] = place
-    return int(place)
+        known = (low << FOUND_SHIFT) | place
+    found[hit] = known
+    return int(known)
 
 
 @kernel
-def sit_beside(
-    stream: Stream, found: Found, work: Seats, seat: int, column: int, hit: int, cut: int
-) -> bool:
+def sit_beside(stream: Stream, work: Seats, seat: int, column: int, known: int, cut: int) -> bool:
     """Bring a seat to its order's arrival, looking back from a hit; False when that lies too far.
 
     Most orders met by a print came moments before it, a few rows back.
     """
-    place = found.keys[hit]
-    segment = found.segments[hit]
-    if place < 0 or stream.segments[segment, SEGMENT_EVENT] > cut:
+    if known == ABSENT:
+        return False
+    place = known & FOUND_MASK
+    segment = work.hint[HINT_SEGMENT]
+    while segment > 0 and stream.segments[segment, SEGMENT_KEY] > place:
+        segment -= 1
+    while stream.segments[segment, SEGMENT_KEY_END] <= place:
+        segment += 1
+    if stream.segments[segment, SEGMENT_EVENT] > cut:
         return False
     seats = work.seats
     start = stream.level_starts[place]
-    row = found.rows[hit]
+    row = known >> FOUND_SHIFT
     while row > start and stream.level_events[row - 1] >= cut:
         row -= 1
     if row == start and stream.level_lots[row] & LEVEL_FLAG_MASK == LEVEL_CARRIED:
@@ -214,7 +214,7 @@ def sit_beside(
 @kernel
 def catch_up(
     stream: Stream,
-    found: Found,
+    found: I8,
     work: Seats,
     model: F8,
     seat: int,
@@ -242,8 +242,8 @@ def catch_up(
     queue = work.queues[seat]
     if seats[seat, SEAT_WAITS] != 0:
         key = (side_row << LEVEL_SIDE_SHIFT) | column
-        find_hit(stream, found, work.hint, hit, key, event)
-        if not sit_beside(stream, found, work, seat, column, hit, cut):
+        known = find_hit(stream, found, work.hint, hit, key, event)
+        if not sit_beside(stream, work, seat, column, known, cut):
             sit_down(stream, work, seat, side_row, column, cut)
         joined(queue, model, seats[seat, SEAT_LOTS])
         seats[seat, SEAT_WAITS] = 0

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from market.compat_book import EDGE_ASK, EDGE_BID, new_edges, put
-from market.compat_queue import UNKNOWN, Found
+from market.compat_queue import UNKNOWN
 from market.jit import kernel
 from market.layout import (
     ASK_ROW,
@@ -76,7 +76,7 @@ class Road(NamedTuple):
     road: I4  # i4[steps, ROAD_COLUMNS]
     cuts: I4  # i4[steps]: events until A(i)
     stream: Stream
-    found: Found
+    found: I8  # i8[hits], see `compat_queue.py`; filled as candidates ask
 
 
 class Hits(NamedTuple):
@@ -286,9 +286,5 @@ def road_of(tape: Tape, *, response_ns: int, events: I8 | None = None) -> Road:
     blocks = (count >> BLOCK_SHIFT) + 1
     low, high = np.empty(blocks, np.int32), np.empty(blocks, np.int32)
     lay_road(hits, tape.steps, response_ns, road, cuts, low, high)
-    found = Found(
-        np.full(count, UNKNOWN, np.int32),
-        np.zeros(count, np.int32),
-        np.zeros(count, np.int32),
-    )
+    found = np.full(count, UNKNOWN, np.int64)
     return Road(hits.events, hits.codes, hits.lots, low, high, road, cuts, stream, found)
