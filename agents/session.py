@@ -7,7 +7,7 @@ is quoted: what comes after it is not looked at.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +20,7 @@ from agents.settings import Settings
 from exchange.advice import suggest
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
+from exchange.order_ids import read_births
 from exchange.recording import Meta, Recording, load, save, scale_of
 from market.account import Setup
 from market.features import observer_settings
@@ -37,9 +38,9 @@ from market.layout import (
 )
 from market.policy import policy_settings
 from market.queueing import FIFO, MODEL_KIND, MODEL_NAMES, fill_model
-from market.tape import TapeBuilder, cut, grid_of
+from market.tape import NO_IDS, TapeBuilder, cut, grid_of
 from market.tape_sides import Making
-from market.types import F8, I8
+from market.types import F8, I4, I8
 from protocol.codec import describe
 from protocol.errors import SettingsError
 from protocol.messages import QuoteParameters, utc_ns
@@ -59,6 +60,7 @@ class Session:
         last_ns: last guard step.
         observer: f8[OBSERVER_COLUMNS].
         baseline: the parameters in force before any decision.
+        born: i4[n], event that added the order which changed; empty unless the fill model is fifo.
     """
 
     settings: Settings
@@ -69,6 +71,7 @@ class Session:
     setup: Setup
     observer: F8
     baseline: QuoteParameters
+    born: I4 = field(default_factory=NO_IDS.copy)
 
     def making(self) -> Making:
         """Return how the tape of this session is made."""
@@ -89,7 +92,13 @@ class Session:
             cycle_ns=making.cycle_ns,
             settings=making.settings,
             latency=making.latency,
+            born=self.born,
         )
+
+    @property
+    def by_order(self) -> bool:
+        """Whether the fill model follows each order, so that a tape needs their births."""
+        return bool(self.setup.model[MODEL_KIND] == FIFO)
 
     @property
     def until_ns(self) -> int | None:
@@ -141,7 +150,8 @@ def open_session(settings: Settings) -> Session:
     """Load the recording of these settings and derive everything from it.
 
     Raises:
-        RecordingError: missing, damaged, or too short for one cycle after the warm-up.
+        RecordingError: missing, damaged, too short for one cycle after the warm-up, or without
+            the order ids that fill model fifo needs.
         SettingsError: funding is configured for a spot market, there is no such fill model, or
             the feed's delay cannot be read.
         AdviceError: no starting parameters fit this symbol and capital.
@@ -197,7 +207,10 @@ def open_session(settings: Settings) -> Session:
         warmup_s=float(settings.executor.warmup_s)
         + (first_ns - grid_start(events, settings)) / 1e9,
     )
-    return Session(settings, meta, events, first_ns, last_ns, setup, observer, baseline)
+    session = Session(settings, meta, events, first_ns, last_ns, setup, observer, baseline)
+    if not session.by_order:
+        return session
+    return replace(session, born=read_births(path, feed=feed, until_ns=session.until_ns))
 
 
 def feed_of(settings: Settings) -> FeedDelay | None:
@@ -233,21 +246,15 @@ def fill_model_of(meta: Meta, settings: Settings) -> F8:
     """Return f8[MODEL_COLUMNS] of the configured fill model.
 
     Raises:
-        SettingsError: there is no such model, or it needs what recordings of levels have not.
+        SettingsError: there is no such model.
     """
     text = settings.feed.fill_model
     try:
-        model = fill_model(text, unit=float(meta.lot))
+        return fill_model(text, unit=float(meta.lot))
     except ValueError as error:
         near = get_close_matches(text.partition(":")[0], MODEL_NAMES, n=1)
         hint = f"; did you mean {near[0]}?" if near and near[0] != text else ""
         raise SettingsError(f"feed.fill_model: {error}{hint}") from None
-    if model[MODEL_KIND] == FIFO:
-        raise SettingsError(
-            "feed.fill_model: fifo follows each order by its id, and a tape is made of levels; "
-            "give power:4, the nearest to it"
-        )
-    return model
 
 
 def grid_start(events: I8, settings: Settings) -> int:

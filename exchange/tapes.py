@@ -5,10 +5,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from exchange.order_ids import read_births
 from exchange.recording import Recording
 from exchange.recording_stream import CutSource, FileSource
 from market.feed_delay import DelayedSource, FeedDelay
-from market.tape import Tape
+from market.tape import NO_IDS, Tape
 from market.tape_sides import Making
 from market.tape_store import StoreError, load_tape, save_tape, tape_key
 from market.tape_stream import ArraySource, EventSource, stream_tape
@@ -45,6 +46,7 @@ def open_tape(
     *,
     feed: FeedDelay | None = None,
     until_ns: int | None = None,
+    births: bool = False,
     store: Path | None = None,
     progress: Progress = silent,
     tell: Callable[[str], None] = silent,
@@ -56,13 +58,18 @@ def open_tape(
         making: guard interval, cycle, observer settings and latency.
         feed: delay of the feed in place of the recorded one.
         until_ns: the recording as it stood at that time.
+        births: tell from the order ids of a file when each order came to its place, as fill
+            model `fifo` needs it; the file is read twice and lies in memory whole for it.
         store: folder of stored tapes; None neither looks nor keeps.
         progress: told how far reading has come; not called when the tape was stored.
         tell: takes one line when a stored tape is of no use or cannot be kept.
 
     Raises:
-        RecordingError: the recording cannot be read, or is damaged.
+        RecordingError: the recording cannot be read, is damaged, or has no order ids.
+        ValueError: births of a recording in memory, where no ids are.
     """
+    if births and isinstance(recording, Recording):
+        raise ValueError("a recording in memory has no order ids")
     with ExitStack() as stack:
         source: EventSource
         if isinstance(recording, Recording):
@@ -79,16 +86,20 @@ def open_tape(
                 making=making,
                 span="" if until_ns is None else f"until {until_ns}",
                 feed="recorded" if feed is None else feed.text(),
+                births=births,
             )
             stored = _stored(store, key, tell)
             if stored is not None:
                 return stored
+        born = NO_IDS
+        if births and isinstance(recording, Path):
+            born = read_births(recording, feed=feed, until_ns=until_ns)
         source = _Told(source, progress)
         if feed is not None:
             source = DelayedSource(source, feed)
         if until_ns is not None:
             source = CutSource(source, until_ns)
-        tape = stream_tape(source, making)
+        tape = stream_tape(source, making, born=born)
     if store is not None:
         try:
             save_tape(store, key, tape)

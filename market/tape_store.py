@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 import market
+from market.births import trace_orders
 from market.both_clocks import find_marks, observe_marks
 from market.decode import decode_records
 from market.hit_blocks import note_blocks
@@ -41,6 +42,7 @@ KEPT_BYTES = 8 << 30
 """A store larger than that loses the tapes that were used longest ago."""
 
 KERNELS = (
+    trace_orders,
     decode_records,
     index_events,
     note_blocks,
@@ -52,6 +54,7 @@ KERNELS = (
     observe_steps,
 )
 SHELLS = (
+    "births",
     "book",
     "calibration",
     "feed_delay",
@@ -81,7 +84,14 @@ def builder_digest() -> str:
     return digest.hexdigest()
 
 
-def tape_key(*, content: str, making: Making, span: str = "", feed: str = "recorded") -> str:
+def tape_key(
+    *,
+    content: str,
+    making: Making,
+    span: str = "",
+    feed: str = "recorded",
+    births: bool = False,
+) -> str:
     """Return 32 hex digits that tell a tape from every other.
 
     Args:
@@ -89,8 +99,10 @@ def tape_key(*, content: str, making: Making, span: str = "", feed: str = "recor
         making: how the tape is made.
         span: which part of the recording.
         feed: text of the feed's delay.
+        births: it knows when each order came to its place.
     """
     parts = {
+        "births": births,
         "builder": builder_digest(),
         "content": content,
         "cycle_ns": making.cycle_ns,

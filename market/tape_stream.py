@@ -9,9 +9,9 @@ import numpy as np
 
 from market.book import HEAD_ROWS, window_for
 from market.layout import EVENT_COLUMNS
-from market.tape import BLOCK_ROWS, Tape, tape_of
+from market.tape import BLOCK_ROWS, NO_IDS, Tape, tape_of
 from market.tape_sides import NO_TIME, Making, TapeSides, first_local_ns
-from market.types import I8
+from market.types import I4, I8
 
 
 class EventSource(Protocol):
@@ -41,13 +41,16 @@ class ArraySource:
         return count
 
 
-def stream_tape(source: EventSource, making: Making, *, block_rows: int = BLOCK_ROWS) -> Tape:
+def stream_tape(
+    source: EventSource, making: Making, *, block_rows: int = BLOCK_ROWS, born: I4 = NO_IDS
+) -> Tape:
     """Return the tape of a whole recording; its `events` are empty.
 
     Args:
         source: read to its end.
         making: how.
         block_rows: events read at once, >= 1.
+        born: i4[n], of every event that the source gives (`births.py`); empty without order ids.
     """
     buffer = np.empty((block_rows, EVENT_COLUMNS), dtype=np.int64)
     sides: TapeSides | None = None
@@ -62,7 +65,7 @@ def stream_tape(source: EventSource, making: Making, *, block_rows: int = BLOCK_
         held += count
         events = buffer[:held]
         if sides is None and (count == 0 or held >= HEAD_ROWS):
-            sides = begin(events, making, source.expected, last=count == 0)
+            sides = begin(events, making, source.expected, born, last=count == 0)
         if sides is None:
             continue
         if count == 0:
@@ -75,7 +78,7 @@ def stream_tape(source: EventSource, making: Making, *, block_rows: int = BLOCK_
         buffer[:held] = events[used:].copy()
 
 
-def begin(events: I8, making: Making, expected: int, *, last: bool) -> TapeSides | None:
+def begin(events: I8, making: Making, expected: int, born: I4, *, last: bool) -> TapeSides | None:
     """Return the two sides of a recording that begins with these events.
 
     None as long as the local clock has no event, unless these are the last ones.
@@ -84,4 +87,4 @@ def begin(events: I8, making: Making, expected: int, *, last: bool) -> TapeSides
     if local_ns == NO_TIME:
         return TapeSides(making, window_for(events), 0) if last else None
     first_ns = local_ns // making.interval_ns * making.interval_ns + making.interval_ns
-    return TapeSides(making, window_for(events), first_ns, expected=expected)
+    return TapeSides(making, window_for(events), first_ns, expected=expected, born=born)

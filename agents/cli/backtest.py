@@ -186,6 +186,7 @@ def tape_of(session: "Session", talk: Talk) -> "Tape":
         session.making(),
         feed=feed_of(session.settings),
         until_ns=session.until_ns,
+        births=session.by_order,
         store=session.settings.data / TAPES,
         progress=lambda read, expected: talk("reading the recording", read / max(1, expected)),
         tell=say,

@@ -1,5 +1,6 @@
 """Order-level recordings made by hand, and a small exchange that serves in order of time."""
 
+import json
 import random
 from collections import defaultdict
 
@@ -77,14 +78,14 @@ class OrderLog:
 class FairExchange:
     """A random market that serves orders at a price in order of time, and logs what happens."""
 
-    def __init__(self, seed, *, steps, mirror=1, step_s=20.0):
+    def __init__(self, seed, *, steps, mirror=1, step_s=20.0, chances=(5, 3, 2)):
         self.chance = random.Random(seed)
         self.log = OrderLog(mirror=mirror)
         self.queues = {BUY: defaultdict(list), SELL: defaultdict(list)}  # price -> [id, lots]
         self.number = 0
         for _ in range(steps):
             self.log.wait(self.chance.random() * step_s)
-            self.chance.choices((self.place, self.withdraw, self.market), (5, 3, 2))[0]()
+            self.chance.choices((self.place, self.withdraw, self.market), chances)[0]()
 
     def best(self, side):
         """Return the best price of a side, a far one when it is empty."""
@@ -126,3 +127,25 @@ class FairExchange:
             line[0][1] -= part
             if line[0][1] == 0:
                 line.pop(0)
+
+
+def bitstamp_lines(log):
+    """Return the log as Bitstamp's public channels would have told it, a line an event."""
+    start_ms, totals, left = 1_430_438_404_000, defaultdict(int), defaultdict(int)
+    sample = {"bids": [["9.80", "1.0"]], "asks": [["10.20", "1.0"]]}
+    lines = [f"{start_ms} order_book {json.dumps(sample)}"]
+    for row, number in zip(log.rows, log.ids, strict=True):
+        kind, side, _, at_ns, _, price, lots = row
+        body = {"id": number, "price": f"{price / 100:.2f}"}
+        name = "trade"
+        if kind == KIND_TRADE:
+            body["amount"] = f"{lots / 1000:.3f}"
+        else:
+            change = lots - totals[side, price]
+            totals[side, price] = lots
+            name = "order_changed" if left[number] else "order_created"
+            left[number] += change
+            name = name if left[number] else "order_deleted"
+            body |= {"amount": f"{left[number] / 1000:.3f}", "order_type": 0 if side == BUY else 1}
+        lines.append(f"{start_ms + at_ns // 1_000_000} {name} {json.dumps(body)}")
+    return lines

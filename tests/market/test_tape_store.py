@@ -149,6 +149,7 @@ def test_a_key_tells_every_input_apart(monkeypatch):
     keys.append(tape_key(content="b", making=MAKING))
     keys.append(tape_key(content="a", making=MAKING, span="until 5"))
     keys.append(tape_key(content="a", making=MAKING, feed="5ns"))
+    keys.append(tape_key(content="a", making=MAKING, births=True))
     assert keys[0] == tape_key(content="a", making=MAKING)
     monkeypatch.setattr(tape_store, "builder_digest", lambda: "another day")
     keys.append(tape_key(content="a", making=MAKING))
