@@ -21,7 +21,7 @@ from exchange.advice import suggest
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
 from exchange.order_ids import read_births
-from exchange.recording import Meta, Recording, load, save, scale_of
+from exchange.recording import Meta, load, save, scale_of
 from market.account import Setup
 from market.features import observer_settings
 from market.feed_delay import FeedDelay, delay_feed
@@ -55,11 +55,14 @@ BUNDLED_HOURS = 4.0
 class Session:
     """A recording made ready: its events end where the session ends.
 
+    That of a backtest has none: it has a tape (`agents/backtest/opening.py`).
+
     Attributes:
         first_ns: first guard step on which anything may happen; earlier events build the book.
         last_ns: last guard step.
         observer: f8[OBSERVER_COLUMNS].
         baseline: the parameters in force before any decision.
+        event_count: events of the session.
         born: i4[n], event that added the order which changed; empty unless the fill model is fifo.
     """
 
@@ -71,6 +74,7 @@ class Session:
     setup: Setup
     observer: F8
     baseline: QuoteParameters
+    event_count: int
     born: I4 = field(default_factory=NO_IDS.copy)
 
     def making(self) -> Making:
@@ -156,18 +160,34 @@ def open_session(settings: Settings) -> Session:
             the feed's delay cannot be read.
         AdviceError: no starting parameters fit this symbol and capital.
     """
+    path = existing_path(settings)
+    recording = load(path)
+    feed = feed_of(settings)
+    if feed is not None:
+        delay_feed(recording.events, feed)
+    events, first_ns, last_ns = window(recording.events, settings)
+    session = session_of(settings, recording.meta, events, first_ns, last_ns)
+    if not session.by_order:
+        return session
+    return replace(session, born=read_births(path, feed=feed, until_ns=session.until_ns))
+
+
+def existing_path(settings: Settings) -> Path:
+    """Return the recording of these settings; it exists."""
     path = feed_path(settings)
     if not path.exists():
         raise RecordingError(
             f"{path}: no such recording; give one with --feed, or make one with "
             "`counterpoint feed import` or `counterpoint feed synth`"
         )
-    recording = load(path)
-    feed = feed_of(settings)
-    if feed is not None:
-        delay_feed(recording.events, feed)
-    meta = with_fees(recording.meta, settings)
-    events, first_ns, last_ns = window(recording, settings)
+    return path
+
+
+def session_of(
+    settings: Settings, recorded: Meta, events: I8, first_ns: int, last_ns: int
+) -> Session:
+    """Return what follows from the events until the end of the warm-up; errors: `open_session`."""
+    meta = with_fees(recorded, settings)
     scale = scale_of(meta)
     until_ns = first_ns + settings.executor.warmup_s * 10**9
     baseline = starting_parameters(events, meta, settings, until_ns)
@@ -207,10 +227,9 @@ def open_session(settings: Settings) -> Session:
         warmup_s=float(settings.executor.warmup_s)
         + (first_ns - grid_start(events, settings)) / 1e9,
     )
-    session = Session(settings, meta, events, first_ns, last_ns, setup, observer, baseline)
-    if not session.by_order:
-        return session
-    return replace(session, born=read_births(path, feed=feed, until_ns=session.until_ns))
+    return Session(
+        settings, meta, events, first_ns, last_ns, setup, observer, baseline, len(events)
+    )
 
 
 def feed_of(settings: Settings) -> FeedDelay | None:
@@ -262,10 +281,17 @@ def grid_start(events: I8, settings: Settings) -> int:
     return grid_of(events, settings.executor.guard_interval_ns)[0]
 
 
-def window(recording: Recording, settings: Settings) -> tuple[I8, int, int]:
-    """Return (events up to the end, first step, last step) of the hours that are used."""
+def window(recorded: I8, settings: Settings, *, whole: bool = True) -> tuple[I8, int, int]:
+    """Return (events up to the end, first step, last step) of the hours that are used.
+
+    Args:
+        recorded: i8[n, EVENT_COLUMNS].
+        settings: start and hours.
+        whole: whether these are all; else a head that holds warm-up and one cycle: the recording
+            is taken to be long enough for the hours that are asked for.
+    """
     interval = settings.executor.guard_interval_ns
-    events = recording.events
+    events = recorded
     first_ns, last_ns = grid_of(events, interval)
     if settings.feed.start is not None:
         asked = utc_ns(settings.feed.start)
@@ -280,15 +306,21 @@ def window(recording: Recording, settings: Settings) -> tuple[I8, int, int]:
         hours = BUNDLED_HOURS
     if hours is not None:
         # The end lies on the whole grid of hours, so that 4 hours hold 24 boundaries of 10 min.
-        last_ns = min(last_ns, first_ns - interval + round(hours * HOUR_NS))
+        asked_ns = first_ns - interval + round(hours * HOUR_NS)
+        last_ns = min(last_ns, asked_ns) if whole else asked_ns
         events = cut(events, last_ns + interval - 1)  # the grid ends with the last event
-    needed_s = settings.executor.warmup_s + settings.executor.cycle_s
+    needed_s = needed_seconds(settings)
     if last_ns - first_ns < needed_s * 10**9:
         raise RecordingError(
             f"the session is {(last_ns - first_ns) / 1e9:.0f} s long, the warm-up and one cycle "
             f"need {needed_s} s; use more hours or lower executor.warmup_s"
         )
     return events, first_ns, last_ns
+
+
+def needed_seconds(settings: Settings) -> int:
+    """Return how long a session is at least: the warm-up and one cycle."""
+    return settings.executor.warmup_s + settings.executor.cycle_s
 
 
 def starting_parameters(

@@ -46,6 +46,8 @@ class Tape:
     views: F8
     plans: F8
     stream: Stream
+    event_count: int = 0
+    """Events that it was made of; those that are left out of a part do not count."""
     skims: dict[bytes, object] = field(default_factory=dict, compare=False, repr=False)
     """What replays made of it before, by the settings that it depends on (`replay.skim_of`)."""
 
@@ -64,6 +66,7 @@ class Tape:
             self.stream._replace(
                 frames=self.stream.frames[:count], delays=self.stream.delays[:count]
             ),
+            self.event_count,
         )
 
     def step_at(self, now_ns: int) -> int:
@@ -117,11 +120,11 @@ class TapeBuilder:
         """Observe every step up to a time and return the tape so far."""
         last = min(self.count, max(self._sides.done, self._sides.steps_until(now_ns)))
         self._sides.observe(self.events, 0, last)
-        return tape_of(self._sides, self.events)
+        return tape_of(self._sides, self.events, self.events.shape[0])
 
 
-def tape_of(sides: TapeSides, events: I8) -> Tape:
-    """Return what two sides have seen so far."""
+def tape_of(sides: TapeSides, events: I8, count: int) -> Tape:
+    """Return what two sides have seen so far of a recording of `count` events."""
     return Tape(
         events=events,
         base=sides.base,
@@ -132,6 +135,7 @@ def tape_of(sides: TapeSides, events: I8) -> Tape:
         views=sides.views[: sides.done],
         plans=sides.plans[: sides.done],
         stream=sides.indexer.stream(),
+        event_count=count,
     )
 
 
@@ -155,7 +159,7 @@ def build_tape(
         sides.feed(events[read:end], read)
         read = sides.read
     sides.finish(events[read:], read)
-    return tape_of(sides, events)
+    return tape_of(sides, events, count)
 
 
 def cut(events: I8, now_ns: int) -> I8:

@@ -34,7 +34,7 @@ from market.stream import Stream
 from market.tape import Tape
 from market.tape_sides import Making, observe_steps
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = b"cpt-tape"
 PREFIX = struct.Struct("<8sIQ")  # magic, checksum of the header, its length
 ALIGNED = 64
@@ -156,6 +156,7 @@ def save_tape(store: Path, key: str, tape: Tape) -> Path:
         {
             "base": tape.base,
             "cycle_ns": tape.cycle_ns,
+            "event_count": tape.event_count,
             "interval_ns": tape.interval_ns,
             "key": key,
             "parts": parts,
@@ -230,6 +231,7 @@ def _read(whole: mmap.mmap, key: str) -> Tape:
         views=arrays["views"],
         plans=arrays["plans"],
         stream=Stream(**{name: arrays[f"stream.{name}"] for name in Stream._fields}),
+        event_count=told["event_count"],
     )
 
 

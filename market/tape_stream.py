@@ -70,7 +70,7 @@ def stream_tape(
             continue
         if count == 0:
             sides.finish(events, offset)
-            return tape_of(sides, np.zeros((0, EVENT_COLUMNS), dtype=np.int64))
+            return tape_of(sides, np.zeros((0, EVENT_COLUMNS), dtype=np.int64), offset + held)
         sides.feed(events, offset)
         used = sides.read - offset
         held -= used

@@ -94,7 +94,7 @@ def recording_of(session: Session) -> dict[str, Any]:
         "first": utc_text(session.first_ns),
         "last": utc_text(session.last_ns),
         "hours": round((session.last_ns - session.first_ns) / 3.6e12, 4),
-        "events": len(session.events),
+        "events": session.event_count,
         "clock_offset_ns": meta.clock_offset_ns,
         "artificial": meta.venue == "synthetic",
     }

@@ -135,11 +135,11 @@ def backtest(loaded: Loaded[Settings], request: Request) -> int:
 
 def _backtest(loaded: Loaded[Settings], request: Request, talk: Talk) -> int:
     from agents.backtest.document import look
+    from agents.backtest.opening import open_backtest
     from agents.backtest.sweep import Sweep, sliced, span_of
-    from agents.session import open_session
 
-    session = open_session(loaded.settings)
-    span = span_of(session, tape_of(session, talk))
+    session, tape = open_backtest(loaded.settings, lambda opened: tape_of(opened, talk))
+    span = span_of(session, tape)
     candidates = candidates_of(request, session, span)
     sweep = Sweep(span, session, candidates.sets)
     threads = request.threads or len(os.sched_getaffinity(0))

@@ -42,6 +42,7 @@ def test_a_stored_tape_is_the_tape(tape, tmp_path):
     for _ in range(2):
         found = load_tape(tmp_path / "deep", "ab")
         assert bytes_of(found) == bytes_of(tape)
+        assert found.event_count == tape.event_count > 0
         for array in (found.steps, found.views, found.stream.level_lots):
             assert type(array) is np.ndarray
             assert array.flags.writeable
