@@ -33,12 +33,14 @@ from bench.engine_speed import (
     one_core,
     time_cold,
     time_flat,
+    time_plans,
     time_sweep,
     time_threads,
     time_warm,
     warm_up,
 )
 from bench.peer import Peer, environment
+from market.tape import Tape
 
 CANDIDATES = 16
 FLAT_MOST = 1.6
@@ -117,6 +119,13 @@ def measure(engine: Engine, feed: Feed, rival: Rival, *, quick: bool) -> dict[st
     )
     kept = one_core()
     found = []
+    made = engine.tape(records, 100)
+    fills = engine.fills(engine.batch(made, engine.candidates(feed, runs), 1))
+    tell(f"  fills a candidate at 100 ms: {fills.min():,.0f} to {fills.max():,.0f}")
+    if isinstance(made, Tape):
+        decisions, plans_s = time_plans(made)
+        tell(f"  plans of {decisions} decisions, called one by one: {plans_s * 1e3:.2f} ms")
+    del made
     fast = Ratios("one candidate, warm, 100 ms", 150, 500)
     found.append(time_warm(engine, rival, records, interval_ms=100, runs=runs, bars=fast))
     show(fast)
@@ -148,6 +157,7 @@ def measure(engine: Engine, feed: Feed, rival: Rival, *, quick: bool) -> dict[st
     good = all(bars.holds for bars in found) and spread <= FLAT_MOST and len(cores) > 1
     return {
         "holds": good,
+        "fills": [int(fills.min()), int(fills.max())],
         "flat": round(spread, 3),
         "ratios": {
             bars.name: [round(f(bars.ratios), 2) for f in (median, min, max)] for bars in found

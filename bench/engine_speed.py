@@ -7,7 +7,7 @@ another one, a cold figure begins with the 64-byte records.
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -20,21 +20,32 @@ from bench.peer import Peer
 from exchange.recording_stream import RecordSource
 from market.account import Setup
 from market.breach import limit_settings
+from market.calibration import (
+    OBSERVER_AVERSION,
+    OBSERVER_DRIFT_SHARE,
+    OBSERVER_FEE,
+    OBSERVER_ORDERS,
+)
 from market.compat import Terms, compat, compat_road
+from market.compat_money import RESULT_FILLS
 from market.compat_road import Road
 from market.features import observer_settings
 from market.guard import guard_settings
 from market.layout import (
+    PLAN_COLUMNS,
     SCALE_COLUMNS,
     SCALE_LOT,
     SCALE_MAKER_FEE,
     SCALE_MIN_LOTS,
     SCALE_TICK_LOT,
+    STEP_NOW_NS,
     UNITS,
 )
+from market.plan import write_plan
 from market.policy import policy_settings
 from market.queueing import fill_model
 from market.replay import replay
+from market.replay_step import REPLAY_FILLS
 from market.tape import Tape
 from market.tape_sides import Making
 from market.tape_stream import stream_tape
@@ -44,6 +55,9 @@ QUEUE = "power_prob"
 LEVELS = 20
 SWEEP = 256
 CAPITAL = 1_000_000  # quote asset
+# Percent, of the default model's candidates: a few thousand fills in the two hours of the feed, as
+# many as a maker with 2 bps of fees could want. A candidate pays about 1 us a fill.
+SPREAD = (0.12, 0.18)
 
 
 @dataclass(slots=True)
@@ -94,8 +108,9 @@ class Engine:
     tape: Callable[
         [Any, int], Any
     ]  # from 64-byte records, at an interval in ms, to what a batch needs
-    batch: Callable[[Any, F8, int], Any]  # (what `tape` made, candidates, threads)
+    batch: Callable[[Any, F8, int], F8]  # (what `tape` made, candidates, threads)
     candidates: Callable[[Feed, int], F8]
+    fills: Callable[[F8], F8]  # of each candidate, from what `batch` returned
 
 
 def streamed(feed: Feed, records: Any, interval_ms: int, terms: Terms) -> Tape:
@@ -123,7 +138,7 @@ def compat_engine(feed: Feed) -> Engine:
     def rows(told: Feed, count: int) -> F8:
         return dials(told.market, count, levels=LEVELS)
 
-    return Engine("compatibility mode", build, batch, rows)
+    return Engine("compatibility mode", build, batch, rows, lambda out: out[:, RESULT_FILLS])
 
 
 def setup_of(feed: Feed) -> Setup:
@@ -158,9 +173,9 @@ def default_engine(feed: Feed) -> Engine:
         return replay(tape, rows, setup, first_step=0, last_step=last, threads=threads)
 
     def rows(told: Feed, count: int) -> F8:
-        return parameters_of(told.market, count, levels=LEVELS)
+        return parameters_of(replace(told.market, spread=SPREAD), count, levels=LEVELS)
 
-    return Engine("default model", build, batch, rows)
+    return Engine("default model", build, batch, rows, lambda out: out[:, 0, REPLAY_FILLS])
 
 
 class Rival:
@@ -205,6 +220,29 @@ def time_warm(
         ours, _ = timed(partial(engine.batch, made, rows[index : index + 1], 1))
         bars.add(ours, theirs)
     return bars
+
+
+def time_plans(tape: Tape) -> tuple[int, float]:
+    """Return (decisions, CPU seconds): the closed form again for each decision of a tape."""
+    told = observer_settings()
+    row = np.zeros(PLAN_COLUMNS)
+    views = tape.views[(tape.steps[:, STEP_NOW_NS] % (30_000 * MS) == 0) & (tape.views[:, 0] > 0)]
+
+    def plan(view: F8) -> None:
+        write_plan(
+            view,
+            told[OBSERVER_AVERSION],
+            told[OBSERVER_ORDERS],
+            told[OBSERVER_FEE],
+            told[OBSERVER_DRIFT_SHARE],
+            row,
+        )
+
+    plan(views[0])
+    began = time.process_time()
+    for view in views:
+        plan(view)
+    return len(views), time.process_time() - began
 
 
 def time_cold(engine: Engine, rival: Rival, records: Any, *, repeats: int, bars: Ratios) -> Ratios:

@@ -100,7 +100,7 @@ def set_level(levels: I8, touch: I8, side: int, column: int, lots: int) -> int:
         lots: i8, the level's new total, >= 0.
     """
     # Row and TOUCH_* of a side are the same number. Without branches on side and lots, which no
-    # processor can foresee, an event costs a third: see `bench/engine.py`.
+    # processor can foresee, an event costs a third less (25 November 2026).
     row = (1 - side) >> 1
     before = levels[row, column]
     levels[row, column] = lots

@@ -1,7 +1,7 @@
 """The peer's exchange twice, slow and fast: the same bytes, and its rules case by case.
 
-That the slow one is hftbacktest is shown by `bench/engine.py`, which runs the peer itself; the
-figures expected in the cases below were got from hftbacktest 2.4.4.
+That the slow one is hftbacktest is shown by `bench/engine.py` and `bench/peer_cases.py`, which run
+the peer itself; the figures expected in the cases below were worked out by hand.
 """
 
 import numpy as np
