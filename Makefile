@@ -4,7 +4,7 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 ARGS   ?=
-BENCHES ?= engine synthetic bus kills newcomer edge matching
+BENCHES ?= synthetic bus kills newcomer edge matching start memory
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-all lint check bench up down clean

@@ -30,7 +30,8 @@ def inlined_kernel(function: F) -> F:
     """Compile like `kernel`, and put the body wherever another kernel calls it.
 
     A call hands over every array of a bundle as seven words: some hundred stores, which is more
-    than many of these bodies do (a candidate went from 8.9 to 5.4 ms). For what has one or two callers in a loop.
+    than many of these bodies do (a candidate went from 8.9 to 5.4 ms). For what has one or two
+    callers in a loop.
     """
     return cast("F", _compiled(function, counted=False, inlined=True))
 
