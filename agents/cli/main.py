@@ -139,6 +139,31 @@ def mode(
     raise typer.Exit(control.mode(resolve(config, None, {"data": data}), name, reason=reason))
 
 
+@app.command("log")
+def decision_log(
+    *,
+    last: Annotated[
+        int | None, typer.Option("--last", min=1, help="only the end: chapters")
+    ] = None,
+    decision: Annotated[
+        str | None, typer.Option("--decision", help="what led to one: EPOCH.VERSION")
+    ] = None,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", help="folder of a run; default: the newest")
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Tell the story of the decisions: who proposed, voted, refused, what came into force."""
+    from agents.cli import log_command
+    from agents.cli.flags import resolve
+
+    loaded = resolve(config, None, {"data": data})
+    code = log_command.log(loaded, run=run_folder, last=last, decision=decision, as_json=as_json)
+    raise typer.Exit(code)
+
+
 @app.command()
 def stop(
     *,

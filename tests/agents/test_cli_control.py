@@ -1,5 +1,6 @@
 import contextlib
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -120,6 +121,10 @@ def test_status_tells_mode_parameters_members_and_progress(data, up):
     assert code == 0
     assert "mode        master-slave, generation 0, coordinator epoch 1" in text
     assert "stops       none" in text
+    assert re.search(r"coordinator +up +\d+", text)
+    assert re.search(r"executor-1 +trading +\d+ +[\d.]+ ms", text)
+    assert re.search(r"in force    spread .* \((as started|epoch 1 version \d+)\)", text)
+    assert re.search(r"decided     (nothing yet|epoch 1 version \d+: spread)", text)
 
 
 def test_the_mode_of_a_running_system_is_switched_and_stands_in_the_log(data, up):
@@ -139,6 +144,10 @@ def test_the_mode_of_a_running_system_is_switched_and_stands_in_the_log(data, up
     changes = [each.body for each in read_records(folder) if each.kind is Kind.MODE]
     assert [each["generation"] for each in changes] == [1, 2, 3, 4]
     assert {each["reason"] for each in changes} == {"drill"}
+    code, text = told(data, "log")
+    assert code == 0
+    assert "mode master-slave -> peer, generation 1: drill" in text
+    assert "hierarchical -> master-slave, generation 4: drill" in text
 
 
 def test_pause_withdraws_the_quotes_and_resume_brings_them_back(data, up):
