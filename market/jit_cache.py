@@ -174,10 +174,14 @@ class KernelCache(NullCache):
                 reduced = None  # a class of its signature has moved
             if reduced is not None:
                 self._store.loaded += 1
-                rebuild = cast("Any", CompileResult)._rebuild  # noqa: SLF001 - as numba does
-                return rebuild(target_context, *reduced)
+                return self._rebuilt(target_context, reduced)
         self._store.note_compiling()
         return None
+
+    def _rebuilt(self, target_context: Any, reduced: tuple[Any, ...]) -> Any:
+        """Return what `reduced` was made of."""
+        rebuild = cast("Any", CompileResult)._rebuild  # noqa: SLF001 - as numba does
+        return rebuild(target_context, *reduced)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled form of one signature."""

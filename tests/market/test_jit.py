@@ -20,9 +20,11 @@ def test_a_kernel_called_with_constants_is_compiled_once():
         return inner(1) + inner(2) + inner(x)
 
     outer = kernel(caller)
-    outer._cache = NullCache()  # loaded from disk it would not ask for its callee
+    outer._cache = outer.callee._cache = (
+        NullCache()
+    )  # loaded from disk it would not ask for its callee
     assert outer(3) == 9
-    assert len(inner.signatures) == 1
+    assert len(inner.callee.signatures) == 1
 
 
 def test_only_an_allocating_kernel_makes_arrays():
@@ -34,3 +36,43 @@ def test_only_an_allocating_kernel_makes_arrays():
     with pytest.raises(NumbaError):
         kernel(made)(3)
     assert allocating_kernel(made)(3) == 0.0
+
+
+@kernel
+def factorial(n):
+    """Multiply down to one, by calling itself."""
+    if n <= 1:
+        return 1
+    return n * factorial(n - 1)
+
+
+@kernel
+def twice_factorial(n):
+    """Call a kernel that calls itself."""
+    return 2 * factorial(n)
+
+
+def test_a_kernel_may_call_itself():
+    """From Python and from another kernel: numba sees the recursion in either form."""
+    assert factorial(5) == 120
+    assert twice_factorial(5) == 240
+
+
+def test_a_kernel_called_by_kernels_only_has_no_entry_from_python():
+    """It is compiled once, without one; a call from Python compiles the other form."""
+
+    def callee(x):
+        return x + 3
+
+    inner = kernel(callee)
+
+    def caller(x):
+        return inner(x)
+
+    outer = kernel(caller)
+    outer._cache = outer.callee._cache = inner._cache = inner.callee._cache = NullCache()
+    assert outer(1) == 4
+    assert len(inner.callee.signatures) == 1
+    assert inner.signatures == []
+    assert inner(2) == 5
+    assert len(inner.signatures) == 1

@@ -37,8 +37,8 @@ def house(tmp_path):
     """Return a folder with a small `market` of its own: the decorator and four kernels."""
     package = tmp_path / "house" / "market"
     package.mkdir(parents=True)
-    for name in ("__init__", "jit", "jit_cache", "jit_identity"):
-        shutil.copy(ROOT / "market" / f"{name}.py", package)
+    for path in (ROOT / "market" / "__init__.py", *(ROOT / "market").glob("jit*.py")):
+        shutil.copy(path, package)
     for name, text in (("deep", DEEP), ("middle", MIDDLE), ("top", TOP), ("apart", APART)):
         (package / f"{name}.py").write_text(text, encoding="utf-8")
     return package.parent
