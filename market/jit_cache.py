@@ -183,8 +183,14 @@ class KernelCache(NullCache):
         rebuild = cast("Any", CompileResult)._rebuild  # noqa: SLF001 - as numba does
         return rebuild(target_context, *reduced)
 
+    def _loaded(self, data: Any) -> None:
+        """Give the environments of inner functions, which exceptions need, to code just made."""
+        for each in data._find_referenced_environments():  # noqa: SLF001 - as numba does
+            data.library.codegen.set_env(each.env_name, each)
+
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled form of one signature."""
+        self._loaded(data)
         bound_to_process = data.library.has_dynamic_globals or data.lifted
         if self._store.root is not None and not bound_to_process:
             reduced = data._reduce()  # noqa: SLF001 - as numba does

@@ -76,3 +76,28 @@ def test_a_kernel_called_by_kernels_only_has_no_entry_from_python():
     assert inner.signatures == []
     assert inner(2) == 5
     assert len(inner.signatures) == 1
+
+
+@allocating_kernel
+def refused(count):
+    """Raise with a figure in the message, two calls deep."""
+    if count > 2:
+        raise ValueError("at most 2", count)
+    return np.zeros(count).sum()
+
+
+@allocating_kernel
+def asking(count):
+    """Ask it."""
+    return refused(count) + 1.0
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_error_of_a_callee_reaches_python(count):
+    """Compiled now or loaded: the error carries what it was raised with."""
+    assert asking(count) == 1.0
+    with pytest.raises(ValueError, match="at most 2") as raised:
+        asking(count + 2)
+    assert raised.value.args == ("at most 2", count + 2)
+    with pytest.raises(ValueError, match="negative dimensions"):
+        asking(-1)
