@@ -115,7 +115,7 @@ class Callee(CPUDispatcher):
         )
         # One count of compilations under way: numba knows a recursion by it.
         self._compiling_counter = outer._compiling_counter  # noqa: SLF001
-        self._cache = CalleeCache(outer.py_func, f"callee {options}")
+        self._cache = CalleeCache(outer.py_func, f"callee as bitcode {options}")
 
     def compile(self, sig: Any) -> Any:
         """Compile or load one signature; return the key under which callers find it."""
