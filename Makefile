@@ -7,7 +7,7 @@ ARGS   ?=
 BENCHES ?= synthetic bus kills newcomer edge matching start memory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all lint check bench up down clean
+.PHONY: help setup run node test test-all lint check bench up down clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +24,17 @@ $(VENV)/.dev: $(VENV)/.base
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+docs/examples/node_modules/.made: docs/examples/package.json
+	@command -v npm >/dev/null || { echo "npm is not installed: tests of the JavaScript agent are skipped"; exit 1; }
+	@npm install --prefix docs/examples --no-package-lock --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 setup: $(VENV)/.base ## create the environment
 
 run: $(VENV)/.base ## run the whole stack on the bundled recording (ARGS="--hours 8 ...")
 	@$(BIN)/counterpoint run $(ARGS)
+
+node: docs/examples/node_modules/.made ## what the agent in JavaScript needs, where node and npm are
 
 test: $(VENV)/.dev ## the fast tests
 	@$(BIN)/python -m pytest $(ARGS)

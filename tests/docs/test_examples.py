@@ -18,7 +18,10 @@ from protocol.messages import ParameterUpdate
 
 ROOT = Path(__file__).parents[2]
 COMMAND = r"(?:`|^    )counterpoint ([a-z]+)\b"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "node_modules" not in path.parts),
+]
 
 
 def blocks(page, language):

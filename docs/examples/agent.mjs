@@ -1,0 +1,229 @@
+// A whole agent in JavaScript: it joins the bus of a run, proposes one set and hears the answer.
+//
+//   npm install --no-package-lock           (once, in this folder)
+//   node agent.mjs --run counterpoint-data/runs/latest --spread 0.18 --levels 4 --base 1 --position 9
+//
+// It says what happens as JSON lines. Exit code: 0 applied, 1 refused, 2 usage, 5 no answer in time.
+// The page that explains each step is docs/protocol.md.
+
+import fs from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import zmq from "zeromq";
+
+import { digest } from "./sets.mjs";
+import { open, readIdentity, readRoster, seal, unpack } from "./wire.mjs";
+
+const COORDINATOR = "coordinator";
+const TTL_MS = 300000;
+const [JOIN_MS, FAST_MS, SLOW_MS, TURN_MS] = [20, 500, 5000, 10];
+const JOIN_FAST = 50; // requests at the joining pace; after that nobody is there, and we slow down
+const OPTIONS = {
+  heartbeatInterval: 500,
+  heartbeatTimeout: 1500,
+  connectTimeout: 2000,
+  reconnectInterval: 100,
+  reconnectMaxInterval: 2000,
+  linger: 1000,
+};
+
+const say = (fact) => console.log(JSON.stringify(fact));
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** What the command line and the run's configuration say. */
+function settings() {
+  const text = (value) => ({ type: "string", default: value });
+  const { values } = parseArgs({
+    options: {
+      run: text("counterpoint-data/runs/latest"),
+      name: text("optimizer-8"),
+      spread: text(),
+      levels: text(),
+      base: text(),
+      position: text(),
+      confidence: text("0.9"),
+      at: text(), // venue time; default: what the executor tells, else the clock
+      timeout: text("60"),
+    },
+  });
+  const told = JSON.parse(fs.readFileSync(path.join(values.run, "config.json"), "utf8"));
+  const ports = [0, 1, 2, 3].map((n) => `tcp://127.0.0.1:${told.bus.port + n}`);
+  const sockets = ["ci", "co", "ti", "to"].map((name) => `ipc://${told.bus.folder}/${name}`);
+  const [controlIn, controlOut, , telemetryOut] = told.bus.folder === null ? ports : sockets;
+  return {
+    ...values,
+    keys: told.bus.keys ?? path.join(told.data, "keys"),
+    executor: told.account.executor,
+    ends: { controlIn, controlOut, telemetryOut },
+  };
+}
+
+/** One party on the control hub: says words until they are answered, hears what is said to it. */
+class Agent {
+  constructor(identity, roster, ends) {
+    this.identity = identity;
+    this.roster = roster;
+    this.open = new Map(); // our messages without a final answer, by id
+    this.epoch = null;
+    this.publisher = new zmq.Publisher({ ...OPTIONS, immediate: true });
+    this.publisher.connect(ends.controlIn);
+    this.subscriber = new zmq.Subscriber({ ...OPTIONS, maxMessageSize: 131072 });
+    this.subscriber.connect(ends.controlOut);
+    this.subscriber.subscribe(`ctl.${identity.name}.`, `st.heartbeat.${COORDINATOR}`);
+    this.reading = this.read();
+    this.speaking = this.resend();
+  }
+
+  /** Say a word until its final answer, {header, body}; null when none came in its time. */
+  post(type, body, everyMs, isFinal, more = {}) {
+    const ends = Date.now() + TTL_MS;
+    const frames = seal(this.identity, COORDINATOR, type, body, Date.now(), TTL_MS, more);
+    const { id } = JSON.parse(frames[1]);
+    return new Promise((settle) => {
+      this.open.set(id, { frames, everyMs, isFinal, settle, ends, due: 0, sent: 0 });
+    });
+  }
+
+  /** Send what is due: the same bytes again, for a publisher never learns what was lost. */
+  async resend() {
+    while (!this.publisher.closed) {
+      const now = Date.now();
+      for (const [id, entry] of this.open) {
+        if (now >= entry.ends) {
+          this.open.delete(id);
+          entry.settle(null);
+        } else if (now >= entry.due) {
+          entry.sent += 1;
+          if (entry.everyMs === JOIN_MS && entry.sent > JOIN_FAST) entry.everyMs = FAST_MS;
+          entry.due = now + entry.everyMs;
+          await this.publisher.send(entry.frames).catch(() => {}); // no hub yet: said again
+        }
+      }
+      await pause(TURN_MS);
+    }
+  }
+
+  /** Hear for ever; whatever is not signed by whom it names, or not for us, is dropped. */
+  async read() {
+    for await (const frames of this.subscriber) {
+      const heard = open(frames, this.roster, Date.now());
+      if (heard.why !== undefined || heard.header.src !== COORDINATOR) continue;
+      if (heard.header.enc !== "json") continue;
+      this.take({ header: heard.header, body: JSON.parse(heard.body.toString("utf8")) });
+    }
+  }
+
+  take({ header, body }) {
+    if (header.type === "heartbeat") {
+      const restarted = this.epoch !== null && this.epoch !== body.epoch;
+      if (restarted) this.open.forEach((entry) => (entry.due = 0)); // it may know nothing of us
+      this.epoch = body.epoch;
+      return;
+    }
+    const entry = this.open.get(header.ref);
+    if (entry === undefined) return; // answered already, or nothing of ours
+    if (entry.isFinal(header, body)) {
+      this.open.delete(header.ref);
+      entry.settle({ header, body });
+    } else if (header.type === "ack") {
+      entry.everyMs = SLOW_MS; // it has our words: now only the outcome may be lost
+      if (entry.stage !== body.stage) say({ heard: body.stage, digest: body.digest ?? null });
+      entry.stage = body.stage;
+    } else if (header.type === "nack" && body.retry_after_ms !== undefined) {
+      entry.due = Date.now() + Math.min(SLOW_MS, body.retry_after_ms);
+    }
+  }
+
+  /** Ask for the state in force until it is told; before that nothing else may be said. */
+  async join() {
+    const isFinal = (header, body) =>
+      header.type === "snapshot" || (header.type === "nack" && body.code !== "E_BUSY");
+    return this.post("snapshot_request", { have: [0, 0] }, JOIN_MS, isFinal);
+  }
+
+  /** Propose a set; resolves with `ack` of stage applied, or with a `nack`. */
+  async propose(update, generation) {
+    const isFinal = (header, body) =>
+      (header.type === "ack" && body.stage === "applied") ||
+      (header.type === "nack" && body.code !== "E_BUSY");
+    return this.post("parameter_update", update, FAST_MS, isFinal, { gen: generation });
+  }
+
+  async close() {
+    this.publisher.close();
+    this.subscriber.close();
+    await Promise.allSettled([this.reading, this.speaking]);
+  }
+}
+
+/** Venue time as ISO text: that of the recording when the executor tells one, else the clock. */
+async function venueTime(told, roster) {
+  const ears = new zmq.Subscriber({ ...OPTIONS, linger: 0, receiveTimeout: 3000 });
+  ears.connect(told.ends.telemetryOut);
+  ears.subscribe(`tm.status.${told.executor}`);
+  try {
+    for await (const frames of ears) {
+      const heard = open(frames, roster, Date.now());
+      if (heard.why !== undefined || heard.header.src !== told.executor) continue;
+      const newest = unpack(heard.body).at(-1);
+      if (newest.venue_time > 0) return new Date(newest.venue_time / 1e6).toISOString();
+    }
+  } catch {
+    // Nobody tells a venue time: a live venue's is the clock's.
+  } finally {
+    ears.close();
+  }
+  return new Date().toISOString();
+}
+
+async function main() {
+  const told = settings();
+  const roster = readRoster(path.join(told.keys, "roster.json"));
+  const identity = readIdentity(path.join(told.keys, `${told.name}.key`));
+  const params = {
+    spread_percentage: Number(told.spread),
+    levels: Number(told.levels),
+    base_quantity: Number(told.base),
+    max_position: Number(told.position),
+  };
+  if (Object.values(params).some((each) => !(each > 0))) {
+    console.error("agent.mjs needs --spread, --levels, --base and --position, each above zero");
+    return 2;
+  }
+  const agent = new Agent(identity, roster, told.ends);
+  const late = pause(1000 * Number(told.timeout)).then(() => null);
+  try {
+    const snapshot = await Promise.race([agent.join(), late]);
+    if (snapshot === null || snapshot.header.type === "nack") {
+      say({ answer: null, detail: "no coordinator let us join" });
+      return 5;
+    }
+    const { pair, mode, generation, stops } = snapshot.body;
+    say({ joined: pair, mode, generation, stops });
+    const update = {
+      timestamp: told.at ?? (await venueTime(told, roster)),
+      source_agent: identity.name,
+      target_agent: COORDINATOR,
+      message_type: "parameter_update",
+      data: {
+        optimized_params: params,
+        // What an agent measured itself; this one measures nothing, it shows the way.
+        performance_metrics: { sqn_score: 1.0, sharpe_ratio: 1.0, max_drawdown: 0.01 },
+        confidence_score: Number(told.confidence),
+      },
+    };
+    say({ proposed: params, digest: digest(params), timestamp: update.timestamp });
+    const answer = await Promise.race([agent.propose(update, generation), late]);
+    if (answer === null) {
+      say({ answer: null, detail: "no answer in time" });
+      return 5;
+    }
+    const { body } = answer;
+    say({ answer: body.stage ?? body.code, digest: body.digest, detail: body.detail });
+    return body.stage === "applied" ? 0 : 1;
+  } finally {
+    await agent.close();
+  }
+}
+
+process.exit(await main());

@@ -1,0 +1,173 @@
+"""An agent in JavaScript, from `docs/examples`: the page, the vectors and the program are true."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from agents.cli import stack as stacks
+from protocol.keys import new_keys
+from protocol.merge import digest
+from tests.agents.command_line import ROOT, Process, short_day, standing, told, until
+from tests.protocol import wire_vectors
+from tests.protocol.bus_stage import Stage
+
+EXAMPLES = ROOT / "docs" / "examples"
+SETS = 10_000
+LIMIT_S = 60
+AGENT = "optimizer-8"
+SET = ("--spread", "0.18", "--levels", "4", "--base", "0.001", "--position", "0.01")
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None, reason="node is not installed; with it, and npm: `make node`"
+)
+needs_zeromq = pytest.mark.skipif(
+    shutil.which("node") is None or not (EXAMPLES / "node_modules" / "zeromq").is_dir(),
+    reason="node or its package zeromq is not installed; with node and npm: `make node`",
+)
+
+
+def node(*arguments, text=None):
+    """Run a program of the examples; return exit code, its lines of JSON, and stderr."""
+    done = subprocess.run(
+        ["node", *map(str, arguments)],
+        cwd=EXAMPLES, input=text, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def agent(run, *arguments):
+    """Let the agent propose once; return its exit code and what it said."""
+    code, out, err = node("agent.mjs", "--run", run, "--timeout", "40", *arguments)
+    assert not err, err
+    return code, [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize("name", wire_vectors.MADE)
+def test_the_vectors_are_what_is_made_now(name):
+    """`python -m tests.protocol.wire_vectors` writes them anew."""
+    path = wire_vectors.FOLDER / f"{name}.json"
+    assert path.read_text(encoding="utf-8") == wire_vectors.text(name)
+
+
+@needs_node
+def test_javascript_repeats_every_vector():
+    """Keys, signatures, frames to take and to drop, digests, weights, both merges."""
+    code, out, err = node("check.mjs")
+    assert code == 0, err
+    assert json.loads(out) == {"keys": 5, "frames": 23, "digests": 200, "merge": 40}
+
+
+@needs_node
+def test_digests_of_ten_thousand_sets_agree_between_python_and_javascript():
+    """On the grid and off it, halves of a unit, figures of 1e-12 and of 1e18."""
+    sets = wire_vectors.random_sets(seed=int.from_bytes(os.urandom(4)), count=SETS)
+    text = json.dumps([each.model_dump() for each in sets])
+    code, out, err = node("check.mjs", "digests", text=text)
+    assert code == 0, err
+    found = out.split()
+    assert len(found) == SETS
+    for each, other in zip(sets, found, strict=True):
+        assert digest(each) == other, each
+
+
+@pytest.fixture
+def bus():
+    """A stage whose coordinator applies what it is told, with the configuration of a run."""
+    with tempfile.TemporaryDirectory(prefix="cp") as made:
+        folder = Path(made)
+        new_keys(folder / "keys")
+        config = {
+            "bus": {"folder": str(folder / "s"), "keys": str(folder / "keys"), "port": None},
+            "account": {"executor": "executor-1"},
+        }
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        with Stage(folder) as stage:
+            yield stage
+
+
+@needs_zeromq
+def test_the_agent_joins_proposes_and_hears_though_words_are_lost(bus):
+    """Three copies of each word are lost on the way, both ways: it says them again."""
+    lose = ("snapshot_request", "snapshot", "parameter_update", "ack")
+    bus.coordinator("--applies", "--pair", 3, 7, "--lose", *lose)
+    code, said = agent(bus.folder, *SET, "--at", "2024-01-20T15:30:45Z")
+    assert code == 0
+    assert said[0] == {"joined": [3, 7], "mode": "master-slave", "generation": 0, "stops": []}
+    assert said[1]["digest"] == digest(wire_vectors.PARAMS)
+    assert said[-1]["answer"] == "applied"
+    handled = bus.actors[0].expect("handled", kind="parameter_update")
+    assert len(bus.actors[0].told("handled", handled=handled["handled"])) == 1
+
+
+@needs_zeromq
+def test_the_agent_is_told_why_its_set_is_refused(bus):
+    """The nack's code and line arrive; the exit code says that it was refused."""
+    bus.coordinator("--applies")
+    code, said = agent(bus.folder, *SET, "--base", "0.5", "--at", "2024-01-20T15:30:45Z")
+    assert code == 1
+    assert said[-1]["answer"] == "E_BOUNDS"
+    assert "at most max_position 0.01, found 2.0" in said[-1]["detail"]
+
+
+@needs_zeromq
+def test_without_a_coordinator_the_agent_says_so(bus):
+    """A bus that nobody serves: exit code 5, in the time it was given."""
+    code, said = agent(bus.folder, *SET, "--timeout", "1")
+    assert code == 5
+    assert said == [{"answer": None, "detail": "no coordinator let us join"}]
+
+
+@pytest.fixture
+def trading():
+    """A whole stack on half an hour of an artificial market, ten times as fast."""
+    with tempfile.TemporaryDirectory(prefix="cp") as made:
+        folder = Path(made)
+        short_day(folder)
+        process = Process(
+            *("run", "--data", folder, "--feed", folder / "half.npz", "--optimizers", "1"),
+            *("--clock", "real", "--speed", 10, "--set", "executor.warmup_s=60"),
+        )
+        process.read_until("fills")
+        until(folder, lambda found: found["executors"][0]["open_orders"])
+        yield folder
+        for stack in stacks.running(folder):
+            for pid in stack.pids.values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        process.close()
+
+
+@needs_zeromq
+@pytest.mark.slow
+@pytest.mark.slice
+def test_a_set_of_the_javascript_agent_comes_into_force_in_a_running_stack(trading):
+    """Decided by the executor's vote, applied, answered, and told by `counterpoint log`."""
+    run = stacks.running(trading)[0].folder
+    held = standing(trading)["executors"][0]["in_force"]["parameters"]
+    answers = []
+    for factor in (1.05, 0.95, 1.1, 0.9, 1.15, 0.85):  # one of them is not worse on the window
+        code, said = agent(
+            run,
+            *("--spread", round(held["spread_percentage"] * factor, 6)),
+            *("--levels", held["levels"], "--base", held["base_quantity"]),
+            *("--position", held["max_position"]),
+        )
+        answers.append(said[-1])
+        if code == 0:
+            break
+    assert answers[-1]["answer"] == "applied", answers
+    assert [each["heard"] for each in said if "heard" in each] == ["received", "decided"]
+    code, text = told(trading, "log", "--json")
+    assert code == 0
+    entries = [each for one in json.loads(text)["chapters"] for each in one["entries"]]
+    decided = [each for each in entries if each["kind"] == "decision" and each["seat"] == AGENT]
+    assert decided[-1]["proposed_by"] == [AGENT]
+    assert decided[-1]["pair"] in [each["pair"] for each in entries if each["kind"] == "applied"]
+    proposed = [each for each in entries if each["kind"] == "proposal" and each["seat"] == AGENT]
+    assert len(proposed) == len(answers)
