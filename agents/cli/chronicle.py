@@ -8,6 +8,7 @@ which it was made, however much later it happened.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from agents.cli.chapters import (
     Chapter,
@@ -65,17 +66,16 @@ class Chronicle:
     def told(self) -> list[Chapter]:
         """Return the chapters; boundaries in a row at which nothing happened are one."""
         found: list[Chapter] = []
-        for each in self.chapters:
-            before = found[-1] if found else None
-            if before is None or not (before.dull and each.dull):
-                found.append(each)
+        for dull, group in groupby(self.chapters, key=lambda each: each.dull):
+            chapters = list(group)
+            if not dull or len(chapters) == 1:
+                found += chapters
                 continue
-            assert before.boundaries is not None, "a dull chapter is of boundaries"
-            assert each.boundaries is not None, "a dull chapter is of boundaries"
-            span = (before.boundaries[0], each.boundaries[1])
-            title = f"boundaries {span[0]} to {span[1]}: nobody proposed"
-            lines = [*before.lines, *each.lines]
-            found[-1] = Chapter(before.time_ns, title, lines, boundaries=span)
+            ends = [each.boundaries for each in (chapters[0], chapters[-1])]
+            first, last = (0 if each is None else each[0] for each in ends)
+            title = f"boundaries {first} to {last}: nobody proposed"
+            lines = [line for each in chapters for line in each.lines]
+            found.append(Chapter(chapters[0].time_ns, title, lines, boundaries=(first, last)))
         return found
 
     def decision(self, pair: Pair) -> Chapter | None:
