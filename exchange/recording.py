@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from exchange.archive import demand_archive
 from exchange.errors import RecordingError
 from market.decode import (
     BUY_BIT,
@@ -290,6 +291,7 @@ def read_members(path: Path) -> tuple[Data, dict[str, Any] | None]:
         RecordingError: no such file, cut off, or not a recording.
     """
     try:
+        demand_archive(path)
         with path.open("rb") as file:  # np.load leaves its own open when it fails
             members = np.load(file, allow_pickle=False)
             if not isinstance(members, np.lib.npyio.NpzFile) or "data" not in members:

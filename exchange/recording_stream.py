@@ -15,6 +15,7 @@ from typing import IO, Self, cast
 
 import numpy as np
 
+from exchange.archive import demand_archive
 from exchange.errors import RecordingError
 from exchange.recording import Data, Meta, decode_into, demand_digest, meta_of
 from market.layout import (
@@ -87,6 +88,7 @@ class FileSource:
         self._read = 0
         self._digest = hashlib.sha256()
         try:
+            demand_archive(path)
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
             raise RecordingError(
