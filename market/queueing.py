@@ -13,7 +13,7 @@ knows one price level and one order.
 | log           | as `power` with f = log(1 + x)                                      | [1]    |
 | log-share     | as `power-share` with f = log(1 + x)                                | [1]    |
 | fifo          | each order by its own birth; without order ids: as risk-averse      | [3]    |
-| trade-through | never: only what goes beyond our price fills us; a lower bound      | [4]    |
+| trade-through | never: prints beyond us, lots posted against us; a lower bound      | [4]    |
 | touch         | nobody is ever ahead: any print at our price; an upper bound        | [4]    |
 
 [1] hftbacktest, "Order Fill" and "Queue Models" (hftbacktest.readthedocs.io, order_fill.html):
