@@ -84,6 +84,27 @@ def bounds_of(session: Session, tape: Tape) -> Bounds:
     return Bounds(lot, lot * int(smallest), lot * max(1, int(cap)))
 
 
+def notes(parameters: QuoteParameters, session: Session, tape: Tape) -> list[str]:
+    """Return a line for each quantity of a set that the market or the risk limit overrules."""
+    try:
+        bounds = bounds_of(session, tape)
+    except RecordingError:
+        return []  # no mid, no smallest order; the figures say that nothing was quoted
+    base = session.meta.base
+    lines = []
+    if parameters.base_quantity < bounds.smallest:
+        lines.append(
+            f"base_quantity {text_of(parameters.base_quantity)} is below the smallest legal order, "
+            f"about {bounds.smallest:f} {base} at this price: such an order is never sent"
+        )
+    if parameters.max_position > bounds.cap:
+        lines.append(
+            f"max_position {text_of(parameters.max_position)} is held at {bounds.cap:f} {base} by "
+            f"risk.max_position_size ({session.settings.risk.max_position_size:g} of the capital)"
+        )
+    return lines
+
+
 def single(baseline: QuoteParameters) -> Candidates:
     """Return the sweep of one."""
     return Candidates("single", (baseline,), 0, {})

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.backtest.candidates import Candidates
+from agents.backtest.candidates import Candidates, notes
 from agents.backtest.ranges import text_of
 from agents.backtest.sweep import FIGURES, Span, Sweep
 from agents.costs import costs_of
@@ -193,6 +193,7 @@ def document(
         "trials": trials,
         "chosen_in_sample": trials > 1,
         "starting_set": parameters_of(session.baseline),
+        "notes": notes(looked[0].parameters, session, sweep.span.tape),
         "rows": rows,
         "first_row": looked[0].figures,
     }

@@ -66,7 +66,7 @@ FIGURES = {
     "net": Figure(_NET, money=True, description="profit against holding the target"),
     "spread": Figure(_column(REPLAY_SPREAD), money=True, description="earned against mid"),
     "fees": Figure(_column(REPLAY_FEES), money=True, description="negative when paid"),
-    "inventory": Figure(
+    "moves_of_mid": Figure(
         lambda rows: rows[:, REPLAY_NET] - rows[:, REPLAY_SPREAD] - rows[:, REPLAY_FEES],
         money=True,
         description="from moves of mid, the target's own left out, and funding",

@@ -163,16 +163,17 @@ def executor(loaded: Loaded[Settings], *, as_json: bool) -> int:
 
 def show_executor(document: dict[str, Any], path: Path) -> None:
     """Print an executor's result as a table of one column."""
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
+    from agents.cli.console import Screen
     from agents.cli.table import has_funding, parameters_line, rows
 
-    console = Console(width=108, highlight=False, soft_wrap=True)
+    console = Screen(108, markup=True)
     quote = document["symbol"].partition("-")[2]
     console.print(
-        f"\n[bold]{document['symbol']}[/bold], {document['first']} to {document['ended_at']}, "
-        "the executor alone"
+        f"\n[bold]{escape(document['symbol'])}[/bold], {document['first']} to "
+        f"{document['ended_at']}, the executor alone"
     )
     if not document["complete"]:
         console.print(f"[bold]ended early[/bold] at {document['ended_at']}")
@@ -185,7 +186,7 @@ def show_executor(document: dict[str, Any], path: Path) -> None:
     console.print(f"\nparameters  {parameters_line(document['parameters']['final'])}")
     found = document["figures"]["verdict"]
     console.print(f"verdict     {found['edge']}: {found['reason']}")
-    console.print(f"result {path}")
+    console.print(f"result {path}", markup=False)
 
 
 # --- optimizer -------------------------------------------------------------------------------
@@ -214,15 +215,16 @@ def optimizer(loaded: Loaded[Settings], *, as_json: bool) -> int:
 
 def show_optimizer(document: dict[str, Any], path: Path) -> None:
     """Print an optimizer's report: what it looked at, proposed, and why it proposed nothing."""
-    from rich.console import Console
+    from rich.markup import escape
 
+    from agents.cli.console import Screen
     from agents.cli.table import parameters_line
 
-    console = Console(width=108, highlight=False, soft_wrap=True)
+    console = Screen(108, markup=True)
     console.print(
-        f"\n[bold]{document['symbol']}[/bold] on {document['venue']}, {document['first']} to "
-        f"{document['last']}, maker fee {document['maker_fee_bps']:g} bps, the optimizer alone: "
-        "nothing was published"
+        f"\n[bold]{escape(document['symbol'])}[/bold] on {escape(document['venue'])}, "
+        f"{document['first']} to {document['last']}, maker fee "
+        f"{document['maker_fee_bps']:g} bps, the optimizer alone: nothing was published"
     )
     looked = f"{document['boundaries']} boundaries looked at"
     early = " (ended early)" if document["ended"] != "complete" else ""
@@ -236,7 +238,7 @@ def show_optimizer(document: dict[str, Any], path: Path) -> None:
         console.print(f"{count:>4} times nothing: {reason}")
     console.print(f"parameters  first  {parameters_line(document['initial'])}")
     console.print(f"            last   {parameters_line(document['final'])}")
-    console.print(f"result {path}")
+    console.print(f"result {path}", markup=False)
 
 
 def show_proposals(console: Any, document: dict[str, Any]) -> None:

@@ -13,7 +13,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.cli.exits import CONFIGURATION, INTERRUPTED, OK, USAGE, CommandError
+from agents.cli.backtest_files import demand_file, texts, write_whole
+from agents.cli.exits import INTERRUPTED, OK, USAGE, CommandError
+from agents.cli.output import put
 from agents.cli.run import make_ready, say
 from agents.cli.talk import Talk
 from agents.settings import Settings
@@ -63,8 +65,12 @@ class Request:
     as_json: bool = False
 
 
-def demand(request: Request) -> None:
+def demand(request: Request, feed: Path | None) -> None:
     """Refuse what cannot be done.
+
+    Args:
+        request: what was asked for.
+        feed: the recording, when one was named.
 
     Raises:
         CommandError: which flag, what was found, what is allowed.
@@ -95,27 +101,17 @@ def demand(request: Request) -> None:
     ):
         if value is not None and not 1 <= value <= most:
             raise CommandError(f"{flag} must be in [1, {most:,}], found {value:,}", USAGE)
-    for flag, path in (("--csv", request.csv), ("--picture", request.picture)):
+    for flag, path, suffix in (
+        ("--csv", request.csv, ".csv"),
+        ("--picture", request.picture, ".svg"),
+    ):
         if path is not None:
-            demand_writable(flag, path)
-    if request.picture is not None and request.picture.suffix.lower() != ".svg":
-        raise CommandError(f"--picture must end in .svg, found {request.picture}", USAGE)
-
-
-def demand_writable(flag: str, path: Path) -> None:
-    """Refuse a file that could not be written at the end."""
-    folder = path.parent
-    if path.is_dir():
-        raise CommandError(f"{flag} {path} is a folder; name a file", CONFIGURATION)
-    if not folder.is_dir():
-        raise CommandError(f"{flag} {path}: there is no folder {folder}", CONFIGURATION)
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise CommandError(f"{flag} {path} cannot be written: permission denied", CONFIGURATION)
+            demand_file(flag, path, suffix, feed)
 
 
 def backtest(loaded: Loaded[Settings], request: Request) -> int:
     """Run what was asked for and print it; return the exit code."""
-    demand(request)
+    demand(request, loaded.settings.feed.path)
     try:
         make_ready(loaded.settings)
         if request.calibrate is not None:
@@ -153,7 +149,7 @@ def _backtest(loaded: Loaded[Settings], request: Request, talk: Talk) -> int:
     talk.done()
     if code:
         say(f"counterpoint: interrupted after {sweep.done:,} of {len(sweep.sets):,} sets")
-    trials = request.trials or sweep.done
+    trials = max(request.trials or 1, sweep.done)
     ranks = ranks_shown(sweep, request, session)
     shown = [sweep.sets[row] for _, row in ranks]
     parts = sliced(span, session, shown, threads=threads, slices=request.slices)
@@ -231,6 +227,8 @@ def reproduction(
             continue  # it says only where the bundled day is
         section, _, name = key.rpartition(".")
         value = (plain[section] if section else plain)[name]
+        if value is None:
+            continue  # given as empty text: unset, which is the default of whatever may be unset
         text = str(value).lower() if isinstance(value, bool) else str(value)
         words += [FLAGS[key], text] if key in FLAGS else ["--set", f"{key}={text}"]
     for name, text in parameters.items():
@@ -252,11 +250,20 @@ def close(
     looked: Sequence["Chosen"],
     trials: int,
 ) -> None:
-    """Write the files that were asked for and print the result."""
+    """Write the files that were asked for and print the result; what fails of it is told last.
+
+    Raises:
+        CommandError: a file or standard output could not be written; all else was.
+    """
     from agents.backtest.document import document
     from agents.cli.backtest_table import render
 
-    written = write_files(request, looked[0])
+    failure: CommandError | None = None
+    found, written = texts(request.csv, request.picture, looked[0])
+    try:
+        write_whole(found)
+    except CommandError as error:
+        failure, written = error, []
     result = document(
         session, candidates, sweep, looked=looked, ranks=ranks, parts=parts,
         sort=request.sort, trials=trials,
@@ -265,32 +272,8 @@ def close(
     result["reproduce"] = reproduction(loaded, request, first, trials)
     result["written"] = written
     if request.as_json:
-        print(json.dumps(result))
+        put(json.dumps(result))
     else:
         render(result)
-
-
-def write_files(request: Request, first: "Chosen") -> list[dict[str, Any]]:
-    """Write fills and picture of the first row; return what was written."""
-    from agents.backtest.document import session_id, told_of
-    from agents.backtest.fills import write
-    from agents.cli.backtest_picture import draw
-
-    written: list[dict[str, Any]] = []
-    try:
-        if request.csv is not None:
-            name = session_id(first.session, first.parameters)
-            with request.csv.open("w", encoding="utf-8", newline="") as file:
-                count = write(file, first.record, first.session, session_id=name)
-            written.append({"path": str(request.csv), "fills": count, "session_id": name})
-            beside = request.csv.with_name(request.csv.name + ".json")
-            beside.write_text(json.dumps(told_of(first)) + "\n", encoding="utf-8")
-            written.append({"path": str(beside)})
-        if request.picture is not None:
-            request.picture.write_text(draw(first), encoding="utf-8")
-            written.append({"path": str(request.picture)})
-    except OSError as error:
-        raise CommandError(
-            f"{error.filename} cannot be written: {error.strerror}", CONFIGURATION
-        ) from None
-    return written
+    if failure is not None:
+        raise failure

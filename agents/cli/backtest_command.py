@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from agents.cli.exits import USAGE, CommandError
 from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Seed, TakerFee
 
 Start: TypeAlias = Annotated[str | None, typer.Option("--start", help="first moment used, UTC")]
@@ -32,7 +33,9 @@ Fills: TypeAlias = Annotated[
 ]
 Latency: TypeAlias = Annotated[
     str | None,
-    typer.Option("--latency", help="5ms; orders,cancels,reports; sampled:5ms,40ms; measured:1.0"),
+    typer.Option(
+        "--latency", help="5ms; orders,cancels,reports; sampled:5ms,40ms,SEED; measured:1.0"
+    ),
 ]
 Guard: TypeAlias = Annotated[int | None, typer.Option("--guard-interval", help="milliseconds")]
 Slices: TypeAlias = Annotated[
@@ -41,9 +44,12 @@ Slices: TypeAlias = Annotated[
 Sort: TypeAlias = Annotated[str, typer.Option("--sort", help="figure that ranks the sets")]
 Top: TypeAlias = Annotated[int, typer.Option("--top", help="rows shown")]
 Trials: TypeAlias = Annotated[
-    int | None, typer.Option("--trials", help="sets this one was chosen from; deflates its bounds")
+    int | None,
+    typer.Option("--trials", help="sets this one was chosen from, if more than are tried here"),
 ]
-Csv: TypeAlias = Annotated[Path | None, typer.Option("--csv", help="write the first row's fills")]
+Csv: TypeAlias = Annotated[
+    Path | None, typer.Option("--csv", help="write the first row's fills (.csv)")
+]
 Picture: TypeAlias = Annotated[
     Path | None, typer.Option("--picture", help="draw the first row (.svg)")
 ]
@@ -91,6 +97,9 @@ def backtest(
     from agents.cli import backtest as testing
     from agents.cli.flags import resolve, trading
 
+    for flag, text in (("--latency", latency), ("--start", start), ("--grid", grid)):
+        if text is not None and not text.strip():
+            raise CommandError(f"{flag} is empty; give a value or leave it out", USAGE)
     flags = trading(feed_path, hours, maker_fee, seed, data) | {
         "feed.start": start,
         "feed.taker_fee_bps": taker_fee,

@@ -3,10 +3,21 @@
 import shlex
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from agents.cli.table import DASH, cash, has_funding, metric, number, rows, verdict
+from agents.cli.console import Screen
+from agents.cli.output import put
+from agents.cli.table import (
+    DASH,
+    cash,
+    has_funding,
+    metric,
+    number,
+    reason_of,
+    rows,
+    verdict,
+    with_unit,
+)
 from agents.costs import costs_line
 
 WIDTH = 160
@@ -32,7 +43,7 @@ def assumption_lines(document: dict[str, Any]) -> list[str]:
 
 def render(document: dict[str, Any]) -> None:
     """Print the result on stdout."""
-    console = Console(width=WIDTH, highlight=False, soft_wrap=True, markup=False)
+    console = Screen(WIDTH)
     sweep = document["sweep"]
     console.print()
     for line in assumption_lines(document):
@@ -41,12 +52,14 @@ def render(document: dict[str, Any]) -> None:
         show_single(console, document)
     else:
         show_sweep(console, document)
+    for line in document["notes"]:
+        console.print(f"note        {line}")
     if document["recording"]["artificial"]:
         console.print("note        the recording is artificial: its profit is no promise")
     for each in document["written"]:
         told = f", {each['fills']:,} fills of the first row" if "fills" in each else ""
-        console.print(f"written     {each['path']}{told}")
-    console.print(f"reproduce   {shlex.join(document['reproduce'])}")
+        put(f"written     {each['path']}{told}")
+    put(f"reproduce   {shlex.join(document['reproduce'])}")
 
 
 def exact(parameters: dict[str, str]) -> str:
@@ -57,7 +70,7 @@ def exact(parameters: dict[str, str]) -> str:
     )
 
 
-def show_single(console: Console, document: dict[str, Any]) -> None:
+def show_single(console: Screen, document: dict[str, Any]) -> None:
     """Print one set with everything that is measured."""
     line = document["rows"][0]
     console.print()
@@ -67,11 +80,14 @@ def show_single(console: Console, document: dict[str, Any]) -> None:
     table.add_column("", justify="right")
     figures = line["figures"]
     first = document["first_row"]
-    for title, text in rows(first, quote, funding=has_funding(first)):
+    funding = has_funding(first) or "fundings" in document["assumptions"]
+    for title, text in rows(first, quote, funding=funding):
+        if title == "verdict on net of holding":
+            table.add_row("less holding the target", cash(held_back(first)))
         table.add_row(title, text)
     table.add_row("largest drawdown of net", f"{cash(figures['drawdown'])[1:]} {quote}")
     table.add_row("turnover", f"{float(figures['turnover']):,.0f} {quote}")
-    table.add_row("net of turnover", number(figures["net_bps"]) + " bps")
+    table.add_row("net of turnover", with_unit(number(figures["net_bps"]), "bps"))
     table.add_row("quoted on both sides", f"{100 * figures['two_sided']:.1f} % of the time")
     console.print(table)
     console.print()
@@ -80,7 +96,12 @@ def show_single(console: Console, document: dict[str, Any]) -> None:
     show_verdict(console, document)
 
 
-def show_parts(console: Console, line: dict[str, Any]) -> None:
+def held_back(figures: dict[str, Any]) -> str:
+    """Return what is taken from the equity change to see what quoting alone brought."""
+    return str(0.0 - float(figures["profit"]["holding"]))
+
+
+def show_parts(console: Screen, line: dict[str, Any]) -> None:
     """Print how the net profit is spread over the parts of the span."""
     parts = [float(text) for text in line["net_by_part"]]
     if len(parts) > 1:
@@ -89,12 +110,16 @@ def show_parts(console: Console, line: dict[str, Any]) -> None:
         console.print(f"parts       {above} of {len(parts)} parts of equal length earned: {told}")
 
 
-def show_verdict(console: Console, document: dict[str, Any]) -> None:
+def show_verdict(console: Screen, document: dict[str, Any]) -> None:
     """Print what the first row's bounds say, and what they were paid for."""
     found = document["first_row"]
-    reason = found["verdict"]["reason"]
-    trips = found["verdict"]["round_trips"]
-    console.print(f"verdict     {verdict(found)}: {reason}; {trips:,} round trips")
+    console.print(f"verdict     {verdict(found)}: {reason_of(found['verdict'])}")
+    net = float(found["profit"]["net_of_holding"])
+    if abs(net - found["verdict"]["net"]) >= 0.005:
+        console.print(
+            f"            it looks at whole cycles of {document['assumptions']['decision_s']} s: "
+            f"{found['verdict']['net']:+,.2f} by the last one's end, {net:+,.2f} by the span's"
+        )
     if document["trials"] > 1:
         console.print(
             f"in sample   it is the best of {document['trials']:,} sets on the recording that it "
@@ -103,7 +128,7 @@ def show_verdict(console: Console, document: dict[str, Any]) -> None:
         )
 
 
-def show_sweep(console: Console, document: dict[str, Any]) -> None:
+def show_sweep(console: Screen, document: dict[str, Any]) -> None:
     """Print the best rows of a sweep, and the first one's verdict."""
     sweep = document["sweep"]
     tried = f"{sweep['tried']:,} of {sweep['sets']:,} sets tried" + (
@@ -154,7 +179,7 @@ def sweep_row(line: dict[str, Any]) -> list[str]:
         f"{float(figures['drawdown']):,.2f}",
         f"{float(figures['turnover']):,.0f}",
         f"{100 * figures['two_sided']:.1f} %",
-        metric(line, "markout_10s_bps") + " bps",
+        with_unit(metric(line, "markout_10s_bps"), "bps"),
         f"{sum(part > 0 for part in parts)}/{len(parts)}",
         bounds,
     ]

@@ -116,14 +116,16 @@ def points(bias: dict[int, "Estimate"]) -> dict[str, list[float | None]]:
 # --- as a table ------------------------------------------------------------------------------
 def show(truth: "Truth") -> None:
     """Print the table."""
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    console = Console(width=148, highlight=False, soft_wrap=True)
+    from agents.cli.console import Screen
+
+    console = Screen(148, markup=True)
     at_all, whole = truth.filled
     console.print(
-        f"\n[bold]{truth.symbol}[/bold], {truth.source}: {truth.resting:,} orders rested, "
-        f"the touch reached {truth.reached:,}\n"
+        f"\n[bold]{escape(truth.symbol)}[/bold], {escape(truth.source)}: "
+        f"{truth.resting:,} orders rested, the touch reached {truth.reached:,}\n"
         f"fitted on {truth.fit:,} of them ({span(truth.fit_span_ns)}), scored on "
         f"{truth.held_out:,} ({span(truth.held_out_span_ns)}): {at_all:,} had a fill, "
         f"{whole:,} a whole one; {truth.queued:,} were born behind others\n"

@@ -1,5 +1,7 @@
 """Exit codes of every command, and how an error becomes one line and one of them."""
 
+import errno
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -11,6 +13,10 @@ NOT_RUNNING = 3
 CONFIGURATION = 4
 TIMEOUT = 5
 INTERRUPTED = 130
+CLOSED = 141
+"""Nobody reads the output any more: what a shell tells of a program that SIGPIPE ended."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a write that the machine and not the program has to answer for."""
 
 
 class CommandError(Exception):
@@ -21,16 +27,30 @@ class CommandError(Exception):
         self.exit_code = exit_code
 
 
+class OutputError(CommandError):
+    """Standard output takes no more: closed by its reader, or full."""
+
+    def __init__(self, number: int) -> None:
+        closed = number == errno.EPIPE
+        line = "" if closed else f"standard output cannot be written: {os.strerror(number)}"
+        super().__init__(line, CLOSED if closed else CONFIGURATION)
+
+
 def explain(error: BaseException, folder: Path) -> int:
     """Print one line about `error` on stderr and return the exit code.
 
-    Our own errors carry their code. Anything else is a bug: its traceback goes to a file in
-    `folder`, never to the user.
+    Our own errors carry their code; one without a line is quiet. Anything else is a bug: its
+    traceback goes to a file in `folder`, never to the user.
     """
     code = getattr(error, "exit_code", None)
     if isinstance(code, int):
-        print(f"counterpoint: {error}", file=sys.stderr)
+        if str(error):
+            print(f"counterpoint: {error}", file=sys.stderr)
         return code
+    if isinstance(error, OSError) and error.errno in FULL:
+        what = error.filename or "the output"
+        print(f"counterpoint: {what} cannot be written: {error.strerror}", file=sys.stderr)
+        return CONFIGURATION
     if isinstance(error, KeyboardInterrupt):
         print("counterpoint: interrupted", file=sys.stderr)
         return ERROR

@@ -8,8 +8,9 @@ import typer
 
 from agents.cli import feed
 from agents.cli.backtest_command import backtest
-from agents.cli.exits import explain
+from agents.cli.exits import CLOSED, explain
 from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Seed
+from agents.cli.output import flush
 
 app = typer.Typer(
     name="counterpoint",
@@ -270,8 +271,14 @@ def config_schema() -> None:
 
 def main() -> None:
     """Run the command line; every failure is one line and an exit code."""
+    out = sys.stdout
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            if sys.stdout is not out:
+                sys.exit(CLOSED)  # the parser met a closed pipe and put a mute in its place
+            flush()
     except Exception as error:  # noqa: BLE001 - the last door: explain() turns it into one line
         sys.exit(explain(error, Path("counterpoint-data")))
 

@@ -8,9 +8,9 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from agents.cli.console import Screen
 from agents.cli.stack import SUPERVISOR, Stack
 from agents.cli.table import DASH, number, parameters_line
 from agents.executor.stopfile import stops_in
@@ -169,7 +169,7 @@ class Standing:
 
 def show(document: dict[str, Any]) -> None:
     """Print a document for a person on stdout."""
-    console = Console(width=108, highlight=False, soft_wrap=True)
+    console = Screen(108)
     speed = "" if document["speed"] is None else f", {document['speed']:g} times as fast"
     console.print(f"run         {document['run']}, clock {document['clock']}{speed}")
     mode, generation = document["mode"] or "unknown", document["generation"]
@@ -196,7 +196,7 @@ def show(document: dict[str, Any]) -> None:
     console.print(table)
 
 
-def show_executor(console: Console, each: dict[str, Any]) -> None:
+def show_executor(console: Screen, each: dict[str, Any]) -> None:
     """Print how one executor stands."""
     held = each["in_force"]
     if held is not None:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from agents.cli.console import Screen
 from agents.costs import costs_line
 
 DASH = "-"
@@ -13,6 +14,11 @@ DASH = "-"
 def number(value: float | None, digits: int = 2) -> str:
     """Return a figure, or a dash when it is not defined."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Return a figure with its unit; a dash has none."""
+    return text if text == DASH else f"{text} {unit}"
 
 
 def cash(text: str) -> str:
@@ -65,14 +71,14 @@ def rows(f: dict[str, Any], quote: str, *, funding: bool) -> list[tuple[str, str
         ("refused by the gate", f"{sum(orders['refused'].values()):,}"),
         ("quoted in all", f"{float(f['quoted']['sent_quote']):,.0f} {quote}"),
         ("fills", f"{f['fills']['count']:,}"),
-        ("fill rate, orders with a fill", metric(f, "fill_rate", 1, 100) + " %"),
+        ("fill rate, orders with a fill", with_unit(metric(f, "fill_rate", 1, 100), "%")),
         ("round trips, FIFO matches", f"{f['fills']['round_trips']:,}"),
-        ("hit rate", metric(f, "hit_rate", 1, 100) + " %"),
-        ("average trade duration", metric(f, "average_trade_duration_s", 0) + " s"),
+        ("hit rate", with_unit(metric(f, "hit_rate", 1, 100), "%")),
+        ("average trade duration", with_unit(metric(f, "average_trade_duration_s", 0), "s")),
         ("markout 1 / 10 / 60 s", markouts(f)),
         ("SQN", metric(f, "sqn")),
         ("Sharpe, a year of 365 days", sharpe(f)),
-        ("largest drawdown", metric(f, "max_drawdown", 4, 100) + " %"),
+        ("largest drawdown", with_unit(metric(f, "max_drawdown", 4, 100), "%")),
     ]
 
 
@@ -90,6 +96,12 @@ def markouts(figures: dict[str, Any]) -> str:
     return " / ".join(metric(figures, name) for name in names) + " bps"
 
 
+def reason_of(found: dict[str, Any]) -> str:
+    """Return why a verdict is what it is, and how many round trips it rests on, said once."""
+    reason, trips = str(found["reason"]), f"{found['round_trips']:,} round trips"
+    return reason if "round trips" in reason else f"{reason}; {trips}"
+
+
 def verdict(figures: dict[str, Any]) -> str:
     """Return the edge verdict with its bounds, quote asset."""
     found = figures["verdict"]
@@ -101,15 +113,14 @@ def verdict(figures: dict[str, Any]) -> str:
 
 def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
     """Print the closing table of a run on stdout."""
-    console = Console(width=108, highlight=False)
+    console = Screen(108, markup=True)
     recording = result["recording"]
     quote = recording["symbol"].split("-")[1]
     console.print(
-        f"\n[bold]{recording['symbol']}[/bold] on {recording['venue']}, "
+        f"\n[bold]{escape(recording['symbol'])}[/bold] on {escape(recording['venue'])}, "
         f"{recording['first']} to {recording['last']} ({recording['hours']:.1f} h)\n"
         f"{costs_line(recording)}, mode {result['mode']}, "
-        f"seed {result['seed']}, {recording['fills']}",
-        soft_wrap=True,
+        f"seed {result['seed']}, {escape(recording['fills'])}",
     )
     if result["ended"] != "complete":
         console.print(f"[bold]ended early[/bold] at {result['ended_at']}")
@@ -128,10 +139,10 @@ def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
         table.add_row(title, left, right, holding)
     console.print(table)
     explain(console, result, machine)
-    console.print(f"result      {where}", soft_wrap=True)
+    console.print(f"result      {where}", markup=False)
 
 
-def explain(console: Console, result: dict[str, Any], machine: dict[str, Any]) -> None:
+def explain(console: Screen, result: dict[str, Any], machine: dict[str, Any]) -> None:
     """Print parameters, proposals, uptime and the count behind the verdict."""
     tuning = result["tuning"]
     console.print()
@@ -144,18 +155,16 @@ def explain(console: Console, result: dict[str, Any], machine: dict[str, Any]) -
         f"tuning      {tuning['boundaries']} boundaries: {nothing} times nothing "
         f"better, {tuning['proposals_made']} proposals, {tuning['proposals_approved']} approved, "
         f"{applied} applied, refused: {refused or 'none'}",
-        soft_wrap=True,
     )
     found = result["tuned"]["verdict"]
     console.print(
-        f"verdict     {verdict(result['tuned'])}: {found['reason']}; "
-        f"{found['round_trips']:,} round trips, parameter sets paid for: {found['trials']}",
-        soft_wrap=True,
+        f"verdict     {verdict(result['tuned'])}: {reason_of(found)}; "
+        f"parameter sets paid for: {found['trials']}",
     )
     uptime = ", ".join(
         f"{name} {100 * part['uptime']:.0f} % (deaths {part['deaths']})"
         for name, part in machine["parts"].items()
     )
-    console.print(f"uptime      {uptime}", soft_wrap=True)
+    console.print(f"uptime      {uptime}")
     if result["recording"]["artificial"]:
         console.print("note        the recording is artificial: its profit is no promise")

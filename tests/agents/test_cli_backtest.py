@@ -203,12 +203,13 @@ def test_a_late_feed_is_in_every_result_and_matters(data):
 
 
 def test_money_is_text_and_the_parts_add_up(data):
-    """Decimal text with eight places; spread + fees + inventory = net."""
+    """Decimal text with eight places; spread + fees + moves of mid = net."""
     figures = found(data, "--maker-fee", 1)["rows"][0]["figures"]
     units = {
-        name: round(float(figures[name]) * 1e8) for name in ("net", "spread", "fees", "inventory")
+        name: round(float(figures[name]) * 1e8)
+        for name in ("net", "spread", "fees", "moves_of_mid")
     }
-    assert abs(units["net"] - units["spread"] - units["fees"] - units["inventory"]) <= 2
+    assert abs(units["net"] - units["spread"] - units["fees"] - units["moves_of_mid"]) <= 2
     assert units["fees"] < 0
     assert all(re.fullmatch(r"-?\d+\.\d{8}", figures[name]) for name in units)
 
@@ -254,6 +255,7 @@ def test_files_are_written_and_named(data):
         (("--picture", "x.png"), 2, "must end in .svg"),
         (("--csv", "nowhere/f.csv"), 4, "there is no folder nowhere"),
         (("--csv", "/"), 4, "is a folder"),
+        (("--csv", "other.npz"), 2, "--csv must end in .csv"),
         (("--picture", "nowhere/f.svg"), 4, "there is no folder nowhere"),
         (("--feed", "absent.npz"), 4, "absent.npz: no such recording"),
         (("--hours", 0.01), 4, "the warm-up and one cycle need"),
@@ -264,6 +266,7 @@ def test_files_are_written_and_named(data):
         (("--fills", "power:0"), 4, "power in (0, 100]"),
         (("--fills", "fifo"), 4, "power:4"),
         (("--latency", "5"), 4, "a number with ns, us, ms or s"),
+        (("--latency", ""), 2, "--latency is empty"),
         (("--latency", "sampled:5ms"), 4, "99th percentile"),
         (("--guard-interval", 7), 4, "guard_interval_ms"),
     ],
