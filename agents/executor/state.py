@@ -25,6 +25,8 @@ COORDINATOR = "coordinator"
 """Its name on the bus."""
 TRIPS_KEPT = 1 << 20
 """Closed round trips of one run that are kept one by one; more are only counted."""
+REMEMBERED_MAX = 64
+"""Votes, and words that paused, which may still be asked for or said again."""
 Frozen: TypeAlias = dict[str, Any]
 
 
@@ -52,7 +54,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """The last vote given, to be said again when it is asked for again."""
+    """A vote given, to be said again when it is asked for again."""
 
     ref: str
     round: int
@@ -100,7 +102,8 @@ class State:
     applied_pair: Pair = NOTHING
     pending: Agreed | None = None
     verdict: Verdict = field(default_factory=Verdict)
-    voted: Voted | None = None
+    votes: dict[str, Voted] = field(default_factory=dict)
+    """The last votes given, by the message that asked for each; the oldest is forgotten first."""
     boundary: int = 0
     waiting: bool = False
     named: Pair | None = None
@@ -109,6 +112,8 @@ class State:
     """True while the coordinator has been silent for longer than the autonomy limit."""
     stops: dict[str, bool] = field(default_factory=dict)
     lifted: dict[str, None] = field(default_factory=dict)
+    pauses: dict[str, None] = field(default_factory=dict)
+    """Ids of the last words that paused or resumed: each is heard once, over a restart too."""
     told: set[str] = field(default_factory=set)
     kept_trips: int = 0
     unwritten: list[Entry] = field(default_factory=list)
@@ -182,14 +187,9 @@ def freeze(state: State) -> Frozen:
             None if state.verdict.code is None else state.verdict.code.value,
             state.verdict.detail,
         ],
-        "voted": None
-        if state.voted is None
-        else [
-            state.voted.ref,
-            state.voted.round,
-            state.voted.candidate,
-            state.voted.choice,
-            state.voted.reason,
+        "votes": [
+            [each.ref, each.round, each.candidate, each.choice, each.reason]
+            for each in state.votes.values()
         ],
         "boundary": state.boundary,
         "waiting": state.waiting,
@@ -198,6 +198,7 @@ def freeze(state: State) -> Frozen:
         "alone": state.alone,
         "stops": dict(state.stops),
         "lifted": list(state.lifted),
+        "pauses": list(state.pauses),
         "kept_trips": int(account.ledger[LEDGER_TRIPS]),
     }
 
@@ -226,7 +227,7 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False) -> State:
     state.verdict = Verdict(
         as_pair(pair), applied, None if code is None else NackCode(code), detail
     )
-    state.voted = None if frozen["voted"] is None else Voted(*frozen["voted"])
+    state.votes = {each[0]: Voted(*each) for each in frozen["votes"]}
     state.boundary = frozen["boundary"]
     state.waiting = frozen["waiting"]
     state.named = None if frozen["named"] is None else as_pair(frozen["named"])
@@ -234,6 +235,7 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False) -> State:
     state.alone = frozen["alone"]
     state.stops = dict(frozen["stops"])
     state.lifted = dict.fromkeys(frozen["lifted"])
+    state.pauses = dict.fromkeys(frozen["pauses"])
     state.kept_trips = frozen["kept_trips"]
     return state
 

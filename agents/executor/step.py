@@ -5,7 +5,7 @@ the state by `fold`, which is also how a start reads those rows back. The accoun
 changed in place, so the state returned is the one given; nothing else is touched, and no clock.
 """
 
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 from agents.executor import judging, records
 from agents.executor.events import (
@@ -25,6 +25,7 @@ from agents.executor.events import (
     Write,
 )
 from agents.executor.state import (
+    REMEMBERED_MAX,
     Agreed,
     State,
     Verdict,
@@ -40,6 +41,7 @@ from protocol.merge import digest
 from protocol.messages import Ack, Choice, Mode, Nack, Pair, Stage, Vote
 
 Effects = tuple[Effect, ...]
+T = TypeVar("T")
 
 
 def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
@@ -65,13 +67,17 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
         case StopHeard():
             return state, _stop(state, event)
         case RearmHeard():
-            body = {"lifts": list(event.lifts)}
             said = Reply(event.src, event.ref, Ack(stage=Stage.RECEIVED))
+            if state.lifted.keys() >= set(event.lifts):
+                return state, (said,)  # heard before, in an earlier life perhaps
+            body = {"lifts": list(event.lifts)}
             return state, (_keep(state, "rearm", body, event.ref), said)
         case PauseHeard():
-            kind = "pause" if event.paused else "resume"
             said = Reply(event.src, event.ref, Ack(stage=Stage.RECEIVED))
-            return state, (_keep(state, kind, {}, event.ref), said)
+            if event.ref in state.pauses:
+                return state, (said,)  # said again, it must not undo what came after it
+            kind = "pause" if event.paused else "resume"
+            return state, (_keep(state, kind, {"ref": event.ref}, event.ref), said)
         case Alone():
             if event.alone == state.alone:
                 return state, ()
@@ -107,12 +113,20 @@ def fold(state: State, kind: str, body: dict[str, Any]) -> None:
                 state.lifted[key] = None
         case "pause" | "resume":
             state.paused = kind == "pause"
+            _remember(state.pauses, body["ref"], None)
         case "alone":
             state.alone = body["alone"]
         case "vote":
-            state.voted = Voted(**body)
+            _remember(state.votes, body["ref"], Voted(**body))
         case _:
             raise ValueError(f"the journal holds a word of kind {kind!r}, which is not known")
+
+
+def _remember(held: dict[str, T], key: str, value: T) -> None:
+    """Keep one more; the oldest is forgotten beyond the bound."""
+    held[key] = value
+    while len(held) > REMEMBERED_MAX:
+        del held[next(iter(held))]
 
 
 def _fold_decision(state: State, body: dict[str, Any]) -> None:
@@ -192,8 +206,8 @@ def _round(state: State, asked: RoundHeard) -> Effects:
         problem = judging.of_merge(state, asked)
         said = Ack(stage=Stage.RECEIVED) if problem is None else _nack(*problem)
         return (Reply(asked.src, asked.ref, said),)
-    voted = state.voted
-    if voted is not None and voted.ref == asked.ref:
+    voted = state.votes.get(asked.ref)
+    if voted is not None:
         return (Say(asked.ref, _word(voted)),)
     problem = judging.of_round(state, asked)
     if problem is None:
@@ -202,6 +216,9 @@ def _round(state: State, asked: RoundHeard) -> Effects:
 
 
 def _vote(state: State, asked: RoundHeard, problem: judging.Problem | None) -> Effects:
+    voted = state.votes.get(asked.ref)
+    if voted is not None:  # a round that was asked for twice was replayed twice
+        return (Say(asked.ref, _word(voted)),)
     choice, reason = judging.choice_of(problem)
     body: dict[str, Any] = {
         "ref": asked.ref,

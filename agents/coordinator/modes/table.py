@@ -68,7 +68,8 @@ class Action(StrEnum):
     APPOINT = "appoint"
     """Append the running strategy's set as the decision; signals EXHAUSTED."""
     DECIDE = "decide"
-    """Append the decision, refuse the proposals beside it; signals EXHAUSTED."""
+    """Append the decision, refuse the proposals beside it; signals EXHAUSTED. As REFUSE when the
+    set that the round began from has lapsed, and the candidate is no step from the baseline."""
     REFUSE = "refuse"
     """Refuse the proposals of the round; signals what NEXT signals."""
     LAPSE = "lapse"

@@ -4,7 +4,7 @@ import pytest
 
 from agents.coordinator.events import Append, Fenced, Post, Reply, Started, Tick
 from agents.coordinator.records import Kind, restored
-from agents.coordinator.state import heartbeat, incumbent, snapshot
+from agents.coordinator.state import Phase, heartbeat, incumbent, snapshot
 from agents.coordinator.step import step
 from protocol.errors import NackCode
 from protocol.merge import digest
@@ -271,6 +271,20 @@ def test_on_the_real_clock_an_old_set_is_put_again_when_nothing_is_better():
     bench.judge(Ack(stage=Stage.APPLIED))
     assert incumbent(bench.state) == WIDER
     assert bench.state.in_force.not_after_ns == START + half + bench.rules.validity_ns
+
+
+def test_what_began_from_a_set_that_lapsed_meanwhile_is_no_step_any_more():
+    """Approved after the incumbent's end: the executor quotes by the baseline by then."""
+    bench = Bench(lockstep=False)
+    bench.hear("optimizer-1", update(WIDER, START), "p", now_ns=START)
+    bench.vote()
+    bench.judge(Ack(stage=Stage.APPLIED))
+    late = bench.state.in_force.not_after_ns
+    bench.hear("optimizer-1", update(WIDEST, late), "q", now_ns=late)
+    effects = bench.vote(serial=1, now_ns=late + 1)
+    assert replies(effects, NackCode.STEP)
+    assert bench.state.flight is None
+    assert bench.state.phase is Phase.IDLE
 
 
 def test_whoever_joins_is_told_everything(bench):

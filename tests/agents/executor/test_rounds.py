@@ -4,6 +4,7 @@ import pytest
 
 from agents.executor.events import Reply, RoundHeard, Say, Shadow, Shadowed, Write
 from agents.executor.opinion import opinion
+from agents.executor.state import freeze, thaw
 from agents.weighing import Weighed, disagreement, objection, weigh
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
@@ -171,3 +172,15 @@ def test_the_executor_may_have_an_opinion_of_its_own(tmp_path):
     assert 0.0 < found.data.confidence_score < 1.0
     early_ns = plain.first_ns + 1800 * 10**9
     assert opinion(plain, tape.until(early_ns), wide, early_ns) is None
+
+
+def test_a_round_that_is_not_the_last_one_gets_its_vote_again(life):
+    """Two rounds later, over a restart too, and when two replays of one round end late."""
+    asked = round_of(life, Mode.CONSENSUS, 1.1, 1.2)
+    other = RoundHeard(asked.src, "b" * 32, asked.word, asked.mode)
+    good, bad = Weighed(2.0, 1.0), Weighed(1.0, 1.0)
+    vote = life.tell(Shadowed(asked, bad, good))[1].word
+    life.tell(Shadowed(other, good, bad))
+    assert life.tell(Shadowed(asked, good, bad)) == (Say(asked.ref, vote),)
+    life.state = thaw(life.session, freeze(life.state), lockstep=True)
+    assert life.tell(asked) == (Say(asked.ref, vote),)

@@ -23,7 +23,7 @@ from agents.executor.events import (
     Write,
 )
 from agents.executor.recovery import new_venue
-from agents.executor.state import new_state
+from agents.executor.state import freeze, new_state, thaw
 from agents.executor.step import step
 from agents.session import parameter_row
 from agents.weighing import Weighed
@@ -357,3 +357,21 @@ def test_a_set_that_could_never_be_quoted_is_out_of_bounds(life):
     word = heard.word.model_copy(update={"params": tiny})
     said = replies(life.tell(DecisionHeard("coordinator", heard.ref, (1, 1), word)))
     assert said[0].code is NackCode.BOUNDS
+
+
+def test_what_was_heard_in_an_earlier_life_changes_nothing_when_it_comes_again(life):
+    """A later time would be another row under a known key, and no journal takes that."""
+    words = [
+        PauseHeard("operator", "1" * 32, paused=True),
+        PauseHeard("operator", "2" * 32, paused=False),
+        RearmHeard("operator", "3" * 32, (STOP,)),
+    ]
+    for word in words:
+        life.live(steps=1)
+        assert isinstance(life.tell(word)[0], Write)
+    state = thaw(life.session, freeze(life.state), lockstep=True)
+    life.state = state
+    life.live(steps=1)
+    for word in words:
+        assert life.tell(word) == (Reply("operator", word.ref, Ack(stage=Stage.RECEIVED)),)
+    assert not state.paused

@@ -1,0 +1,75 @@
+"""What is broken on purpose: a list of faults, drawn from the seed before anything runs."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from protocol.messages import Mode
+from tests.simulation.engine import SECOND
+
+MODES = tuple(Mode)
+DISKS = {"coordinator": "log", "executor": "executor", "optimizer-1": "votes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: when (simulated ns), what, to whom, and its figures."""
+
+    time_ns: int
+    kind: str
+    node: str = ""
+    figure: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.time_ns / SECOND:8.3f} {self.kind} {self.node} {self.figure or ''}".rstrip()
+
+
+def plan(seed: int, span_ns: int, nodes: tuple[str, ...]) -> list[Fault]:
+    """Return the faults of a seed, oldest first: at least 24, at least 4 of them crashes."""
+    dice = random.Random(f"faults {seed}")
+    faults: list[Fault] = []
+
+    def add(kind: str, node: str = "", figure: Any = None, after_ns: int = 0) -> None:
+        time_ns = after_ns or dice.randrange(5 * SECOND, span_ns)
+        faults.append(Fault(time_ns, kind, node, figure))
+
+    agents = ("coordinator", "executor-1", *nodes)
+    for _ in range(dice.randint(4, 8)):
+        phase = dice.choice(("before", "torn", "after", "full"))
+        add("write", dice.choice(agents), phase)
+    for _ in range(dice.randint(2, 4)):
+        add("kill", dice.choice(agents), dice.randint(SECOND // 2, 12 * SECOND))
+    for _ in range(dice.randint(3, 6)):
+        storm = (dice.choice((0, 0.1, 0.5)), dice.choice((0, 0.3)), dice.choice((0, 0.05, 0.3)))
+        add("storm", "", (*storm, dice.choice((0, SECOND, 8 * SECOND)), dice.randint(2, 20)))
+    for _ in range(dice.randint(3, 6)):
+        way = dice.choice((("in",), ("out",), ("in", "out")))
+        add("cut", dice.choice(agents), (way, dice.randint(1, 20)))
+    for _ in range(dice.randint(1, 3)):
+        jump = dice.choice((-1, 1)) * dice.choice((SECOND, 20 * SECOND, 3600 * SECOND))
+        add("jump", dice.choice(agents), (jump, dice.randint(2, 30)))
+    for _ in range(dice.randint(1, 3)):
+        add("freeze", dice.choice(agents), dice.randint(1, 20))
+    for _ in range(dice.randint(1, 3)):
+        begin_ns = dice.randrange(5 * SECOND, span_ns)
+        add("stop", "", dice.random() < 0.4, begin_ns)
+        add("rearm", "", None, begin_ns + dice.randint(1, 15) * SECOND)
+    if dice.random() < 0.3:
+        begin_ns = dice.randrange(5 * SECOND, span_ns)
+        add("stopfile", "", dice.random() < 0.4, begin_ns)
+        add("rearm", "", None, begin_ns + dice.randint(1, 15) * SECOND)
+    if dice.random() < 0.4:
+        begin_ns = dice.randrange(5 * SECOND, span_ns)
+        add("pause", "", True, begin_ns)
+        add("pause", "", False, begin_ns + dice.randint(1, 10) * SECOND)
+    for _ in range(dice.randint(0, 4)):
+        add("mode", "", dice.choice(MODES))
+    for _ in range(dice.randint(2, 6)):
+        add("forge", dice.choice(nodes), dice.randrange(1 << 30))
+    for _ in range(dice.randint(1, 4)):
+        add("replay", "", dice.randrange(1 << 30))
+    if dice.random() < 0.3:
+        add("flip", dice.choice(agents), (dice.randrange(1 << 20), dice.randrange(1 << 20)))
+    if dice.random() < 0.35:
+        add("second")
+    return sorted(faults, key=lambda each: (each.time_ns, each.kind, each.node))

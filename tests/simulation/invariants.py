@@ -1,0 +1,327 @@
+"""What must always hold of updates and stops: one method each, numbered as in reliability.md.
+
+The watch sees every write, every answer, every frame that is taken and every order, and the states
+of the living after each event. It knows nothing of how they come about.
+"""
+
+import math
+from collections import defaultdict
+from typing import Any
+
+from agents.coordinator.audit import _HEARD, _Auditor
+from agents.coordinator.records import Kind, Record, fold, restored
+from agents.executor import records
+from agents.session import parameter_row
+from protocol.journal import Entry
+from protocol.merge import digest, within_step
+from protocol.messages import Ack, QuoteParameters, Stage
+from tests.simulation.engine import ViolationError
+
+DURABLE = (
+    *("version", "flight", "in_force", "queue", "stops", "lifted", "closed", "proposals", "mode"),
+    *("generation", "standing", "outcomes", "hedge", "running", "rounds", "silences", "changes"),
+)
+
+
+def demand(holds: bool, number: int, line: str) -> None:
+    """Raise unless an invariant holds."""
+    if not holds:
+        raise ViolationError(f"invariant {number}: {line}")
+
+
+class Watch:
+    """The checks of one simulation.
+
+    Attributes:
+        decided: every decision of any log, by pair.
+        applied: pairs in the order in which they came into force.
+        stopped, lifted: ids that the operator said.
+    """
+
+    def __init__(self, world: Any) -> None:
+        self.world = world
+        self.decided: dict[tuple[int, int], dict[str, Any]] = {}
+        self.applied: list[tuple[int, int]] = []
+        self.judged: tuple[int, int] = (0, 0)
+        self.stopped: set[str] = set()
+        self.lifted: set[str] = set()
+        self.stops: dict[str, bool] = {}  # as the executor's disk has them
+        self.lifts: set[str] = set()
+        self.rearms: dict[str, set[str]] = {}  # lifts of each rearm that was said
+        self.calm: set[str] = set()  # ids to which `stopped` was said
+        self.votes: dict[tuple[str, str], str] = {}
+        self.rows: dict[Any, set[Any]] = defaultdict(set)
+        self.auditors: dict[Any, _Auditor] = {}
+        self.folds: dict[Any, Any] = {}
+        self.held = world.rules.baseline
+        self.quoted: Any = None
+
+    # --- writes ------------------------------------------------------------------------------
+    def wrote(self, disk: Any, entries: tuple[Entry, ...]) -> None:
+        """Look at what came onto a disk."""
+        for entry in entries:
+            self.world.engine.note(f"{disk.name} wrote {entry.table} {entry.kind} {entry.key}")
+            if disk.name == "coordinator":
+                self._logged(disk, entry)
+            elif disk.name == "executor":
+                self._kept(entry)
+            elif disk.name == "votes":
+                self.rows[disk].add(entry.key)
+
+    def _logged(self, disk: Any, entry: Entry) -> None:
+        kind, body = Kind(entry.kind), entry.body
+        record = Record(kind, entry.time_ns, body)
+        self.rows[disk].add((kind, body.get("id")))
+        self.rows[disk].update((kind, each) for each in body.get("lifts", ()))
+        auditor = self.auditors.setdefault(disk, _Auditor(self.world.rules))
+        auditor.now_ns = max(auditor.now_ns, record.time_ns)
+        _HEARD.get(kind, _Auditor.skip)(auditor, body)
+        if disk not in self.folds:
+            self.folds[disk] = restored(self.world.rules, ())
+        self.folds[disk] = fold(self.folds[disk], record)
+        self.one_candidate_a_round(auditor)
+        if kind is Kind.DECISION:
+            self.rows[disk].update(("decided", each) for each in body["basis"])
+            pair = (body["pair"][0], body["pair"][1])
+            demand(pair not in self.decided, 17, f"{pair} was decided twice")
+            self.decided[pair] = body
+
+    def forked(self, old: Any, new: Any) -> None:
+        """Let a copied disk be known as its original is."""
+        auditor = self.auditors[new] = _Auditor(self.world.rules)
+        for entry in new.kept:
+            auditor.now_ns = max(auditor.now_ns, entry.time_ns)
+            _HEARD.get(Kind(entry.kind), _Auditor.skip)(auditor, entry.body)
+        self.rows[new] = set(self.rows[old])
+        self.folds[new] = self.folds[old]
+
+    def _kept(self, entry: Entry) -> None:
+        body = entry.body
+        self.rows["executor"].add((entry.kind, entry.key))
+        if entry.table == records.PARAMETERS and entry.kind == "applied":
+            self._came_into_force(entry)
+        elif entry.table == records.PARAMETERS and entry.kind == "lapsed":
+            self.held = self.world.rules.baseline
+        elif entry.table == records.HEARD and entry.kind == "decision":
+            self.nothing_from_a_lower_epoch(tuple(body["agreed"]["pair"]), body["code"])
+            if body["code"] is None:
+                self.one_step_away(QuoteParameters(**body["agreed"]["params"]))
+        elif entry.table == records.HEARD and entry.kind == "stop":
+            if body["id"] not in self.lifts:
+                self.stops[body["id"]] = body["flatten"]
+        elif entry.table == records.HEARD and entry.kind == "rearm":
+            self.only_the_operator_lifts(body["lifts"])
+            for each in body["lifts"]:
+                self.lifts.add(each)
+                self.stops.pop(each, None)
+                self.calm.discard(each)
+
+    def _came_into_force(self, entry: Entry) -> None:
+        pair = tuple(entry.body["pair"])
+        params = QuoteParameters(**entry.body["params"])
+        told = self.decided.get(pair)
+        demand(told is not None, 17, f"{pair} was applied, and no log decided it")
+        self.in_bounds(params)
+        self.explained_by_one_entry(pair, params, told)
+        self.versions_rise(pair)
+        self.not_expired(pair, entry.time_ns, told)
+        demand(not self.stops, 6, f"{pair} came into force while stopped")
+        self.applied.append(pair)
+        self.held = params
+
+    # --- one function for each ---------------------------------------------------------------
+    def nothing_open_after_stopped(self, node: Any, key: str) -> None:
+        """6: when `stopped` is said the venue shows nothing of ours open."""
+        exchange = node.shell.venue._exchange
+        from market.layout import ORDER_STATE, STATE_IN_FLIGHT, STATE_RESTING
+
+        rows = exchange.orders[:, ORDER_STATE]
+        count = int(((rows == STATE_IN_FLIGHT) | (rows == STATE_RESTING)).sum())
+        demand(count == 0, 6, f"said stopped to {key[:8]} with {count} orders open")
+        self.calm.add(key)
+
+    def placing(self, node: Any, order: Any) -> None:
+        """6: no order is sent while stopped, but what closes the position if that was asked."""
+        node.world.counts["orders"] += 1
+        closing = any(flat for key, flat in self.stops.items() if key not in self.calm)
+        sound = not self.stops or (order.order.taker and closing)
+        demand(bool(sound), 6, f"an order was sent under {len(self.stops)} stops")
+        state = node.shell.state
+        demand(
+            closing or not (state.paused or state.alone), 6, "an order was sent while not allowed"
+        )
+
+    def only_the_operator_lifts(self, lifts: list[str]) -> None:
+        """6: nothing but an authenticated rearm lifts a stop."""
+        demand(set(lifts) <= self.lifted, 6, f"{lifts} were lifted by nobody")
+
+    def in_bounds(self, params: QuoteParameters) -> None:
+        """10: what is in force is finite and in bounds."""
+        values = params.model_dump().values()
+        demand(all(math.isfinite(each) and each > 0 for each in values), 10, f"{params}")
+        QuoteParameters.model_validate(params.model_dump())
+
+    def one_step_away(self, params: QuoteParameters) -> None:
+        """10: what is accepted is one step from what was in force then."""
+        step = within_step(self.held, params, self.world.rules.step_limit)
+        demand(step is None, 10, f"from {self.held} to {params}: {step}")
+
+    def versions_rise(self, pair: Any) -> None:
+        """11: one application of a pair, in rising order."""
+        last = self.applied[-1] if self.applied else (0, 0)
+        demand(pair > last and pair[1] > last[1], 11, f"{pair} was applied after {last}")
+
+    def not_expired(self, pair: Any, now_ns: int, told: dict[str, Any]) -> None:
+        """12: no update takes effect before its time or after its end."""
+        first, last = told["not_before"], told["not_after"]
+        demand(first <= now_ns <= last, 12, f"{pair} was applied at {now_ns}, not in {first, last}")
+
+    def opened(self, party: Any, message: Any) -> None:
+        """13: only frames that their source has sealed are taken, by whom they are for."""
+        demand(message.raw in party.network.sealed, 13, f"{party.name} took a foreign frame")
+
+    def handling(self, party: Any, message: Any) -> None:
+        """13: no message is handled twice in one life, nor by another."""
+        header = message.header
+        key = (header.src, header.id)
+        demand(key not in party.handled, 13, f"{party.name} handled {header.type} twice")
+        demand(header.dst == party.name, 13, f"{party.name} handled a message for {header.dst}")
+        party.handled.add(key)
+        self.world.engine.note(f"{party.name} hears {header.type} of {header.src} {header.id[:8]}")
+
+    def answering(self, party: Any, to: Any, word: Any) -> None:
+        """14: what is acknowledged is on disk."""
+        stage = word.stage.value if isinstance(word, Ack) else word.type_name
+        code = getattr(word, "code", "")
+        self.world.engine.note(f"{party.name} answers {to.type} of {to.src}: {stage} {code}")
+        if not isinstance(word, Ack):
+            return
+        node = party.node
+        if party.name == "coordinator":
+            self._promised_by_coordinator(node, to, word.stage)
+        elif party.name == self.world.rules.executor:
+            self._promised_by_executor(node, to, word.stage)
+
+    def _promised_by_executor(self, node: Any, to: Any, stage: Stage) -> None:
+        rows, pair = self.rows["executor"], (to.epoch, to.version)
+        sound = True
+        match to.type, stage:
+            case "decision", Stage.RECEIVED:
+                sound = ("decision", f"decision {pair[0]} {pair[1]}") in rows
+            case "decision", Stage.APPLIED:
+                sound = pair in self.applied
+            case "emergency_stop", Stage.RECEIVED:
+                sound = ("stop", f"stop {to.id}") in rows
+            case "emergency_stop", Stage.STOPPED:
+                if to.id not in self.lifts:
+                    sound = ("stop", f"stop {to.id}") in rows
+                    self.nothing_open_after_stopped(node, to.id)
+            case "rearm", Stage.RECEIVED:
+                sound = self.rearms[to.id] <= self.lifts
+        demand(sound, 14, f"the executor said {stage.value} to {to.type}, its disk knows nothing")
+
+    def _promised_by_coordinator(self, node: Any, to: Any, stage: Stage) -> None:
+        rows = self.rows[node.disks["log"]]
+        sound = True
+        match to.type, stage:
+            case "parameter_update", Stage.RECEIVED:
+                sound = (Kind.PROPOSAL, to.id) in rows
+            case "parameter_update", Stage.DECIDED | Stage.APPLIED:
+                sound = ("decided", to.id) in rows
+            case "mode_change", Stage.DECIDED:
+                sound = (Kind.MODE, to.id) in rows
+            case "emergency_stop", Stage.STOPPED:
+                sound = (Kind.STOP, to.id) in rows
+        demand(sound, 14, f"the coordinator said {stage.value} to {to.type}, its log knows nothing")
+
+    def posting(self, party: Any, dst: str, word: Any, more: Any) -> None:
+        """14 and 16: a vote is on disk before it is said, and a voter says one a round."""
+        said = more[0] if more else None
+        self.world.engine.note(f"{party.name} says {word.type_name} to {dst}")
+        if word.type_name == "decision":
+            demand(said.pair in self.decided, 14, f"{said.pair} was said before it was logged")
+        if word.type_name != "vote" or party.node.name in self.world.liars:
+            return
+        choice = f"{word.candidate} {word.choice.value}"
+        key = (party.name, said.ref)
+        demand(self.votes.setdefault(key, choice) == choice, 16, f"{party.name} voted twice")
+        disk = party.node.disks.get("votes")
+        kept = (
+            ("vote", f"vote {said.ref}") in self.rows["executor"]
+            if disk is None
+            else said.ref in self.rows[disk]
+        )
+        demand(kept, 14, f"{party.name} voted before the vote was on disk")
+
+    def nothing_from_a_lower_epoch(self, pair: Any, code: str | None) -> None:
+        """15: what was judged rises in epoch and version."""
+        demand(pair > self.judged, 15, f"{pair} was judged after {self.judged}")
+        if code is None:
+            demand(pair[1] > self.judged[1], 15, f"version of {pair} after {self.judged}")
+        self.judged = max(self.judged, pair)
+
+    def one_candidate_a_round(self, auditor: _Auditor) -> None:
+        """16 and 17: the log alone explains each decision, under exactly one mode."""
+        demand(not auditor.problems, 17, "; ".join(auditor.problems))
+
+    def explained_by_one_entry(self, pair: Any, params: Any, told: dict[str, Any]) -> None:
+        """17: the set that came into force is the one that was decided."""
+        same = digest(QuoteParameters.model_validate(told["params"])) == digest(params)
+        demand(same, 17, f"{pair} is in force with another set than was decided")
+
+    def the_log_is_the_state(self) -> None:
+        """19: whoever reads the log knows what the living coordinator knows."""
+        for node in self.world.coordinators:
+            if node.shell is None or node.shell._me is None:
+                continue
+            disk = node.disks["log"]
+            written = len(disk.kept)
+            if node.seen == (node.life, written):
+                continue
+            node.seen = (node.life, written)
+            folded = self.folds.get(disk)
+            for name in DURABLE if folded is not None else ():
+                here, there = getattr(node.shell._state, name), getattr(folded, name)
+                if here is not there and here != there:
+                    demand(False, 19, f"{name} of the coordinator is {here}, its log says {there}")
+
+    def the_disk_is_the_state(self) -> None:
+        """6, 10, 19: the executor lives by what its disk says."""
+        node = self.world.executor
+        if node.shell is None:
+            return
+        state = node.shell.state
+        demand(state.stops.keys() == self.stops.keys(), 6, "stops differ from those on disk")
+        held = state.in_force
+        if held is not None:
+            same = held.pair == (self.applied[-1] if self.applied else None)
+            demand(same, 19, "what is in force is not what was applied last on disk")
+        if self.quoted is not held:
+            self.quoted = held
+            row = parameter_row(state.incumbent)
+            demand(bool((row == state.parameters).all()), 10, "it quotes by other parameters")
+
+    def after(self) -> None:
+        """Look at the living."""
+        self.the_log_is_the_state()
+        self.the_disk_is_the_state()
+
+    def converged(self) -> None:
+        """20: when faults have ended, all agree, and nobody asks for a snapshot any more."""
+        world = self.world
+        node, leader = world.executor, world.coordinators[-1]
+        shell, state = node.shell, leader.shell._state
+        demand(node.alive and leader.alive and shell.link is not None, 20, "somebody is not back")
+        mine = shell.state
+        newest = state.newest
+        if newest is not None:
+            demand(mine.verdict.pair >= newest.pair, 20, f"{newest.pair} never arrived")
+        demand(set(mine.stops) == set(state.stops), 20, "stops differ for good")
+        demand(not mine.alone, 20, "the executor thinks that it is alone")
+        for party in world.network.parties.values():
+            asked = [
+                each.header.type
+                for each in party._saying._outbox._open.values()
+                if each.header.type == "snapshot_request"
+            ]
+            demand(not asked or not party.node.alive, 20, f"{party.name} still asks for snapshots")

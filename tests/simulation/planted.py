@@ -1,0 +1,227 @@
+"""Planted defects: each is a patch of production code that the simulation must find.
+
+A patch replaces one piece of one function's source, so that it says what it changes; a piece that
+no longer stands there once is an error, not a defect that was found.
+"""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One patch: in which function, what stands there, what shall stand there instead."""
+
+    name: str
+    place: str
+    old: str
+    new: str
+
+
+STEP, JUDGING = "agents.executor.step", "agents.executor.judging"
+TRADE, HEARING = "agents.executor.trade", "agents.coordinator.hearing"
+FOLDS, DRAFT = "agents.coordinator.records", "agents.coordinator.draft"
+POLLING, JUDGED = "agents.coordinator.polling", "agents.coordinator.judged"
+INBOX, OUTBOX = "protocol.bus.inbox", "protocol.bus.outbox"
+DEFECTS = (
+    Defect("no dedupe", f"{INBOX}:Inbox.hear", "if known is not None:", "if False:"),
+    Defect(
+        "resend that ends at received",
+        f"{OUTBOX}:is_final",
+        "answer.stage == (until or _FINAL_STAGE.get(request))",
+        "True",
+    ),
+    Defect(
+        "publish before the log",
+        f"{DRAFT}:Draft.effects",
+        "return (*log, *self._said)",
+        "return (*self._said, *log)",
+    ),
+    Defect("an epoch that is not counted", "agents.coordinator.step:_started", "+ 1", "+ 0"),
+    Defect(
+        "a decision that is lower in epoch",
+        f"{JUDGING}:of_decision",
+        "heard.pair[0] < epoch",
+        "False",
+    ),
+    Defect("> for >= in versions", f"{JUDGING}:of_decision", "heard.pair[1] <= version", "False"),
+    Defect(
+        "no expiry at the hearing and the edge",
+        f"{JUDGING}:renew",
+        "if now_ns > pending.not_after_ns:",
+        "if False:",
+    ),
+    Defect(
+        "applied before its time",
+        f"{JUDGING}:renew",
+        "pending.not_before_ns <= now_ns",
+        "True",
+    ),
+    Defect("no step limit", f"{JUDGING}:of_decision", "if step is not None:", "if False:"),
+    Defect("no veto while stopped", f"{JUDGING}:of_veto", "if state.stops:", "if False:"),
+    Defect(
+        "a stop that is not durable",
+        f"{STEP}:_stop",
+        'effects.append(_keep(state, "stop", body, heard.id))',
+        'fold(state, "stop", body)',
+    ),
+    Defect(
+        "a lifted stop that stops again",
+        f"{STEP}:fold",
+        'if body["id"] not in state.lifted:',
+        "if True:",
+    ),
+    Defect("stopped said at once", f"{TRADE}:_is_calm", "state.open_orders or count", "False"),
+    Defect("quotes while stopped", f"{TRADE}:trade", "1 if state.quiet else 0", "0"),
+    Defect(
+        "a rearm that is not durable",
+        f"{STEP}:step",
+        'return state, (_keep(state, "rearm", body, event.ref), said)',
+        'fold(state, "rearm", body)\n            return state, (said,)',
+    ),
+    Defect(
+        "a decision that is not on disk",
+        f"{STEP}:_decision",
+        'effects.append(_keep(state, "decision", body, f"{epoch} {version}"))',
+        'fold(state, "decision", body)',
+    ),
+    Defect("a vote that is not on disk", f"{STEP}:_vote", "return (kept, Say(", "return (Say("),
+    Defect(
+        "a second vote of a voter",
+        f"{STEP}:_round",
+        "if voted is not None:",
+        "if False:",
+    ),
+    Defect(
+        "an optimizer's vote that is not on disk",
+        "agents.optimizer.voting:Votes.give",
+        'self._journal.append((Entry(TABLE, now_ns, "vote", body, key=ref),))',
+        "del body",
+    ),
+    Defect(
+        "two in flight",
+        "agents.coordinator.screening:_possible",
+        "if state.flight is not None:",
+        "if False:",
+    ),
+    Defect(
+        "two votes of one voter count as the last",
+        f"{FOLDS}:_vote",
+        'VOID if body["voter"] in opened.votes else body["choice"]',
+        'body["choice"]',
+    ),
+    Defect("a quorum of half", f"{POLLING}:_outcome", "> seats:", ">= seats:"),
+    Defect(
+        "a renewed round after a switch",
+        f"{HEARING}:switch",
+        'draft.record(Kind.VOID, {"round": opened.number, "epoch": opened.epoch})',
+        "pass",
+    ),
+    Defect(
+        "a mode that is not logged",
+        f"{HEARING}:switch",
+        'draft.record(Kind.MODE, {**body, "generation": state.generation + 1})',
+        "draft.state = replace(state, mode=mode, round=None, generation=state.generation + 1)",
+    ),
+    Defect(
+        "a stop that the coordinator forgets",
+        f"{HEARING}:_stop",
+        'draft.record(Kind.STOP, {**body, "reason": word.reason})',
+        "pass",
+    ),
+    Defect(
+        "applied that is not logged",
+        f"{JUDGED}:applied",
+        'draft.record(Kind.APPLIED, {"pair": list(flight.pair)})',
+        "draft.state = replace(draft.state, flight=None, in_force=flight)",
+    ),
+    Defect(
+        "unanswered decisions are given up",
+        f"{JUDGED}:_judged",
+        "return applied(draft)",
+        "return None",
+    ),
+    Defect(
+        "a signature that is not looked at",
+        "protocol.bus.frames:open_frames",
+        "not member.verifies(frames[3], preimage(*frames[:3]))",
+        "False",
+    ),
+    Defect(
+        "rights that are not looked at",
+        "protocol.bus.frames:open_frames",
+        "header.type not in member.may_send",
+        "False",
+    ),
+    Defect(
+        "no snapshot when behind",
+        "protocol.bus.participant:Participant.repair",
+        "behind >= BEHIND_MAX",
+        "False",
+    ),
+    Defect(
+        "a torn write that is kept",
+        "protocol.journal:Journal._transact",
+        'run("ROLLBACK")',
+        'self._connection.real.execute("COMMIT")',
+    ),
+    Defect(
+        "a checksum that is not looked at",
+        "protocol.journal:Journal._unpack",
+        "zlib.crc32(body, zlib.crc32(head)) != crc",
+        "False",
+    ),
+)
+
+
+@contextmanager
+def planted(defect: Defect) -> Iterator[None]:
+    """Put a defect into the running program, everywhere the function is known; take it out."""
+    module_name, _, path = defect.place.partition(":")
+    module = import_module(module_name)
+    *owners, name = path.split(".")
+    owner: Any = module
+    for each in owners:
+        owner = getattr(owner, each)
+    whole = getattr(owner, name)
+    source = textwrap.dedent(inspect.getsource(whole))
+    if source.count(defect.old) != 1:
+        raise ValueError(f"{defect.place} holds {source.count(defect.old)} times: {defect.old}")
+    scope: dict[str, Any] = {}
+    text = "from __future__ import annotations\n" + source.replace(defect.old, defect.new)
+    exec(compile(text, defect.place, "exec"), module.__dict__, scope)
+    broken = scope[name]
+    known = [(owner, name)]
+    if not owners:
+        loaded = [each for each in list(sys.modules.values()) if each is not None]
+        known += [
+            (each, key)
+            for each in loaded
+            if each.__name__.startswith(("agents.", "protocol."))
+            for key, value in list(vars(each).items())
+            if value is whole and each is not module
+        ]
+    tables = [
+        (table, key)
+        for table in (vars(module).get("_FOLDS"), vars(module).get("ACTIONS"))
+        if table is not None
+        for key, value in table.items()
+        if value is whole
+    ]
+    for each, key in known:
+        setattr(each, key, broken)
+    for table, key in tables:
+        table[key] = broken
+    try:
+        yield
+    finally:
+        for each, key in known:
+            setattr(each, key, whole)
+        for table, key in tables:
+            table[key] = whole

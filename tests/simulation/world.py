@@ -1,0 +1,361 @@
+"""One simulation: a seed, its processes, its faults, its watch."""
+
+import os
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from agents.coordinator.rules import rules_from
+from agents.executor.stopfile import add_stop
+from protocol.bus.frames import Header, derive_id, seal
+from protocol.codec import encode
+from protocol.keys import Roster
+from protocol.messages import (
+    Choice,
+    Decision,
+    EmergencyStop,
+    Mode,
+    Rearm,
+    Vote,
+)
+from protocol.topics import Channel
+from tests.simulation.engine import SECOND, Engine, Node, ViolationError
+from tests.simulation.faults import Fault, plan
+from tests.simulation.invariants import Watch
+from tests.simulation.market import market
+from tests.simulation.nodes import (
+    CoordinatorNode,
+    ExecutorNode,
+    Operator,
+    OptimizerNode,
+    coordinator_disk,
+    executor_disk,
+    optimizer_disks,
+)
+from tests.simulation.wire import CALM, Network, Storm, keys_of
+
+SPAN_NS = 300 * SECOND
+LATEST_NS = 900 * SECOND
+PEACE_NS = 45 * SECOND
+DECISIONS_MIN = 10
+
+
+@dataclass
+class Outcome:
+    """What came of one simulation."""
+
+    seed: int
+    digest: str
+    violation: str | None
+    decisions: int
+    applied: int
+    crashes: int
+    faults: int
+    seconds: float
+    counts: Counter[str]
+    trace: list[str] = field(repr=False, default_factory=list)
+
+    def __str__(self) -> str:
+        figures = f"{self.decisions} decisions, {self.crashes} crashes, {self.faults} faults"
+        return f"seed {self.seed}: {self.violation or 'sound'} ({figures}, {self.seconds:.0f} s)"
+
+
+class World:
+    """One simulation in the making."""
+
+    def __init__(self, seed: int, faults: Sequence[Fault] | None = None, *, keep: bool = False):
+        self.seed = seed
+        dice = random.Random(f"world {seed}")
+        self.market = market(dice.choice((2, 3)))
+        self.settings = self.market.settings
+        self.engine = Engine(keep=keep)
+        mode = Mode.MASTER_SLAVE if seed % 2 == 0 else dice.choice(tuple(Mode))
+        self.rules = replace(
+            rules_from(self.settings),
+            mode=mode,
+            seed=seed,
+            baseline=self.market.session.baseline,
+            tuning_latency_ns=dice.choice((0, 0, 3, 12)) * SECOND,
+            hedge_windows=6,
+        )
+        self.counts: Counter[str] = Counter()
+        optimizers = self.settings.optimizer_seats
+        names = ("coordinator", "executor-1", *optimizers, "operator")
+        self.keys = keys_of(names)
+        self.network = Network(self.engine, seed, Roster(self.keys))
+        self.watch = Watch(self)
+        self.engine.after = self.watch.after
+        self.folder = Path()  # of the stop file; real only while this is played
+        wrote = self.watch.wrote
+        first = CoordinatorNode(self, "coordinator", coordinator_disk(wrote))
+        first.seen = None
+        self.coordinators = [first]
+        self.executor = ExecutorNode(self, "executor-1", executor_disk(wrote))
+        self.optimizers = [OptimizerNode(self, each, optimizer_disks(wrote)) for each in optimizers]
+        self.operator = Operator(self, "operator", {})
+        self.liars = set()
+        if dice.random() < 0.4:
+            liar = dice.choice(self.optimizers)
+            liar.lies = True
+            self.liars.add(liar.name)
+        self.faults = plan(seed, SPAN_NS, optimizers) if faults is None else list(faults)
+        self._flipped: dict[Node, tuple[Any, ...]] = {}
+
+    def nodes(self) -> list[Any]:
+        """Return all processes."""
+        return [*self.coordinators, self.executor, *self.optimizers, self.operator]
+
+    def node(self, name: str) -> Any:
+        """Return a process by name; of coordinators the newest."""
+        return [
+            each
+            for each in self.nodes()
+            if each.name == name or (name == "coordinator" and each in self.coordinators)
+        ][-1]
+
+    # --- running -----------------------------------------------------------------------------
+    def play(self) -> Outcome:
+        """Run to the end, or to the first violation."""
+        violation = None
+        with tempfile.TemporaryDirectory() as folder, patched(self):
+            self.folder = Path(folder)
+            try:
+                self._play()
+            except ViolationError as error:
+                violation = str(error)
+            except Exception as error:
+                violation = f"crash: {type(error).__name__}: {error}"
+                if os.environ.get("SIMULATION_RAISES"):
+                    raise
+        for node in self.nodes():
+            node.end_tasks()
+        if violation is not None:
+            self.engine.note(violation)
+        crashes = sum(each.crashes for each in self.nodes())
+        return Outcome(
+            self.seed,
+            self.engine.digest(),
+            violation,
+            len(self.watch.decided),
+            len(self.watch.applied),
+            crashes,
+            len(self.faults) + crashes,
+            self.engine.now_ns / SECOND,
+            self.counts + self.network.counts,
+            self.engine.trace,
+        )
+
+    def _play(self) -> None:
+        for node in self.nodes():
+            self.engine.at(0, None, node.start)
+        for fault in self.faults:
+            self.engine.at(fault.time_ns, None, lambda each=fault: self._break(each))
+        until_ns = SPAN_NS
+        self.engine.run(until_ns)
+        self.engine.at(0, None, self._heal)
+        while len(self.watch.decided) < DECISIONS_MIN and until_ns < LATEST_NS:
+            until_ns += 30 * SECOND
+            self.engine.run(until_ns)
+        self.engine.run(until_ns + PEACE_NS)
+        self.watch.converged()
+
+    def _heal(self) -> None:
+        """End all faults, lift all stops."""
+        self.engine.note("peace")
+        self.network.storm = CALM
+        self.network.cuts.clear()
+        for node in self.nodes():
+            node.offset_ns, node.frozen_until_ns = 0, 0
+            for disk in node.disks.values():
+                disk.armed = None
+        for node in self.coordinators[:-1]:
+            node.die("retired", down_ns=None)
+            node.begin = lambda: None
+        for wait_s in (0, 10, 20):
+            self.engine.at(wait_s * SECOND, self.operator, self.operator.rearm)
+            self.engine.at(
+                wait_s * SECOND, self.operator, lambda: self.operator.pause(paused=False)
+            )
+
+    def _break(self, fault: Fault) -> None:
+        self.engine.note(f"fault {fault}")
+        getattr(self, f"_{fault.kind}")(fault)
+
+    # --- faults ------------------------------------------------------------------------------
+    def _write(self, fault: Fault) -> None:
+        disks = self.node(fault.node).disks
+        list(disks.values())[fault.time_ns % len(disks)].armed = fault.figure
+
+    def _kill(self, fault: Fault) -> None:
+        self.node(fault.node).die("killed", down_ns=fault.figure)
+
+    def _storm(self, fault: Fault) -> None:
+        *chances, seconds = fault.figure
+        self.network.storm = storm = Storm(*chances)
+
+        def end() -> None:
+            if self.network.storm is storm:
+                self.network.storm = CALM
+
+        self.engine.at(seconds * SECOND, None, end)
+
+    def _cut(self, fault: Fault) -> None:
+        ways, seconds = fault.figure
+        for way in ways:
+            key = (fault.node, way)
+            self.network.cuts[key] += 1
+            self.engine.at(seconds * SECOND, None, lambda each=key: self._join(each))
+
+    def _join(self, key: tuple[str, str]) -> None:
+        self.network.cuts[key] = max(0, self.network.cuts[key] - 1)
+
+    def _jump(self, fault: Fault) -> None:
+        node, (jump_ns, seconds) = self.node(fault.node), fault.figure
+        node.offset_ns = jump_ns
+        self.engine.at(seconds * SECOND, None, lambda: setattr(node, "offset_ns", 0))
+
+    def _freeze(self, fault: Fault) -> None:
+        self.node(fault.node).frozen_until_ns = self.engine.now_ns + fault.figure * SECOND
+
+    def _stop(self, fault: Fault) -> None:
+        self.operator.stop(fault.figure)
+
+    def _rearm(self, _: Fault) -> None:
+        self.operator.rearm()
+
+    def _stopfile(self, fault: Fault) -> None:
+        key = derive_id(self.seed, "file", fault.time_ns)
+        self.operator.stops.append(key)
+        self.watch.stopped.add(key)
+        add_stop(self.folder, key, flatten=fault.figure)
+
+    def _pause(self, fault: Fault) -> None:
+        self.operator.pause(paused=fault.figure)
+
+    def _mode(self, fault: Fault) -> None:
+        self.operator.switch(fault.figure)
+
+    def _replay(self, fault: Fault) -> None:
+        """Say old frames again, from anywhere."""
+        dice = random.Random(fault.figure)
+        frames = sorted(self.network.sealed)
+        node = self.optimizers[0]
+        if node.party is not None:
+            for each in dice.sample(frames, min(40, len(frames))):
+                self.network.send(node.party, each)
+
+    def _forge(self, fault: Fault) -> None:
+        """Let an optimizer's key sign what it has no right to, and two votes of one round."""
+        dice, node = random.Random(fault.figure), self.node(fault.node)
+        if node.party is None or not node.alive:
+            return
+        name = node.name if dice.random() < 0.5 else "operator"
+        held = self.rules.baseline
+        words = {
+            "decision": Decision(
+                params=held.model_copy(update={"spread_percentage": 9.0}),
+                basis=(),
+                mode=Mode.PEER,
+                not_before=0,
+                not_after=2**62,
+            ),
+            "rearm": Rearm(lifts=tuple(self.operator.stops[-3:]), reason="forged"),
+            "emergency_stop": EmergencyStop(scope="all", flatten=False, reason="forged"),
+        }
+        kind = dice.choice(sorted(words))
+        header = Header(
+            v=1, id=derive_id(fault.figure, "forged"), type=kind, src=name, dst="executor-1",
+            ts=node.clock(), ttl=60_000, enc="json", epoch=99, version=9999, gen=0,
+        )  # fmt: skip
+        frames = seal(self.keys[node.name], Channel.CONTROL, header, encode(words[kind]))
+        self.network.send(node.party, frames)
+        self._equivocate(node, dice)
+
+    def _equivocate(self, node: Any, dice: random.Random) -> None:
+        leader = self.coordinators[-1].shell
+        opened = None if leader is None else leader._state.round
+        if opened is None or node.name not in self.liars:
+            return
+        from protocol.merge import digest
+
+        for number, choice in enumerate((Choice.APPROVE, Choice.REJECT)):
+            word = Vote(round=opened.number, candidate=digest(opened.candidate), choice=choice)
+            if node.party.joined.is_set():
+                key = derive_id(dice.randrange(1 << 30), "vote", number)
+                node.party.post("coordinator", word, message_id=key)
+
+    def _flip(self, fault: Fault) -> None:
+        node, (which, bit) = self.node(fault.node), fault.figure
+        disk = next(iter(node.disks.values()))
+        table = "heard" if node is self.executor else disk.tables[0]
+        if node.alive and node not in self._flipped and disk.flip(table, which, bit):
+            self._flipped[node] = (disk, table, which, bit)
+            node.die("bit flipped", down_ns=SECOND)
+
+    def mend(self, node: Any) -> None:
+        """Put a damaged disk right: somebody had a copy."""
+        disk, *where = self._flipped.pop(node)
+        disk.flip(*where)
+
+    def _second(self, _: Fault) -> None:
+        """Start another coordinator from a copy of the log: the first is never started again."""
+        first = self.coordinators[-1]
+        if first.shell is None or first in self._flipped:
+            return
+        disk = first.disks["log"].copy(self.watch.wrote)
+        self.watch.forked(first.disks["log"], disk)
+        other = CoordinatorNode(self, "coordinator-2", {"log": disk})
+        other.seen = None
+        self.coordinators.append(other)
+        first.begin = lambda: setattr(first, "alive", False)
+        other.start()
+
+
+@contextmanager
+def patched(world: World) -> Iterator[None]:
+    """Replace what a process takes from its machine: entropy and the log on the terminal."""
+    import agents.coordinator.shell
+    import agents.executor.shell
+    import agents.executor.shell_bus
+    import agents.optimizer.shell
+    import protocol.bus.batch
+    import protocol.bus.frames
+
+    dice = random.Random(f"ids {world.seed}")
+    with ExitStack() as stack:
+        for module in (
+            agents.coordinator.shell,
+            agents.executor.shell,
+            agents.executor.shell_bus,
+            agents.optimizer.shell,
+        ):
+            stack.enter_context(mock.patch.object(module, "log", _Silent()))
+        stack.enter_context(
+            mock.patch.object(protocol.bus.frames, "os", SimpleNamespace(urandom=dice.randbytes))
+        )
+        stack.enter_context(mock.patch.object(protocol.bus.batch, "urandom", dice.randbytes))
+        link = agents.executor.shell_bus
+        stack.enter_context(mock.patch.object(link, "time", link.time))
+        stack.enter_context(mock.patch.object(link, "participant_of", link.participant_of))
+        yield
+
+
+class _Silent:
+    """A log that says nothing."""
+
+    def info(self, *_: Any, **__: Any) -> None:
+        """Say nothing."""
+
+    warning = error = info
+
+
+def simulate(seed: int, faults: Sequence[Fault] | None = None, *, keep: bool = False) -> Outcome:
+    """Run one simulation."""
+    return World(seed, faults, keep=keep).play()
