@@ -56,7 +56,8 @@ class Feed(Section):
     delay: str = Field(
         "recorded",
         description="when the feed reaches us: recorded, 5ms, or sampled:5ms,40ms (median and 99th "
-        "percentile); with one of our own every event of the exchange arrives, in its order",
+        "percentile; a third number is the seed); with one of our own every event of the exchange "
+        "arrives, in its order",
     )
     fee_tiers: str | None = Field(None, description=_TIERS)
     volume_30d: float = Field(
@@ -104,7 +105,7 @@ class Executor(Section):
     latency: str | None = Field(
         None,
         description="in place of the two: 5ms, or orders,cancels,reports 5ms,4ms,7ms, or "
-        "sampled:5ms,40ms (median, 99th percentile), measured:1.0, table:FILE",
+        "sampled:5ms,40ms (median, 99th percentile; ,7: seed), measured:1.0, table:FILE",
     )
     pull_threshold_sigma: float = Field(
         3.0, gt=0, le=100, description="adverse move of mid that pulls a side, in sigmas of a cycle"

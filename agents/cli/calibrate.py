@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.cli.exits import OK
+from agents.cli.exits import CONFIGURATION, OK, CommandError
+from agents.cli.output import put
 
 if TYPE_CHECKING:
     from exchange.truth import Score, Truth
@@ -37,14 +38,20 @@ def calibrate(
     Raises:
         RecordingError: it has no order ids, or too few orders; one line that says what is needed.
         FeedError: the raw log is damaged.
+        CommandError: a picture cannot be written; the table was printed before.
     """
     truth = examined(path, seed=seed)
-    if pictures is not None:
-        draw(truth, pictures)
     if as_json:
-        print(json.dumps(document(truth)))
+        put(json.dumps(document(truth)))
     else:
         show(truth)
+    if pictures is not None:
+        try:
+            draw(truth, pictures)
+        except OSError as error:
+            where = error.filename or pictures
+            line = f"{where} cannot be written: {error.strerror}"
+            raise CommandError(line, CONFIGURATION) from None
     return OK
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from agents.cli.calibrate import calibrate
+from agents.cli.exits import CommandError
 from exchange.recording import encode, save
 from tests.exchange.order_log import FairExchange
 
@@ -43,3 +44,11 @@ def test_json_has_figures_and_no_nan(day, capsys):
     assert len(found["models"]) == 9
     assert len(found["models"][0]["log_score"]) == 3
     assert found["held_out"]["orders"] > 100
+
+
+def test_pictures_that_cannot_be_drawn_lose_no_table(day, capsys, tmp_path):
+    """The table is printed first; the line says which place it was."""
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    with pytest.raises(CommandError, match="taken cannot be written: File exists"):
+        calibrate(day, pictures=tmp_path / "taken")
+    assert "best on the held-out part" in capsys.readouterr().out
