@@ -1,10 +1,13 @@
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agents.cli.table import reason_of, with_unit
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import save
 from tests.agents.command_line import short_day, told
 
 WARM = ("--set", "executor.warmup_s=60")
@@ -55,6 +58,17 @@ def test_quantities_that_are_overruled_are_told(data):
     plain = table(data)
     assert "smallest legal order" not in plain
     assert "is held at" not in plain
+
+
+def test_a_perpetual_has_a_line_for_its_funding(data):
+    """Also when it was nothing: who trades one wants to see it counted; spot has none."""
+    spot = synthetic_recording(seed=3, hours=0.2)
+    path = data / "perpetual.npz"
+    save(path, replace(spot, meta=spot.meta.model_copy(update={"spot": False})))
+    code, text = told(data, "backtest", "--feed", path, *WARM)
+    assert code == 0, text
+    assert cents(text, "funding") == 0
+    assert "  funding" not in table(data)
 
 
 def test_nothing_is_said_twice_and_a_dash_has_no_unit():
