@@ -28,10 +28,9 @@ from agents.coordinator.modes.offered import MODES
 from agents.coordinator.modes.table import Action, Signal
 from agents.coordinator.records import Kind
 from agents.coordinator.screening import screen
-from agents.coordinator.state import Phase, State, incumbent, is_whole, voters
+from agents.coordinator.state import Phase, State, is_whole, voters
 from agents.coordinator.supervising import appoint, choose, measure, measured
-from protocol.errors import NackCode, printable
-from protocol.merge import within_step
+from protocol.errors import NackCode
 from protocol.messages import Boundary, Mode
 
 RUN_MAX = 1000
@@ -145,10 +144,9 @@ def _ask(draft: Draft) -> None:
 def _decide(draft: Draft) -> Signal:
     opened = draft.state.round
     assert opened is not None, "approved without a round"
-    held, limit = incumbent(draft.state), draft.state.rules.step_limit
-    step = within_step(held, opened.candidate, limit)
-    if step is not None:  # the set that the round began from lapsed while it was voted on
-        draft.verdict = (NackCode.STEP, printable(step))
+    held, opened_ns = draft.state.in_force, opened.deadline_ns - draft.state.rules.vote_wait_ns
+    if held is not None and opened_ns <= held.not_after_ns < draft.state.now_ns:
+        draft.verdict = (NackCode.EXPIRED, "the set that the round began from has lapsed")
         return _refuse(draft)
     draft.withdraw_round(opened)
     sources = [draft.state.proposals[key].src for key in opened.sets]

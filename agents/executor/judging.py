@@ -24,6 +24,7 @@ from protocol.messages import (
     Mode,
     Nack,
     NackCode,
+    Pair,
     QuoteParameters,
     Round,
     Stage,
@@ -89,13 +90,17 @@ def renew(state: State) -> tuple[list[Entry], list[Effect]]:
         if problem is None:
             state.in_force = pending
             state.applied_pair = pending.pair
-            state.verdict = Verdict(pending.pair, applied=True)
-        else:
-            state.verdict = Verdict(pending.pair, code=problem[0], detail=problem[1])
+        # A newer pair may have been judged meanwhile: the highest one judged never falls.
+        if pending.pair >= state.verdict.pair:
+            state.verdict = (
+                Verdict(pending.pair, applied=True)
+                if problem is None
+                else Verdict(pending.pair, code=problem[0], detail=problem[1])
+            )
         kind = "applied" if problem is None else "refused"
         entries.append(_entry(now_ns, kind, pending, problem))
         if pending.ref:
-            said.append(Reply(COORDINATOR, pending.ref, stage_of(state)))
+            said.append(Reply(COORDINATOR, pending.ref, _answer(problem)))
     held = state.in_force
     if held is not None and now_ns > held.not_after_ns:
         state.in_force = None
@@ -115,12 +120,28 @@ def _entry(now_ns: int, kind: str, agreed: Agreed, problem: Problem | None) -> E
     return Entry(records.PARAMETERS, now_ns, kind, body, key=f"{kind} {now_ns}")
 
 
-def stage_of(state: State) -> Ack | Nack:
-    """Return the answer that the newest judged decision has come to."""
+def _answer(problem: Problem | None) -> Ack | Nack:
+    if problem is None:
+        return Ack(stage=Stage.APPLIED)
+    return Nack(code=problem[0], detail=printable(problem[1]))
+
+
+def stage_of(state: State, pair: Pair) -> Ack | Nack | None:
+    """Return the answer that a decision has come to, None when it is to be judged.
+
+    The one that was judged last is known, and the one in force, and the one that waits for its
+    time: a newer one, refused, may have come between.
+    """
     verdict = state.verdict
+    if pair == state.applied_pair:
+        return Ack(stage=Stage.APPLIED)
+    if state.pending is not None and pair == state.pending.pair:
+        return Ack(stage=Stage.RECEIVED)
+    if pair != verdict.pair:
+        return None
     if verdict.code is not None:
         return Nack(code=verdict.code, detail=printable(verdict.detail))
-    return Ack(stage=Stage.APPLIED if verdict.applied else Stage.RECEIVED)
+    return Ack(stage=Stage.RECEIVED)
 
 
 def of_round(state: State, asked: RoundHeard) -> Problem | None:

@@ -100,7 +100,7 @@ class BusLink:
         """
         have = self._shell.state.verdict.pair
         snapshot = await self.participant.join(have, timeout_s=JOIN_S)
-        self._joined_ns = time.time_ns()
+        self._joined_ns = time.monotonic_ns()
         self._take_snapshot(snapshot)
         log.info("joined", pair=list(snapshot.pair), mode=snapshot.mode.value)
 
@@ -164,9 +164,12 @@ class BusLink:
                     self._post_boundary(state, place.partition(" ")[0], key, word, ref)
 
     def silence_s(self) -> float:
-        """Return the wall seconds since the coordinator's last heartbeat, or since joining."""
+        """Return the seconds since the coordinator's last heartbeat, or since joining.
+
+        Steady time: a wall clock that is set back must not prolong the autonomy.
+        """
         seen_ns = max(self.participant.coordinator_seen_ns, self._joined_ns)
-        return (time.time_ns() - seen_ns) / 1e9
+        return (time.monotonic_ns() - seen_ns) / 1e9
 
     # --- inside -----------------------------------------------------------------------------
 

@@ -162,7 +162,8 @@ def _fold_done(state: State, body: dict[str, Any]) -> None:
 
 
 def _decision(state: State, heard: DecisionHeard) -> Effects:
-    if heard.pair == state.verdict.pair:
+    known = judging.stage_of(state, heard.pair)
+    if known is not None:
         if not heard.ref:
             return ()
         if state.pending is not None and state.pending.pair == heard.pair:
@@ -170,7 +171,7 @@ def _decision(state: State, heard: DecisionHeard) -> Effects:
             state.pending = Agreed(
                 held.pair, held.params, held.not_before_ns, held.not_after_ns, heard.ref
             )
-        return (Reply(heard.src, heard.ref, judging.stage_of(state)),)
+        return (Reply(heard.src, heard.ref, known),)
     problem = judging.of_decision(state, heard)
     word = heard.word
     agreed = Agreed(heard.pair, word.params, word.not_before, word.not_after, heard.ref)
@@ -192,7 +193,7 @@ def _decision(state: State, heard: DecisionHeard) -> Effects:
         line = f"{epoch}.{version} came before it was in force"
         effects.append(Reply(heard.src, replaced.ref, _nack(NackCode.STALE_VERSION, line)))
     if heard.ref:
-        answer = _nack(*problem) if problem is not None else judging.stage_of(state)
+        answer = _nack(*problem) if problem is not None else Ack(stage=Stage.RECEIVED)
         effects.append(Reply(heard.src, heard.ref, answer))
     return tuple(effects)
 

@@ -44,7 +44,7 @@ class Participant:
 
     Attributes:
         counts: what was heard and not taken, by reason.
-        coordinator_seen_ns: wall time of the coordinator's last heartbeat, 0 before the first.
+        coordinator_seen_ns: steady time of the coordinator's last heartbeat, 0 before the first.
         coordinator_epoch: as that heartbeat told it.
 
     Raises:
@@ -69,6 +69,7 @@ class Participant:
         self.coordinator_epoch: int | None = None
         self._endpoints = endpoints
         self._clock = clock
+        self._steady = steady
         self._beat = beat
         self._tasks = Tasks()
         self._saying = Saying(identity, clock, steady)
@@ -250,7 +251,7 @@ class Participant:
     def _hear_coordinator(self, received: Received) -> None:
         if not isinstance(received.word, CoordinatorHeartbeat):
             return
-        self.coordinator_seen_ns = self._clock()
+        self.coordinator_seen_ns = self._steady()
         epoch = received.word.epoch
         if self.coordinator_epoch is not None and epoch != self.coordinator_epoch:
             self._saying.refresh(COORDINATOR)

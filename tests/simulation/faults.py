@@ -44,7 +44,7 @@ def plan(seed: int, span_ns: int, nodes: tuple[str, ...]) -> list[Fault]:
         add("storm", "", (*storm, dice.choice((0, SECOND, 8 * SECOND)), dice.randint(2, 20)))
     for _ in range(dice.randint(3, 6)):
         way = dice.choice((("in",), ("out",), ("in", "out")))
-        add("cut", dice.choice(agents), (way, dice.randint(1, 20)))
+        add("cut", dice.choice(agents), (way, dice.choice((2, 5, 10, 20, 60))))
     for _ in range(dice.randint(1, 3)):
         jump = dice.choice((-1, 1)) * dice.choice((SECOND, 20 * SECOND, 3600 * SECOND))
         add("jump", dice.choice(agents), (jump, dice.randint(2, 30)))
@@ -72,4 +72,6 @@ def plan(seed: int, span_ns: int, nodes: tuple[str, ...]) -> list[Fault]:
         add("flip", dice.choice(agents), (dice.randrange(1 << 20), dice.randrange(1 << 20)))
     if dice.random() < 0.35:
         add("second")
+    if dice.random() < 0.5:
+        add("rogue")
     return sorted(faults, key=lambda each: (each.time_ns, each.kind, each.node))

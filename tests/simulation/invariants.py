@@ -15,12 +15,22 @@ from agents.session import parameter_row
 from protocol.journal import Entry
 from protocol.merge import digest, within_step
 from protocol.messages import Ack, QuoteParameters, Stage
-from tests.simulation.engine import ViolationError
+from tests.simulation.engine import SECOND, ViolationError
 
 DURABLE = (
     *("version", "flight", "in_force", "queue", "stops", "lifted", "closed", "proposals", "mode"),
     *("generation", "standing", "outcomes", "hedge", "running", "rounds", "silences", "changes"),
 )
+
+
+FINAL = {
+    "parameter_update": Stage.APPLIED,
+    "decision": Stage.APPLIED,
+    "mode_change": Stage.DECIDED,
+    "emergency_stop": Stage.STOPPED,
+}
+"""The stage that is final, where it is not `received` (PROTOCOL.md 1)."""
+AUTONOMY_SLACK_NS = 2 * SECOND
 
 
 def demand(holds: bool, number: int, line: str) -> None:
@@ -55,6 +65,7 @@ class Watch:
         self.folds: dict[Any, Any] = {}
         self.held = world.rules.baseline
         self.quoted: Any = None
+        self.epoch = 0
 
     # --- writes ------------------------------------------------------------------------------
     def wrote(self, disk: Any, entries: tuple[Entry, ...]) -> None:
@@ -80,6 +91,9 @@ class Watch:
             self.folds[disk] = restored(self.world.rules, ())
         self.folds[disk] = fold(self.folds[disk], record)
         self.one_candidate_a_round(auditor)
+        if kind is Kind.EPOCH:
+            demand(body["epoch"] > self.epoch, 15, f"epoch {body['epoch']} after {self.epoch}")
+            self.epoch = body["epoch"]
         if kind is Kind.DECISION:
             self.rows[disk].update(("decided", each) for each in body["basis"])
             pair = (body["pair"][0], body["pair"][1])
@@ -150,6 +164,12 @@ class Watch:
         demand(
             closing or not (state.paused or state.alone), 6, "an order was sent while not allowed"
         )
+
+        seen_ns = max(node.link.participant.coordinator_seen_ns, node.joined_ns)
+        silent_ns = self.world.engine.now_ns - seen_ns
+        limit_ns = round(self.world.settings.executor.autonomy_limit_s * SECOND)
+        line = f"an order was sent {silent_ns / SECOND:.1f} s after the coordinator fell silent"
+        demand(closing or silent_ns <= limit_ns + AUTONOMY_SLACK_NS, 6, line)
 
     def only_the_operator_lifts(self, lifts: list[str]) -> None:
         """6: nothing but an authenticated rearm lifts a stop."""
@@ -234,6 +254,13 @@ class Watch:
                 sound = (Kind.STOP, to.id) in rows
         demand(sound, 14, f"the coordinator said {stage.value} to {to.type}, its log knows nothing")
 
+    def ended(self, party: Any, kind: str, until: Stage | None, word: Any) -> None:
+        """14: only a final answer ends the resending of what must arrive."""
+        if isinstance(word, Ack):
+            final = until or FINAL.get(kind, Stage.RECEIVED)
+            line = f"{party.name} gave up {kind} after {word.stage.value}"
+            demand(word.stage is final, 14, line)
+
     def posting(self, party: Any, dst: str, word: Any, more: Any) -> None:
         """14 and 16: a vote is on disk before it is said, and a voter says one a round."""
         said = more[0] if more else None
@@ -317,6 +344,11 @@ class Watch:
         if newest is not None:
             demand(mine.verdict.pair >= newest.pair, 20, f"{newest.pair} never arrived")
         demand(set(mine.stops) == set(state.stops), 20, "stops differ for good")
+        held, line = mine.in_force, "incumbents differ for good"
+        if held is not None and state.flight is None:
+            told = state.in_force
+            late = held.not_after_ns < mine.now_ns + 10 * SECOND
+            demand(late or (told is not None and told.pair == held.pair), 20, line)
         demand(not mine.alone, 20, "the executor thinks that it is alone")
         for party in world.network.parties.values():
             asked = [

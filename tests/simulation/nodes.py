@@ -28,6 +28,7 @@ from protocol.bus.gatekeeper import Gatekeeper
 from protocol.errors import BusError, JournalError
 from protocol.merge import clip_step, digest
 from protocol.messages import (
+    Choice,
     CoordinatorHeartbeat,
     EmergencyStop,
     Heartbeat,
@@ -36,6 +37,7 @@ from protocol.messages import (
     Pause,
     Rearm,
     Resume,
+    Vote,
 )
 from tests.agents.coordinator.world import update
 from tests.simulation.disk import Disk
@@ -130,7 +132,7 @@ class ExecutorNode(Agent):
         self._steps = shell.venue.events()
         name = world.settings.account.executor
         shell_bus.participant_of = lambda *_, beat, **__: self.meet(name, beat)
-        shell_bus.time = SimpleNamespace(time_ns=self.clock)
+        shell_bus.time = SimpleNamespace(monotonic_ns=lambda: self.engine.now_ns)
         self.link = shell_bus.BusLink(world.settings, shell)
         self.shell = shell
         self._place, shell.venue.place = shell.venue.place, self._place_order
@@ -152,6 +154,7 @@ class ExecutorNode(Agent):
         except BusError as error:
             self.die(str(error))
             return
+        self.joined_ns = self.engine.now_ns
         self.shell.link = self.link
         self.every(self.world.settings.executor.guard_interval_ns, self._step)
         self._drain()
@@ -227,6 +230,8 @@ class OptimizerNode(Agent):
         me.follow("decision", "coordinator", shell._learn)
         me.follow("heartbeat", "coordinator", lambda r: shell._repair(me, r))
         me.on("round", lambda r: shell._round(me, r))
+        if self.lies:
+            self._equivocate(me)
         Task(self.engine, self._join(me))
 
     async def _join(self, me: Party) -> None:
@@ -234,6 +239,20 @@ class OptimizerNode(Agent):
             self.shell._take(await me.join(self.shell._known.newest, timeout_s=60.0))
         except BusError as error:
             self.die(str(error))
+
+    def _equivocate(self, me: Party) -> None:
+        """Say a second, opposite vote after every vote."""
+        post, dice = me.post, random.Random(f"{self.world.seed} {self.life} lies")
+
+        def twice(dst: str, word: Any, **more: Any) -> Any:
+            if isinstance(word, Vote):
+                other = Choice.REJECT if word.choice is Choice.APPROVE else Choice.APPROVE
+                key = f"{dice.getrandbits(128):032x}"
+                changed = word.model_copy(update={"choice": other})
+                post(dst, changed, **{**more, "message_id": key})
+            return post(dst, word, **more)
+
+        me.post = twice
 
 
 class Virtual(Optimizer):

@@ -163,6 +163,14 @@ class Words(Saying):
         self.party.engine.at(0, self.party.node, self.party.pump)
         return future
 
+    def take_answer(self, received: Any) -> None:
+        """Take in an answer, and look at what it ends."""
+        key = (received.header.src, received.header.ref or "")
+        entry = self._outbox._open.get(key)
+        super().take_answer(received)
+        if entry is not None and key not in self._outbox:
+            self.party.watch.ended(self.party, entry.header.type, entry.until, received.word)
+
 
 class Ears(Hearing):
     """The listening half; what is taken is looked at."""

@@ -18,12 +18,10 @@ from protocol.bus.frames import Header, derive_id, seal
 from protocol.codec import encode
 from protocol.keys import Roster
 from protocol.messages import (
-    Choice,
     Decision,
     EmergencyStop,
     Mode,
     Rearm,
-    Vote,
 )
 from protocol.topics import Channel
 from tests.simulation.engine import SECOND, Engine, Node, ViolationError
@@ -43,7 +41,8 @@ from tests.simulation.wire import CALM, Network, Storm, keys_of
 
 SPAN_NS = 300 * SECOND
 LATEST_NS = 900 * SECOND
-PEACE_NS = 45 * SECOND
+PEACE_NS = 70 * SECOND
+"""Longer than any decision is valid."""
 DECISIONS_MIN = 10
 
 
@@ -76,13 +75,14 @@ class World:
         self.market = market(dice.choice((2, 3)))
         self.settings = self.market.settings
         self.engine = Engine(keep=keep)
-        mode = Mode.MASTER_SLAVE if seed % 2 == 0 else dice.choice(tuple(Mode))
+        mode = dice.choice(tuple(Mode))
         self.rules = replace(
             rules_from(self.settings),
             mode=mode,
             seed=seed,
             baseline=self.market.session.baseline,
             tuning_latency_ns=dice.choice((0, 0, 3, 12)) * SECOND,
+            validity_ns=dice.choice((16, 40, 60)) * SECOND,
             hedge_windows=6,
         )
         self.counts: Counter[str] = Counter()
@@ -252,7 +252,7 @@ class World:
                 self.network.send(node.party, each)
 
     def _forge(self, fault: Fault) -> None:
-        """Let an optimizer's key sign what it has no right to, and two votes of one round."""
+        """Let an optimizer's key sign what it has no right to, in its own name or another's."""
         dice, node = random.Random(fault.figure), self.node(fault.node)
         if node.party is None or not node.alive:
             return
@@ -276,20 +276,30 @@ class World:
         )  # fmt: skip
         frames = seal(self.keys[node.name], Channel.CONTROL, header, encode(words[kind]))
         self.network.send(node.party, frames)
-        self._equivocate(node, dice)
 
-    def _equivocate(self, node: Any, dice: random.Random) -> None:
-        leader = self.coordinators[-1].shell
-        opened = None if leader is None else leader._state.round
-        if opened is None or node.name not in self.liars:
+    def _rogue(self, _: Fault) -> None:
+        """Let the coordinator's key sign a decision that is no step, as a liar in its seat may."""
+        leader, shell = self.coordinators[-1], self.executor.shell
+        if shell is None or leader.party is None:
             return
-        from protocol.merge import digest
-
-        for number, choice in enumerate((Choice.APPROVE, Choice.REJECT)):
-            word = Vote(round=opened.number, candidate=digest(opened.candidate), choice=choice)
-            if node.party.joined.is_set():
-                key = derive_id(dice.randrange(1 << 30), "vote", number)
-                node.party.post("coordinator", word, message_id=key)
+        epoch, version = shell.state.verdict.pair
+        held = shell.state.incumbent
+        factor = 3.0 if held.spread_percentage < 3.0 else 0.3
+        word = Decision(
+            params=held.model_copy(update={"spread_percentage": held.spread_percentage * factor}),
+            basis=(),
+            mode=Mode.PEER,
+            not_before=0,
+            not_after=2**62,
+        )
+        header = Header(
+            v=1, id=derive_id(self.seed, "rogue", self.engine.now_ns), type="decision",
+            src="coordinator", dst="executor-1", ts=leader.clock(), ttl=60_000, enc="json",
+            epoch=epoch, version=version + 1, gen=0,
+        )  # fmt: skip
+        frames = seal(self.keys["coordinator"], Channel.CONTROL, header, encode(word))
+        self.network.sealed.add(frames)
+        self.network.send(leader.party, frames)
 
     def _flip(self, fault: Fault) -> None:
         node, (which, bit) = self.node(fault.node), fault.figure

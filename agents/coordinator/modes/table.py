@@ -69,7 +69,7 @@ class Action(StrEnum):
     """Append the running strategy's set as the decision; signals EXHAUSTED."""
     DECIDE = "decide"
     """Append the decision, refuse the proposals beside it; signals EXHAUSTED. As REFUSE when the
-    set that the round began from has lapsed, and the candidate is no step from the baseline."""
+    set that the round began from has lapsed meanwhile."""
     REFUSE = "refuse"
     """Refuse the proposals of the round; signals what NEXT signals."""
     LAPSE = "lapse"

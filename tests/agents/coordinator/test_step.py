@@ -273,8 +273,8 @@ def test_on_the_real_clock_an_old_set_is_put_again_when_nothing_is_better():
     assert bench.state.in_force.not_after_ns == START + half + bench.rules.validity_ns
 
 
-def test_what_began_from_a_set_that_lapsed_meanwhile_is_no_step_any_more():
-    """Approved after the incumbent's end: the executor quotes by the baseline by then."""
+def test_what_began_from_a_set_that_lapsed_meanwhile_is_refused():
+    """Approved after the incumbent's end: step and merge were measured from it."""
     bench = Bench(lockstep=False)
     bench.hear("optimizer-1", update(WIDER, START), "p", now_ns=START)
     bench.vote()
@@ -282,7 +282,7 @@ def test_what_began_from_a_set_that_lapsed_meanwhile_is_no_step_any_more():
     late = bench.state.in_force.not_after_ns
     bench.hear("optimizer-1", update(WIDEST, late), "q", now_ns=late)
     effects = bench.vote(serial=1, now_ns=late + 1)
-    assert replies(effects, NackCode.STEP)
+    assert replies(effects, NackCode.EXPIRED)
     assert bench.state.flight is None
     assert bench.state.phase is Phase.IDLE
 

@@ -375,3 +375,19 @@ def test_what_was_heard_in_an_earlier_life_changes_nothing_when_it_comes_again(l
     for word in words:
         assert life.tell(word) == (Reply("operator", word.ref, Ack(stage=Stage.RECEIVED)),)
     assert not state.paused
+
+
+def test_the_highest_pair_judged_never_falls(life):
+    """A newer decision is refused while an older one waits for its time: it stays fenced off."""
+    life.to_boundary()
+    older = life.decision((1, 1))
+    life.tell(older)
+    life.tell(life.done())
+    newer = life.decision((2, 2), spread=1.5, ref="c" * 32)
+    assert replies(life.tell(newer))[0].code is NackCode.STEP
+    effects = life.live(until_ns=older.word.not_before)
+    assert replies(effects) == [Ack(stage=Stage.APPLIED)]
+    assert life.state.verdict.pair == (2, 2)
+    assert replies(life.tell(older)) == [Ack(stage=Stage.APPLIED)]
+    late = life.decision((1, 3), ref="f" * 32)
+    assert replies(life.tell(late))[0].code is NackCode.FENCED
