@@ -6,6 +6,7 @@ what a function really depends on (`jit_identity.py`) and kept one file a kernel
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import numba
@@ -54,16 +55,16 @@ def _compiled(function: Callable[..., Any], *, counted: bool, inlined: bool = Fa
     if compiled is function:
         return function  # NUMBA_DISABLE_JIT: the interpreter runs it, to look inside
     compiled._cache = KernelCache(function, repr(options))  # noqa: SLF001 - as numba sets its own
-    callee = Callee(compiled, repr(options))
+    callee = cache(lambda: Callee(compiled, repr(options)))  # most processes ask for few
     unliteral = cast("Any", numba.types.unliteral)
 
     def without_literals(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         plain = {name: unliteral(kind) for name, kind in keywords.items()}
-        return callee.get_call_template(tuple(unliteral(kind) for kind in args), plain)
+        return callee().get_call_template(tuple(unliteral(kind) for kind in args), plain)
 
     # A call with a constant would compile the callee anew for that very constant: 176 functions
     # in place of 120 in a cold start, 28 s in place of 20 (measured on 25 November 2026).
     compiled.get_call_template = without_literals
-    compiled.get_overload = callee.get_overload
+    compiled.get_overload = lambda signature: callee().get_overload(signature)
     compiled.callee = callee
     return compiled

@@ -152,6 +152,8 @@ STORE = Store(cache_root(), tell_person)
 class KernelCache(NullCache):
     """What numba asks before it compiles one function, and tells afterwards."""
 
+    form = ""  # what its files are called after the function
+
     def __init__(self, function: Callable[..., Any], options: str, store: Store = STORE) -> None:
         self._function = function
         self._options = options
@@ -209,4 +211,4 @@ class KernelCache(NullCache):
         text = f"{self._digest}{types}{result or ''}"
         key = hashlib.sha256(text.encode()).hexdigest()[:32]
         place = f"{self._function.__module__}.{self._function.__qualname__}"
-        return f"{place.replace('<', '').replace('>', '')[-150:]}-{key}{SUFFIX}"
+        return f"{place.replace('<', '').replace('>', '')[-150:]}{self.form}-{key}{SUFFIX}"

@@ -137,6 +137,8 @@ class Callee(CPUDispatcher):
 class CalleeCache(KernelCache):
     """Kernels on disk, without an entry to look up when they are loaded."""
 
+    form = "+callee"
+
     def _rebuilt(self, target_context: Any, reduced: tuple[Any, ...]) -> Any:
         library, described, environment, signature, objectmode, lifted, note, *rest = reduced
         reload_init, environments = rest

@@ -20,11 +20,11 @@ def test_a_kernel_called_with_constants_is_compiled_once():
         return inner(1) + inner(2) + inner(x)
 
     outer = kernel(caller)
-    outer._cache = outer.callee._cache = (
+    outer._cache = outer.callee()._cache = (
         NullCache()
     )  # loaded from disk it would not ask for its callee
     assert outer(3) == 9
-    assert len(inner.callee.signatures) == 1
+    assert len(inner.callee().signatures) == 1
 
 
 def test_only_an_allocating_kernel_makes_arrays():
@@ -70,9 +70,9 @@ def test_a_kernel_called_by_kernels_only_has_no_entry_from_python():
         return inner(x)
 
     outer = kernel(caller)
-    outer._cache = outer.callee._cache = inner._cache = inner.callee._cache = NullCache()
+    outer._cache = outer.callee()._cache = inner._cache = inner.callee()._cache = NullCache()
     assert outer(1) == 4
-    assert len(inner.callee.signatures) == 1
+    assert len(inner.callee().signatures) == 1
     assert inner.signatures == []
     assert inner(2) == 5
     assert len(inner.signatures) == 1

@@ -10,6 +10,7 @@ import pytest
 
 from market.jit_cache import NOTICE
 
+CALIBRATION = "market.ghosts."  # one long command alone asks for these, and says so
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,14 +23,15 @@ def asked_outside():
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("market."):
                     module = __import__(node.module, fromlist=["x"])
                     for each in node.names:
-                        if hasattr(getattr(module, each.name), "py_func"):
-                            found.add(f"{node.module}.{each.name}")
+                        function = getattr(getattr(module, each.name), "py_func", None)
+                        if function is not None:
+                            found.add(f"{function.__module__}.{function.__qualname__}")
     return found
 
 
 @pytest.mark.slow
 def test_every_kernel_that_others_call_is_compiled(tmp_path):
-    """An empty folder holds each of them after one warm-up, which says what takes so long."""
+    """An empty folder holds the form for Python of each, after one warm-up that says so."""
     environment = os.environ | {"COUNTERPOINT_KERNELS": str(tmp_path)}
     code = "from market.warm import warm; warm()"
     done = subprocess.run(
@@ -39,4 +41,5 @@ def test_every_kernel_that_others_call_is_compiled(tmp_path):
     kept = {path.name.rpartition("-")[0] for path in tmp_path.iterdir()}
     asked = asked_outside()
     assert len(asked) > 10
-    assert asked - kept == set()
+    missing = {name for name in asked - kept if not name.startswith(CALIBRATION)}
+    assert missing == set()
