@@ -1,6 +1,7 @@
 """The command line as real processes, bounded in time, for its tests."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -37,6 +38,8 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell that starts the tests in the background lets them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         self._guard = threading.Timer(LIMIT_S, self._process.kill)
         self._guard.start()

@@ -190,7 +190,8 @@ def test_a_minority_of_liars_stays_inside_the_honest_range(held, data, liars):
     merged = coordinates(median_merge(held, sets, seats=seats, fraction=QUARTER))
     sound = [coordinates(each) for each in [*honest, held]]
     for place, figure in enumerate(merged):
-        column = [row[place] for row in sound]
+        # Rounding can lift base x levels over the position that it fits into; it counts as that.
+        column = [min(row[2], row[3]) if place == 2 else row[place] for row in sound]
         grain = merged[1] if place == 2 else 0
         assert min(column) - grain <= figure <= max(column) + grain
 
