@@ -59,7 +59,7 @@ done("replay")
 print(json.dumps({"marks": marks, "answer": out.tobytes().hex()}))
 """
 WARM_UP = "from market.warm import warm; warm()"
-COMMANDS = (("executor",), ("optimizer",), ("run",))
+COMMANDS = (("executor",), ("optimizer",), ("run",), ("backtest", "--random", "4"))
 
 
 @dataclass(frozen=True)
