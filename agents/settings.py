@@ -223,10 +223,25 @@ class Bus(Section):
     port: int | None = Field(
         None, ge=1024, le=65_530, description="first of four loopback tcp ports; unset: ipc"
     )
+    listen: str | None = Field(
+        None,
+        description="tcp://HOST:PORT, first of four ports that the coordinator opens to other "
+        "hosts, with CURVE; unset: none",
+    )
+    connect: str | None = Field(
+        None,
+        description="tcp://HOST:PORT, first of the four ports of a coordinator on another host; "
+        "unset: it is on this one",
+    )
     keys: FilePath | None = Field(None, description="folder of keys and roster; unset: data/keys")
     metrics_port: int = Field(
         0, ge=0, le=65_500, description="first Prometheus port on loopback, one a process; 0: off"
     )
+
+    @property
+    def told(self) -> bool:
+        """Whether the configuration says where a coordinator is."""
+        return (self.folder, self.port, self.connect) != (None, None, None)
 
 
 class Run(Section):

@@ -51,7 +51,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
 
 KEY_PATTERN = r"^[A-Za-z0-9+/]{43}=$"
 """32 bytes in base64."""
-CURVE_PATTERN = r"^[!-~]{40}$"
+CURVE_PATTERN = r"^[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}$"
 """32 bytes in Z85."""
 MEMBERS_MAX = 64
 SigningKey = Annotated[str, Field(pattern=KEY_PATTERN)]
@@ -71,6 +71,7 @@ class Row(Word):
     name: Name
     keys: Annotated[tuple[SigningKey, ...], Field(strict=False, min_length=1, max_length=2)]
     curve: str = Field(pattern=CURVE_PATTERN)
+    curve_old: str | None = Field(None, pattern=CURVE_PATTERN)
     may_send: Annotated[tuple[str, ...], Field(strict=False, max_length=64)]
 
 
@@ -95,6 +96,11 @@ class Identity:
     private: Ed25519PrivateKey = field(repr=False)
     curve: str = field(repr=False)
 
+    @property
+    def public(self) -> bytes:
+        """The 32 bytes of the public signing key."""
+        return self.private.public_key().public_bytes_raw()
+
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature of a message."""
         return self.private.sign(message)
@@ -109,6 +115,7 @@ class Member:
         keys: public signing keys, two during a rotation.
         curve: public CURVE key, Z85 text.
         may_send: word types.
+        curve_old: the one before it, during a rotation.
         weight: > 0 for a seat.
     """
 
@@ -116,6 +123,7 @@ class Member:
     keys: tuple[Ed25519PublicKey, ...]
     curve: str
     may_send: frozenset[str]
+    curve_old: str | None = None
     weight: int = 0
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
@@ -149,10 +157,15 @@ class Roster:
         """Return the names with weight, sorted."""
         return tuple(sorted(name for name, one in self.members.items() if one.weight > 0))
 
+    def curves(self) -> frozenset[str]:
+        """Return every CURVE key by which a host may come in."""
+        pairs = [(one.curve, one.curve_old) for one in self.members.values()]
+        return frozenset(key for pair in pairs for key in pair if key is not None)
+
     def knows(self, identity: Identity) -> bool:
         """Return whether it lists the public half of an identity's signing key."""
         member = self.members.get(identity.name)
-        own = identity.private.public_key().public_bytes_raw()
+        own = identity.public
         return member is not None and own in [key.public_bytes_raw() for key in member.keys]
 
 
@@ -187,36 +200,61 @@ def new_keys(folder: Path) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        members = []
+        rows = []
         for name in default_names():
-            private = Ed25519PrivateKey.generate()
-            curve_public, curve_secret = zmq.curve_keypair()
-            document = {
-                "name": name,
-                "sign": base64.b64encode(private.private_bytes_raw()).decode(),
-                "curve": curve_secret.decode(),
-            }
-            _write_private(folder / f"{name}.key", json.dumps(document) + "\n")
-            members.append(
-                {
-                    "name": name,
-                    "keys": [base64.b64encode(private.public_key().public_bytes_raw()).decode()],
-                    "curve": curve_public.decode(),
-                    "may_send": sorted(RIGHTS[kind_of(name)]),
-                }
-            )
-        draft = folder / f".{ROSTER}"
-        text = json.dumps({"format": FORMAT, "members": members}, indent=1) + "\n"
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(folder / ROSTER)
+            key, public, curve = new_pair(name)
+            write_private(folder / f"{name}.key", key)
+            rights = tuple(sorted(RIGHTS[kind_of(name)]))
+            rows.append(Row(name=name, keys=(public,), curve=curve, may_send=rights))
+        write_roster(folder, rows)
     except OSError as error:
         raise RosterError(f"{folder}: keys cannot be written: {error.strerror}") from None
 
 
-def _write_private(path: Path, text: str) -> None:
+def new_pair(name: str) -> tuple[KeyFile, str, str]:
+    """Return a new private key file, and what the roster lists of it: signing and CURVE key."""
+    private = Ed25519PrivateKey.generate()
+    curve_public, curve_secret = zmq.curve_keypair()
+    sign = base64.b64encode(private.private_bytes_raw()).decode()
+    public = base64.b64encode(private.public_key().public_bytes_raw()).decode()
+    return KeyFile(name=name, sign=sign, curve=curve_secret.decode()), public, curve_public.decode()
+
+
+def write_private(path: Path, key: KeyFile) -> None:
+    """Write a private key that stands nowhere yet, and have it on disk.
+
+    Raises:
+        OSError: there is such a file, or it cannot be written.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(key.model_dump()) + "\n")
+        file.flush()
+        os.fsync(handle)
+
+
+def write_roster(folder: Path, rows: Iterable[Row]) -> None:
+    """Put a roster in the place of the old one, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    members = [row.model_dump(exclude_none=True) for row in rows]
+    text = json.dumps({"format": FORMAT, "members": members}, indent=1) + "\n"
+    draft = folder / f".{ROSTER}"
+    with draft.open("w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / ROSTER)
+
+
+def key_path(name: str, folder: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the file that `load_identity` reads; None when the environment holds the key."""
+    variable = f"COUNTERPOINT_KEY_{name.upper().replace('-', '_')}"
+    if variable in environ:
+        return None
+    return Path(environ.get(f"{variable}_FILE", folder / f"{name}.key"))
 
 
 def load_identity(name: str, folder: Path, environ: Mapping[str, str]) -> Identity:
@@ -259,13 +297,22 @@ def load_roster(folder: Path) -> Roster:
     Raises:
         RosterError: missing, damaged, of another format, or contradicting itself.
     """
+    return roster_of(load_listed(folder), folder / ROSTER)
+
+
+def load_listed(folder: Path) -> RosterFile:
+    """Return what the roster's file in a folder lists.
+
+    Raises:
+        RosterError: missing, damaged, or of another format.
+    """
     path = folder / ROSTER
     try:
         document = loads_strict(path.read_bytes())
         form = document.get("format") if isinstance(document, dict) else None
         if type(form) is int and form != FORMAT:
             raise RosterError(f"{path}: format {form}, this program reads {FORMAT}")
-        listed = parse_as(RosterFile, document, whence=ROSTER)
+        return parse_as(RosterFile, document, whence=ROSTER)
     except OSError as error:
         raise RosterError(
             f"{path}: {error.strerror}; make keys with `counterpoint keys new`"
@@ -274,7 +321,6 @@ def load_roster(folder: Path) -> Roster:
         raise RosterError(
             f"{path}: is damaged; restore it or make new keys: {error.detail}"
         ) from None
-    return roster_of(listed, path)
 
 
 def roster_of(listed: RosterFile, path: Path) -> Roster:
@@ -301,5 +347,7 @@ def roster_of(listed: RosterFile, path: Path) -> Roster:
                 keys.append(Ed25519PublicKey.from_public_bytes(raw))
             except ValueError:
                 raise RosterError(f"{path}: {row.name} has a key that is none") from None
-        members[row.name] = Member(row.name, tuple(keys), row.curve, frozenset(row.may_send))
+        members[row.name] = Member(
+            row.name, tuple(keys), row.curve, frozenset(row.may_send), row.curve_old
+        )
     return Roster(members)

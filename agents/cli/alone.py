@@ -291,7 +291,7 @@ def coordinator(loaded: Loaded[Settings]) -> int:
     sockets = given.bus.folder
     if sockets is None and given.bus.port is None:
         sockets = given.data / "bus"
-    settings = resolved(given, folder=None if sockets is None else sockets.resolve())
+    settings = resolved(given, folder=None if sockets is None else sockets.resolve(), connect=None)
     ends = endpoints_of(settings)
     folder, common = begin(settings)
     errors = folder / "coordinator.stderr"
@@ -299,6 +299,8 @@ def coordinator(loaded: Loaded[Settings]) -> int:
     write_json(folder / PROCESSES, {SUPERVISOR: os.getpid(), "coordinator": child.pid})
     say(f"run {folder}")
     say(f"hubs at {ends.control_in} and {ends.telemetry_in}")
+    if settings.bus.listen is not None:
+        say(f"other hosts come in at {settings.bus.listen} and the three ports above, by CURVE")
     say(f"an executor joins with `python -m agents.executor {' '.join(common)}`")
     code = child.wait()
     if code != OK and not child.asked_to_end:

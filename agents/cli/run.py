@@ -109,8 +109,7 @@ def demand_keys(settings: Settings) -> None:
         identity = load_identity(name, settings.keys_folder, os.environ)
         if name not in roster.members:
             raise RosterError(f"{settings.keys_folder}: the roster has no {name}; make new keys")
-        public = identity.private.public_key().public_bytes_raw()
-        if public not in [key.public_bytes_raw() for key in roster.members[name].keys]:
+        if not roster.knows(identity):
             raise RosterError(
                 f"{settings.keys_folder}: {name}.key is not the key that the roster lists; "
                 "restore it, or move the folder away and run `counterpoint keys new`"
@@ -164,8 +163,8 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     session = open_session(told)  # whatever is wrong with the data is said here, in one line
     folder = new_folder(settings)
     sockets = settings.bus.folder or Path(tempfile.mkdtemp(prefix="counterpoint-"))
-    bus = settings.bus.model_copy(
-        update={"folder": sockets, "keys": settings.keys_folder.resolve()}
+    bus = settings.bus.model_copy(  # the parts are where the coordinator is
+        update={"folder": sockets, "connect": None, "keys": settings.keys_folder.resolve()}
     )
     resolved = told.model_copy(update={"bus": bus})
     config = folder / "config.json"

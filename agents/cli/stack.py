@@ -163,7 +163,8 @@ async def operator(
         RosterError: the operator's key is missing.
         BusError: no coordinator answered in time.
     """
-    me = participant_of(stack.settings, OPERATOR, os.environ, telemetry=prepare is not None)
+    wants = prepare is not None
+    me = participant_of(stack.settings, OPERATOR, os.environ, telemetry=wants, renews=False)
     if prepare is not None:
         prepare(me)
     async with me:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import structlog
 
-from agents.bus import endpoints_of
+from agents.bus import hub_of, participant_of
 from agents.coordinator.events import (
     Answered,
     Append,
@@ -37,10 +37,9 @@ from agents.coordinator.rules import SECOND_NS, Rules
 from agents.coordinator.state import State, heartbeat
 from agents.coordinator.step import step
 from agents.settings import Settings
-from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant, Received
 from protocol.errors import BusError
-from protocol.keys import load_identity, load_roster
+from protocol.keyring import Keyring
 from protocol.messages import Heartbeat, JournalPage, JournalRequest, Pair, Status, Word
 
 if TYPE_CHECKING:
@@ -110,15 +109,13 @@ class Coordinator:
             JournalError, RosterError: log or keys cannot be used.
             RecordingError: what the supervisor measures on cannot be read.
         """
-        keys = self.settings.keys_folder
-        roster = load_roster(keys).seated(self.rules.seats)
-        identity = load_identity(self.rules.name, keys, environ)
-        ends = endpoints_of(self.settings)
-        async with Hub(identity, roster, ends, folder=self.folder, clock=self._clock):
+        name, keys, seats = self.rules.name, self.settings.keys_folder, self.rules.seats
+        keyring = Keyring(name, keys, environ, seats=seats)
+        async with hub_of(self.settings, keyring, folder=self.folder, clock=self._clock):
             with DecisionLog.open(self.folder) as self._log:
                 self._state = restored(self.rules, self._log.records())
-                me = Participant(
-                    identity, roster, ends, clock=self._clock, beat=self._beat, telemetry=True
+                me = participant_of(
+                    self.settings, name, environ, clock=self._clock, beat=self._beat
                 )
                 self._listen(me)
                 async with me:

@@ -1,8 +1,8 @@
 """Starts the executor: `python -m agents.executor --config FILE --run FOLDER [--alone]`.
 
 `--config` is a JSON file of resolved settings, as `counterpoint run` writes it. Without one the
-settings come from the environment and the few flags here. With `bus.folder` or `bus.port` set the
-executor joins the bus, otherwise, or with `--alone`, it trades the recording by itself.
+settings come from the environment and the few flags here. With `bus.folder`, `bus.port` or
+`bus.connect` set the executor joins the bus, otherwise, or with `--alone`, it trades by itself.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def start(told: argparse.Namespace) -> int:
     settings = settings_of(told.config, feed_flags(told))
     executor = settings.account.executor
     folder = open_folder(told.run, settings, name="alone", component=executor)
-    alone = told.alone or (settings.bus.folder is None and settings.bus.port is None)
+    alone = told.alone or not settings.bus.told
     return asyncio.run(serve(settings, folder, alone=alone))
 
 

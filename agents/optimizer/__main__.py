@@ -1,8 +1,8 @@
 """Starts the optimizer: `python -m agents.optimizer --config FILE --run FOLDER --name NAME`.
 
-`--config` is a JSON file of resolved settings, as `counterpoint run` writes it. With `bus.folder`
-or `bus.port` set it takes its seat on the bus. Otherwise, or with `--alone`, it walks over the
-recording by itself and prints its report as JSON: `python -m agents.optimizer --feed DAY.npz`.
+`--config` is a JSON file of resolved settings, as `counterpoint run` writes it. With `bus.folder`,
+`bus.port` or `bus.connect` set it takes its seat on the bus. Otherwise, or with `--alone`, it walks
+over the recording and prints its report as JSON: `python -m agents.optimizer --feed DAY.npz`.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def start(told: argparse.Namespace) -> int:
     """Do what the command line says."""
     settings = settings_of(told.config, feed_flags(told))
     name = told.name or settings.optimizer.name
-    if told.alone or (settings.bus.folder is None and settings.bus.port is None):
+    if told.alone or not settings.bus.told:
         return alone(settings, name)
     folder = open_folder(told.run, settings, name=name, component=name)
     asyncio.run(serve(settings, folder, name))

@@ -39,6 +39,10 @@ class Telemetry:
         self._waiting: dict[str, list[Word]] = {}
         self._count = 0
 
+    def sign_as(self, identity: Identity) -> None:
+        """Sign with another key from now on."""
+        self._identity = identity
+
     def add(self, word: Word) -> None:
         """Take a row."""
         if self._count >= WAITING_MAX:

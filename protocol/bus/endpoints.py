@@ -1,4 +1,7 @@
-"""Addresses of the two hubs, and sockets with every option set that PROTOCOL.md 1 asks for."""
+"""Addresses of the two hubs, and sockets with every option set that PROTOCOL.md 1 asks for.
+
+An address that others reach cannot be written down without the CURVE key of the hubs behind it.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from typing import Any, TypeVar
 import zmq
 import zmq.asyncio
 
-from protocol.errors import EndpointError
+from protocol.errors import EndpointError, printable
 
 IPC_MAX = 107
 """Longest path of an ipc socket, bytes."""
@@ -31,19 +34,27 @@ PORT_MAX = 65_535
 _LOOPBACK = re.compile(
     r"ipc://[^@].*|tcp://(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\]):\d{1,5}"
 )
+_FAR = re.compile(r"(tcp://(?:\*|[A-Za-z0-9][A-Za-z0-9_.-]{0,252})):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where participants publish to (`in`) and subscribe from (`out`), by hub."""
+    """Where participants publish to (`in`) and subscribe from (`out`), by hub.
+
+    Attributes:
+        server: public CURVE key of the hubs, Z85 text; None: they are on this host, without CURVE.
+    """
 
     control_in: str
     control_out: str
     telemetry_in: str
     telemetry_out: str
+    server: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would leave this host unencrypted."""
+        if self.server is not None:
+            return
         for address in (self.control_in, self.control_out, self.telemetry_in, self.telemetry_out):
             if not _LOOPBACK.fullmatch(address):
                 raise EndpointError(
@@ -82,6 +93,27 @@ def tcp_endpoints(port: int) -> Endpoints:
     return Endpoints(*(f"tcp://127.0.0.1:{port + n}" for n in range(4)))
 
 
+def far_endpoints(address: str, server: str) -> Endpoints:
+    """Return four ports in a row on a host, reached through CURVE alone.
+
+    Args:
+        address: `tcp://HOST:PORT`, the first of the four.
+        server: public CURVE key of the hubs, Z85 text.
+
+    Raises:
+        EndpointError: it is no such address.
+    """
+    found = _FAR.fullmatch(address)
+    if found is None or not 1 <= int(found[2]) <= PORT_MAX - 3:
+        raise EndpointError(
+            f"an address between hosts must be tcp://HOST:PORT with PORT in [1, {PORT_MAX - 3}], "
+            f"found {printable(address, 60)}: it begins four"
+        )
+    host, port = found[1], int(found[2])
+    first, second, third, fourth = (f"{host}:{port + n}" for n in range(4))
+    return Endpoints(first, second, third, fourth, server=server)
+
+
 class Contexts:
     """One libzmq context seen twice: publishers send at once, subscribers are awaited."""
 
@@ -105,6 +137,14 @@ class Contexts:
         """Return a SUB socket with its options set, neither bound nor connected."""
         socket = set_options(self._awaited.socket(zmq.SUB), control=control)
         self._sockets.append(socket)
+        return socket
+
+    def doorman(self) -> zmq.asyncio.Socket:
+        """Return the socket that libzmq asks whether a CURVE key may come in, bound (RFC 27)."""
+        socket = self._awaited.socket(zmq.REP)
+        self._sockets.append(socket)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.bind("inproc://zeromq.zap.01")
         return socket
 
     def close(self) -> None:

@@ -129,6 +129,12 @@ def seal(identity: Identity, channel: Channel, header: Header, body: bytes) -> t
     return (topic, head, body, identity.sign(preimage(topic, head, body)))
 
 
+def signed_anew(identity: Identity, frames: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the same message under the present key; the same bytes while that is the same."""
+    topic, head, body = frames[:3]
+    return (topic, head, body, identity.sign(preimage(topic, head, body)))
+
+
 def sizes_fit(frames: list[bytes]) -> bool:
     """Return whether count and sizes are those of a message."""
     return (
@@ -205,6 +211,11 @@ class Opener:
         self.roster = roster
         self.verifications = 0
         self._known: OrderedDict[bytes, None] = OrderedDict()
+
+    def trust(self, roster: Roster) -> None:
+        """Go by another roster from now on; what an older one had verified is forgotten."""
+        self.roster = roster
+        self._known.clear()
 
     def open(self, frames: list[bytes], now_ns: int) -> Message | Unfit:
         """Return the message of four frames, or why it is unfit."""

@@ -77,6 +77,10 @@ class Hearing:
         """Subscribe to nothing more."""
         self._sockets.clear()
 
+    def trust(self, roster: Roster) -> None:
+        """Go by another roster from now on."""
+        self._opener.trust(roster)
+
     def on(self, type_name: str, handler: Handler) -> None:
         """Hand every new message of a type to one handler."""
         self._handlers[type_name] = handler
@@ -150,7 +154,7 @@ class Hearing:
         if self._inbox.knows(message):  # handled in time; its sender has not heard so yet
             stored = self._inbox.answer_to(message)
             if stored is not None:
-                self._saying.send(stored)
+                self._saying.say_again(stored)
             return
         self._refuse(message, unfit.code, unfit.why)
 
@@ -178,7 +182,7 @@ class Hearing:
             line = f"{self._name} remembers too much of {header.src}"
             self._refuse(message, NackCode.BUSY, line, retry_after_ms=CROWDED_RETRY_MS)
         elif stored is not None:
-            self._saying.send(stored)
+            self._saying.say_again(stored)
 
     def _handle(self, message: Message) -> None:
         header = message.header

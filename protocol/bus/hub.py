@@ -15,12 +15,14 @@ from typing import Self
 import zmq
 import zmq.asyncio
 
+from protocol.bus.door import Door
 from protocol.bus.endpoints import Contexts, Endpoints
 from protocol.bus.frames import Header, Message, seal, sizes_fit, source_of
 from protocol.bus.gatekeeper import RATE, Gatekeeper
 from protocol.bus.tasks import Tasks
 from protocol.codec import encode
-from protocol.errors import BusError, NackCode
+from protocol.errors import BusError, EndpointError, NackCode
+from protocol.keyring import Keyring
 from protocol.keys import Identity, Roster
 from protocol.messages import Nack
 from protocol.topics import Channel, parse_topic
@@ -68,6 +70,11 @@ class Hub:
         endpoints: bound here.
         folder: the log directory, locked before anything is bound.
         clock: wall time in ns.
+        beyond: where other hosts come in by CURVE; None: nowhere.
+        keyring: tells of keys that change meanwhile; None: they do not.
+
+    Raises:
+        EndpointError: `endpoints` are meant for other hosts, and would be bound without CURVE.
     """
 
     def __init__(
@@ -78,7 +85,11 @@ class Hub:
         *,
         folder: Path,
         clock: Callable[[], int],
+        beyond: Endpoints | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
+        if endpoints.server is not None:
+            raise EndpointError(f"{endpoints.control_in} is for other hosts: bind it beyond")
         self.gatekeeper = Gatekeeper(roster)
         self.telemetry_counts: Counter[str] = Counter()
         self._identity = identity
@@ -86,6 +97,10 @@ class Hub:
         self._folder = folder
         self._clock = clock
         self._contexts = Contexts()
+        self._door = (
+            None if beyond is None else Door(self._contexts, beyond, identity.curve, roster)
+        )
+        self._keyring = keyring
         self._tasks = Tasks()
         self._locks: list[int] = []
         self._busy = 0
@@ -99,12 +114,18 @@ class Hub:
                 self._locks.append(sockets)
             control = self._bind(ends.control_in, ends.control_out, control=True)
             telemetry = self._bind(ends.telemetry_in, ends.telemetry_out, control=False)
+            if self._door is not None:  # after the host's own: CURVE is for what is bound from now
+                self._door.open((*control, *telemetry))
         except BusError:
             self._release()
             raise
         self._tasks.own()
         self._tasks.spawn(self._control(*control))
         self._tasks.spawn(self._telemetry(*telemetry))
+        if self._door is not None:
+            self._tasks.spawn(self._door.answer())
+        if self._keyring is not None:
+            self._tasks.spawn(self._follow_keys(self._keyring))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -131,6 +152,13 @@ class Hub:
         except zmq.ZMQError as error:
             raise BusError(f"{incoming} and {outgoing} cannot be bound: {error}") from None
         return source, sink
+
+    async def _follow_keys(self, keyring: Keyring) -> None:
+        async for keys in keyring.renewals():
+            self._identity = keys.identity
+            self.gatekeeper.trust(keys.roster)
+            if self._door is not None:
+                await self._door.renew(keys.roster, keys.identity.curve)
 
     async def _control(self, source: zmq.asyncio.Socket, sink: zmq.Socket[bytes]) -> None:
         handled = 0
@@ -167,9 +195,9 @@ class Hub:
 
     async def _telemetry(self, source: zmq.asyncio.Socket, sink: zmq.Socket[bytes]) -> None:
         handled = 0
-        members = self.gatekeeper.roster.members
         while True:
             frames = await source.recv_multipart()
+            members = self.gatekeeper.roster.members
             handled += 1
             if handled % TELEMETRY_TURN == 0:
                 await asyncio.sleep(0)

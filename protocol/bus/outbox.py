@@ -5,6 +5,7 @@ their ttl (PROTOCOL.md 1). A coordinator that has restarted forgot what it had r
 of its epoch makes every open message to it due at once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -171,6 +172,11 @@ class Outbox:
         """End a message whose answers went to somebody else, for all its addressees."""
         ended = [key for key in self._open if key[1] == message_id]
         return [self._open.pop(key).header for key in ended]
+
+    def sign_anew(self, sign: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]) -> None:
+        """Say what is open under another key from now on: the old one may be retired soon."""
+        for entry in self._open.values():
+            entry.frames = sign(entry.frames)
 
     def refresh(self, dst: str, now_ns: int) -> None:
         """Put every open message to a participant that restarted back to the fast schedule."""

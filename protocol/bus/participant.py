@@ -12,12 +12,14 @@ from collections.abc import Callable
 from typing import Self
 
 from protocol.bus.batch import Telemetry
-from protocol.bus.endpoints import Contexts, Endpoints
+from protocol.bus.endpoints import Endpoints
 from protocol.bus.frames import TTL_MAX_MS, Said
 from protocol.bus.hearing import Follower, Handler, Hearing
+from protocol.bus.links import Links
 from protocol.bus.saying import Received, Saying, flush
 from protocol.bus.tasks import Tasks
 from protocol.errors import BusError, RosterError
+from protocol.keyring import Keyring
 from protocol.keys import Identity, Roster
 from protocol.messages import CoordinatorHeartbeat, Pair, Snapshot, SnapshotRequest, Stage, Word
 from protocol.topics import Channel
@@ -41,6 +43,7 @@ class Participant:
         steady: time in ns that never jumps; resends follow it.
         beat: makes the heartbeat of each second; None: `Heartbeat` with state "up".
         telemetry: whether the telemetry hub is used too.
+        keyring: tells of keys that change meanwhile; None: they do not.
 
     Attributes:
         counts: what was heard and not taken, by reason.
@@ -61,14 +64,13 @@ class Participant:
         steady: Callable[[], int] = time.monotonic_ns,
         beat: Callable[[float], Word] | None = None,
         telemetry: bool = False,
+        keyring: Keyring | None = None,
     ) -> None:
         if not roster.knows(identity):
             raise RosterError(f"the roster lists no key of this {identity.name}; copy it anew")
         self.name = identity.name
         self.coordinator_seen_ns = 0
         self.coordinator_epoch: int | None = None
-        self._endpoints = endpoints
-        self._clock = clock
         self._steady = steady
         self._beat = beat
         self._tasks = Tasks()
@@ -76,7 +78,8 @@ class Participant:
         self._hearing = Hearing(
             self.name, roster, clock=clock, saying=self._saying, tasks=self._tasks
         )
-        self._contexts = Contexts()
+        self._links = Links(endpoints, identity.curve)
+        self._keyring = keyring
         self._telemetry = Telemetry(identity, clock) if telemetry else None
         self.follow("heartbeat", COORDINATOR, self._hear_coordinator)
 
@@ -96,32 +99,38 @@ class Participant:
         return self._tasks.failure
 
     async def __aenter__(self) -> Self:
-        ends = self._endpoints
-        publisher = self._contexts.publisher(control=True)
-        publisher.connect(ends.control_in)
-        subscriber = self._contexts.subscriber(control=True)
-        subscriber.connect(ends.control_out)
+        publisher = self._links.publisher(control=True)
+        subscriber = self._links.subscriber(control=True)
         self._tasks.own()
         self._saying.open(publisher)
         self._hearing.open(Channel.STATE, subscriber)
         self._tasks.spawn(self._saying.resend())
         self._tasks.spawn(self._saying.beat_on(self._beat))
         if self._telemetry is not None:
-            teller = self._contexts.publisher(control=False)
-            teller.connect(ends.telemetry_in)
-            listener = self._contexts.subscriber(control=False)
-            listener.connect(ends.telemetry_out)
-            self._hearing.open(Channel.TELEMETRY, listener)
+            teller = self._links.publisher(control=False)
+            self._hearing.open(Channel.TELEMETRY, self._links.subscriber(control=False))
             self._tasks.spawn(flush(self._telemetry, teller))
+        if self._keyring is not None:
+            self._tasks.spawn(self._follow_keys(self._keyring))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.end()
         self._saying.close()
         self._hearing.close()
-        self._contexts.close()
+        self._links.close()
         if self.failure is not None:
             raise self.failure
+
+    async def _follow_keys(self, keyring: Keyring) -> None:
+        async for keys in keyring.renewals():
+            self._hearing.trust(keys.roster)
+            self._saying.sign_as(keys.identity)
+            if self._telemetry is not None:
+                self._telemetry.sign_as(keys.identity)
+            hubs = keys.roster.members.get(COORDINATOR)
+            if hubs is not None:
+                self._links.renew(hubs.curve, keys.identity.curve)
 
     # --- joining -----------------------------------------------------------------------------
     async def join(self, have: Pair = (0, 0), *, timeout_s: float = 60.0) -> Snapshot:

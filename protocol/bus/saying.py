@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import zmq
 
 from protocol.bus.batch import Telemetry
-from protocol.bus.frames import NOTHING_MORE, Header, Message, Said, header_for, seal
+from protocol.bus.frames import NOTHING_MORE, Header, Message, Said, header_for, seal, signed_anew
 from protocol.bus.outbox import Key, Outbox
 from protocol.codec import encode
 from protocol.errors import BusError
@@ -60,6 +61,11 @@ class Saying:
     def open(self, publisher: zmq.Socket[bytes]) -> None:
         """Speak through a connected socket from now on."""
         self._publisher = publisher
+
+    def sign_as(self, identity: Identity) -> None:
+        """Speak under another key from now on."""
+        self._identity = identity
+        self._outbox.sign_anew(partial(signed_anew, identity))
 
     def close(self) -> None:
         """Give up what still waits for an answer."""
@@ -130,6 +136,10 @@ class Saying:
     def header(self, dst: str, kind: str, ttl_ms: int, said: Said = NOTHING_MORE) -> Header:
         """Return the header of something said now."""
         return header_for(self._identity.name, dst, kind, self._clock(), ttl_ms, said)
+
+    def say_again(self, frames: tuple[bytes, ...]) -> None:
+        """Send what was said before, under the present key."""
+        self.send(signed_anew(self._identity, frames))
 
     def send(self, frames: tuple[bytes, ...]) -> None:
         """Send frames as they are."""

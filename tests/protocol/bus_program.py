@@ -14,12 +14,14 @@ import sys
 import time
 from pathlib import Path
 
+import structlog
+
 from protocol import messages as m
-from protocol.bus.endpoints import ipc_endpoints
+from protocol.bus.endpoints import far_endpoints, ipc_endpoints
 from protocol.bus.hub import Hub
 from protocol.bus.participant import COORDINATOR, Participant
 from protocol.errors import BusError
-from protocol.keys import load_identity, load_roster
+from protocol.keyring import Keyring
 
 PARAMS = m.QuoteParameters(spread_percentage=0.18, levels=4, base_quantity=0.001, max_position=0.01)
 RECEIVED = m.Ack(stage=m.Stage.RECEIVED)
@@ -55,16 +57,18 @@ class Party:
 
     def __init__(self, told):
         self.told = told
-        self.roster = load_roster(told.folder / "keys")
-        self.identity = load_identity(told.role, told.folder / "keys", {})
+        self.keyring = Keyring(told.role, told.keys or told.folder / "keys", {})
+        self.identity, self.roster = self.keyring.keys.identity, self.keyring.keys.roster
         self.ends = ipc_endpoints(told.sockets or told.folder / "s")
+        self.hub = None
         self.have = (0, 0)
         self.rows = 0
         self.tasks = set()
         beat = self.beat if told.role == COORDINATOR else None
         self.me = Participant(
-            self.identity, self.roster, self.ends, clock=time.time_ns, beat=beat, telemetry=True
-        )
+            self.identity, self.roster, self.far(told.connect) or self.ends, clock=time.time_ns,
+            beat=beat, telemetry=True, keyring=self.keyring,
+        )  # fmt: skip
         self.pair = tuple(told.pair)
         for kind in ("no_update", "parameter_update", "boundary_done"):
             self.me.on(kind, self.handle)
@@ -76,6 +80,20 @@ class Party:
             self.me.follow("heartbeat", name, self.followed(name))
         for name in told.listen:
             self.me.listen("status", name, self.count)
+
+    def far(self, address):
+        """Return endpoints between hosts, None without an address."""
+        server = self.roster.members[COORDINATOR].curve
+        return None if address is None else far_endpoints(address, server)
+
+    def make_hub(self):
+        """Return the hubs, not yet bound."""
+        self.hub = Hub(
+            self.identity, self.roster, self.ends, folder=self.told.log or self.told.folder / "log",
+            clock=time.time_ns, beyond=self.far(self.told.beyond), keyring=self.keyring,
+        )  # fmt: skip
+        Lossy(self.hub.gatekeeper, self.told.lose, self.told.copies)
+        return self.hub
 
     def beat(self, _lag_ms):
         """Tell the pair in force."""
@@ -167,6 +185,24 @@ class Party:
         else:
             say(final=final.model_dump(mode="json"))
 
+    async def do_count(self):
+        """Tell what the hubs let through, dropped, and answered at the door."""
+        door = self.hub._door
+        say(
+            counts=dict(self.hub.gatekeeper.counts),
+            telemetry=dict(self.hub.telemetry_counts),
+            knocks=dict(door.counts) if door else {},
+        )
+
+    async def do_kill_handler(self, how):
+        """Let nobody answer at the door any more: its task is gone, or its socket too."""
+        for task in self.hub._tasks._running:
+            if "Door.answer" in repr(task):
+                task.cancel()
+        if how == "closed":
+            self.hub._door._handler.close()
+        say(handler=how)
+
     async def do_ping(self, dst, count, a_second):
         """Post so many at a steady pace; tell each round trip in ns, sorted."""
         loop = asyncio.get_running_loop()
@@ -199,12 +235,7 @@ async def main(told):
         began_s = time.monotonic()
         party = Party(told)
         if told.role == COORDINATOR:
-            hub = Hub(
-                party.identity, party.roster, party.ends,
-                folder=told.log or told.folder / "log", clock=time.time_ns,
-            )  # fmt: skip
-            Lossy(hub.gatekeeper, told.lose, told.copies)
-            await stack.enter_async_context(hub)
+            await stack.enter_async_context(party.make_hub())
         me = await stack.enter_async_context(party.me)
         if told.role == COORDINATOR:
             me.become_joined()
@@ -228,6 +259,9 @@ def arguments():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sockets", type=Path)
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--keys", type=Path)
+    parser.add_argument("--beyond")
+    parser.add_argument("--connect")
     parser.add_argument("--epoch", type=int, default=1)
     parser.add_argument("--pair", type=int, nargs=2, default=(0, 0))
     parser.add_argument("--lose", nargs="*", default=())
@@ -240,6 +274,7 @@ def arguments():
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         asyncio.run(main(arguments()))
     except BusError as error:
