@@ -81,17 +81,23 @@ def problem(name: str, word: Word | None, wanted: Stage, timeout_s: float) -> st
 
 
 def on_each(stacks: list[Stack], work: Any) -> int:
-    """Run `work(stack)` on the bus of each run; what fails is one line; return the worst code."""
-    worst = OK
-    for stack in stacks:
+    """Run `work(stack)` on the bus of each run, of all at once: a silent one holds up no other.
+
+    What fails is one line; return the worst code.
+    """
+
+    async def one(stack: Stack) -> int:
         task: Coroutine[Any, Any, int] = work(stack)
         try:
-            code = asyncio.run(task)
+            return await task
         except ProtocolError as error:
             warn(f"{error} ({stack.folder})")
-            code = error.exit_code
-        worst = max(worst, code)
-    return worst
+            return error.exit_code
+
+    async def every() -> list[int]:
+        return await asyncio.gather(*map(one, stacks))
+
+    return max(asyncio.run(every()), default=OK)
 
 
 # --- stop and rearm --------------------------------------------------------------------------

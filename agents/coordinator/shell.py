@@ -89,6 +89,7 @@ class Coordinator:
         self._log: DecisionLog | None = None
         self._state: State | None = None
         self._me: Participant | None = None
+        self._hub: Hub | None = None
         self._heard: OrderedDict[tuple[str, str], Received] = OrderedDict()
         self._posts: dict[str, asyncio.Future[Received]] = {}
         self._meter: Meter | None = None
@@ -111,7 +112,8 @@ class Coordinator:
         """
         name, keys, seats = self.rules.name, self.settings.keys_folder, self.rules.seats
         keyring = Keyring(name, keys, environ, seats=seats)
-        async with hub_of(self.settings, keyring, folder=self.folder, clock=self._clock):
+        hub = hub_of(self.settings, keyring, folder=self.folder, clock=self._clock)
+        async with hub as self._hub:
             with DecisionLog.open(self.folder) as self._log:
                 self._state = restored(self.rules, self._log.records())
                 me = participant_of(
@@ -160,7 +162,7 @@ class Coordinator:
     def _tell(self) -> None:
         """Show how things stand, on telemetry."""
         state = self._state
-        if self._me is None or state is None:
+        if self._me is None or self._hub is None or state is None:
             return
         held = state.newest
         figures = {
@@ -173,6 +175,7 @@ class Coordinator:
             "venue_time": state.now_ns,
             "seats": list(self.rules.seats),
             "stops": len(state.stops),
+            **{f"control_{why}": n for why, n in self._hub.gatekeeper.counts.items()},
         }
         self._me.tell(Status.model_validate(figures))
 

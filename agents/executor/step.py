@@ -106,7 +106,7 @@ def fold(state: State, kind: str, body: dict[str, Any]) -> None:
             _fold_done(state, body)
         case "stop":
             if body["id"] not in state.lifted:
-                state.stops[body["id"]] = body["flatten"]
+                state.stops[body["id"]] = body["flatten"] or state.stops.get(body["id"], False)
         case "rearm":
             for key in body["lifts"]:
                 state.stops.pop(key, None)
@@ -252,9 +252,12 @@ def _done(state: State, heard: DoneHeard) -> Effects:
 
 def _stop(state: State, heard: StopHeard) -> Effects:
     effects: list[Effect] = []
-    if heard.id not in state.stops and heard.id not in state.lifted:
+    # A heartbeat that told of it first could not say whether it flattens: the word adds that.
+    known = state.stops.get(heard.id)
+    if heard.id not in state.lifted and (known is None or heard.flatten > known):
         body = {"id": heard.id, "flatten": heard.flatten}
-        effects.append(_keep(state, "stop", body, heard.id))
+        key = heard.id if known is None else f"{heard.id} flatten"
+        effects.append(_keep(state, "stop", body, key))
         if heard.flatten:
             state.calm = False  # nothing open, but whether flat was never asked: see the next step
     if heard.src:

@@ -35,7 +35,7 @@ class StopFile:
         self._seen: tuple[int, int, int] | None = None
 
     def look(self, state: "State") -> "list[StopHeard]":
-        """Return the stops in the file that are neither active nor lifted."""
+        """Return the stops in the file that ask for more than is active, and are not lifted."""
         try:
             found = os.stat(self._path)  # noqa: PTH116 - looked at every step: 1 us, not 4
         except FileNotFoundError:
@@ -49,7 +49,8 @@ class StopFile:
         return [
             stop
             for stop in stops_of(text)
-            if stop.id not in state.stops and stop.id not in state.lifted
+            if stop.id not in state.lifted
+            and (stop.id not in state.stops or stop.flatten > state.stops[stop.id])
         ]
 
 

@@ -3,7 +3,9 @@
 An address that others reach cannot be written down without the CURVE key of the hubs behind it.
 """
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,6 +154,27 @@ class Contexts:
         for socket in self._sockets:
             socket.close()
         self._plain.term()
+
+
+async def drained(source: zmq.asyncio.Socket, turn_s: float) -> AsyncIterator[list[bytes]]:
+    """Yield what comes through a socket, for ever; after `turn_s` of it others get a turn.
+
+    An awaited receive costs a future each; here one wait is followed by all that is there.
+    """
+    plain: zmq.Socket[bytes] = zmq.Socket.shadow(source.underlying)
+    loop = asyncio.get_running_loop()
+    while True:
+        await source.poll()
+        ends_s = loop.time() + turn_s
+        while True:
+            try:
+                frames = plain.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            yield frames
+            if loop.time() >= ends_s:
+                await asyncio.sleep(0)
+                ends_s = loop.time() + turn_s
 
 
 S = TypeVar("S", bound=zmq.Socket[Any])

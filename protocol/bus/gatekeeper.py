@@ -1,9 +1,11 @@
 """What the control hub lets through: who may say how much of what. Pure but for its memory.
 
+Whoever can connect can play back what he overheard, and the true owner must not pay for it: what
+is said again has an allowance of its own, apart from what is new, which only the owner can sign.
 `now_ns` is wall time; should it step back, allowances are kept, never lost.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 
 from protocol.bus.frames import NEVER_ANSWERED, STOPS, Message, Opener, Unfit
 from protocol.keys import Roster
@@ -12,6 +14,12 @@ from protocol.topics import Channel
 RATE = 200.0
 """Control messages a second of one sender; bursts of one second's worth."""
 SECOND_NS = 1_000_000_000
+ECHO_NS = 10_000_000
+"""Nobody says the same bytes twice within this time (resends: 20 ms at least); replays do."""
+ECHOES_MAX = 4096
+"""Frames remembered as just forwarded."""
+TURNS_MAX = 330
+"""Snapshot requests of a sender remembered: one a second for the longest ttl, and 30 s."""
 
 
 class Rates:
@@ -45,6 +53,24 @@ class OnceASecond:
         return True
 
 
+class Echoes:
+    """Lets the same signed bytes pass once in `ECHO_NS`: dropping an echo loses nothing."""
+
+    def __init__(self) -> None:
+        self._last_ns: OrderedDict[bytes, int] = OrderedDict()
+
+    def take(self, signature: bytes, now_ns: int) -> bool:
+        """Return whether these bytes were not forwarded just now."""
+        last_ns = self._last_ns.get(signature)
+        if last_ns is not None and 0 <= now_ns - last_ns < ECHO_NS:
+            return False
+        self._last_ns[signature] = now_ns
+        self._last_ns.move_to_end(signature)
+        if len(self._last_ns) > ECHOES_MAX:
+            self._last_ns.popitem(last=False)
+        return True
+
+
 class Gatekeeper:
     """Decides about one control message at a time.
 
@@ -57,10 +83,12 @@ class Gatekeeper:
         self.counts: Counter[str] = Counter()
         self._opener = Opener(roster)
         self._rates = Rates()
+        self._repeats = Rates()
+        self._echoes = Echoes()
         self._busy = OnceASecond()
         self._unfit = OnceASecond()
         self._new_snapshots = OnceASecond()
-        self._snapshots: dict[str, str] = {}
+        self._snapshots: dict[str, OrderedDict[str, None]] = {}
 
     def trust(self, roster: Roster) -> None:
         """Go by another roster from now on."""
@@ -77,12 +105,17 @@ class Gatekeeper:
         if opened.topic.channel is Channel.TELEMETRY:
             self.counts["channel"] += 1
             return False, None
+        if not self._echoes.take(frames[3], now_ns):
+            self.counts["echo"] += 1
+            return False, None
         if header.type == "snapshot_request" and not self._may_ask(opened, now_ns):
             self.counts["snapshot"] += 1
             return False, None
-        if header.type not in STOPS and not self._rates.take(header.src, now_ns):
+        allowance = self._repeats if opened.again else self._rates
+        if header.type not in STOPS and not allowance.take(header.src, now_ns):
             self.counts["rate"] += 1
-            tell = header.type not in NEVER_ANSWERED and self._busy.take(header.src, now_ns)
+            new = not opened.again and header.type not in NEVER_ANSWERED
+            tell = new and self._busy.take(header.src, now_ns)
             return False, opened if tell else None
         self.counts["forwarded"] += 1
         return True, None
@@ -101,11 +134,17 @@ class Gatekeeper:
         return self._unfit.take(message.header.src, now_ns)
 
     def _may_ask(self, message: Message, now_ns: int) -> bool:
-        """Return whether a snapshot request may pass: one new one a second, and its resends."""
-        source = message.header.src
-        if message.header.id == self._snapshots.get(source):
+        """Return whether a snapshot request may pass: one new one a second, and its resends.
+
+        One that had its turn takes nobody else's when it is played again.
+        """
+        source, key = message.header.src, message.header.id
+        had = self._snapshots.setdefault(source, OrderedDict())
+        if key == next(reversed(had), None):
             return True
-        if not self._new_snapshots.take(source, now_ns):
+        if key in had or not self._new_snapshots.take(source, now_ns):
             return False
-        self._snapshots[source] = message.header.id
+        had[key] = None
+        if len(had) > TURNS_MAX:
+            had.popitem(last=False)
         return True

@@ -153,6 +153,8 @@ def test_the_same_signed_bytes_are_verified_once():
     for _ in range(5):
         assert isinstance(opener.open(parts, NOW_NS), Message)
     assert opener.verifications == 1
+    assert opener.open(parts, NOW_NS).again
+    assert not Opener(house()[0]).open(parts, NOW_NS).again
     bad = [*parts[:3], bytes(64)]
     for _ in range(2):
         assert opener.open(bad, NOW_NS) == Unfit("signature")

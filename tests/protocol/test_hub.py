@@ -6,7 +6,7 @@ import pytest
 from protocol import messages as m
 from protocol.bus.batch import Telemetry
 from protocol.bus.endpoints import Endpoints, ipc_endpoints, tcp_endpoints
-from protocol.bus.gatekeeper import RATE, Gatekeeper, Rates
+from protocol.bus.gatekeeper import ECHO_NS, RATE, Gatekeeper, Rates
 from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant
 from protocol.errors import BusError
@@ -43,8 +43,8 @@ def flooded(keeper, count, now_ns, **more):
 def test_what_is_fit_goes_through(keeper):
     """And again, when it is said again."""
     parts = frames()
-    for _ in range(3):
-        assert keeper.judge(parts, NOW_NS) == (True, None)
+    for number in range(3):
+        assert keeper.judge(parts, NOW_NS + number * ECHO_NS) == (True, None)
     assert keeper.counts == Counter(forwarded=3)
 
 
@@ -111,11 +111,34 @@ def test_stops_are_exempt_from_every_limit(keeper):
 def test_one_new_snapshot_a_second_and_its_resends(keeper):
     """A snapshot is the dearest answer."""
     first = frames(ASK)
-    assert [keeper.judge(first, NOW_NS)[0] for _ in range(5)] == [True] * 5
+    assert all(keeper.judge(first, NOW_NS + n * ECHO_NS)[0] for n in range(5))
     second = frames(ASK)
-    assert not keeper.judge(second, NOW_NS + SECOND_NS - 1)[0]
+    assert not keeper.judge(second, NOW_NS + SECOND_NS - ECHO_NS)[0]
     assert keeper.judge(second, NOW_NS + SECOND_NS)[0]
     assert keeper.judge(frames(ASK, src="optimizer-2"), NOW_NS)[0]
+
+
+def test_what_was_overheard_and_is_played_again_costs_its_owner_nothing(keeper):
+    """Once in 10 ms the same bytes, out of an allowance apart; a stop's too, but without one."""
+    heard = [frames(ts=NOW_NS) for _ in range(150)]
+    assert all(keeper.judge(parts, NOW_NS)[0] for parts in heard)
+    played = [keeper.judge(parts, NOW_NS + ECHO_NS * n) for n in range(9) for parts in heard]
+    assert keeper.counts["echo"] == 150, "the first round came at once"
+    assert 200 <= sum(forward for forward, _ in played) < 250, "the allowance of repetitions"
+    assert all(busy is None for _, busy in played), "who is played back must not hear E_BUSY"
+    assert flooded(keeper, 50, NOW_NS + ECHO_NS)[0] == 50, "what is new still passes"
+    stop = frames(STOP, src="operator")
+    passed = [keeper.judge(stop, NOW_NS + n * ECHO_NS // 10)[0] for n in range(1000)]
+    assert sum(passed) == 100
+
+
+def test_an_old_snapshot_request_played_again_takes_nobodys_turn(keeper):
+    """The newest may be said again; an older one would keep a new one from its turn."""
+    old, new = frames(ASK), frames(ASK)
+    assert keeper.judge(old, NOW_NS)[0]
+    assert keeper.judge(new, NOW_NS + SECOND_NS)[0]
+    assert not keeper.judge(old, NOW_NS + 3 * SECOND_NS)[0]
+    assert keeper.judge(frames(ASK), NOW_NS + 3 * SECOND_NS)[0]
 
 
 def test_a_clock_that_steps_back_starves_nobody(keeper):
