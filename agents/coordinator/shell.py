@@ -37,6 +37,7 @@ from agents.coordinator.rules import SECOND_NS, Rules
 from agents.coordinator.state import State, heartbeat
 from agents.coordinator.step import step
 from agents.settings import Settings
+from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant, Received
 from protocol.errors import BusError
 from protocol.keyring import Keyring
