@@ -329,9 +329,12 @@ class Watch:
             demand(bool((row == state.parameters).all()), 10, "it quotes by other parameters")
 
     def after(self) -> None:
-        """Look at the living."""
-        self.the_log_is_the_state()
-        self.the_disk_is_the_state()
+        """Look at the living; what an event has not touched stays as it was looked at."""
+        node = self.world.engine.node
+        if node is None or node in self.world.coordinators:
+            self.the_log_is_the_state()
+        if node is None or node is self.world.executor:
+            self.the_disk_is_the_state()
 
     def converged(self) -> None:
         """20: when faults have ended, all agree, and nobody asks for a snapshot any more."""

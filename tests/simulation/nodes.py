@@ -77,6 +77,7 @@ class Agent(Node):
     def die(self, why: str, *, down_ns: int | None = SECOND) -> None:
         """End at once."""
         self.world.network.hubs.pop(self, None)
+        self.world.network.parties.pop(self, None)  # what is under way reaches no later life
         self.shell = None
         super().die(why, down_ns=down_ns)
 

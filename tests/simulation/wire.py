@@ -220,15 +220,23 @@ class Party(Participant):
         )
         self._hearing.party = self
         self._telemetry = Telemetry(key, node.clock)
-        self._pumping_ns = -1
+        self._beats = 0
         self.handled: set[tuple[str, str]] = set()
+        self._wanted: dict[tuple[bytes, int], bool] = {}
         self.follow("heartbeat", COORDINATOR, self._hear_coordinator)
         network.parties[node] = self
         node.every(SECOND, self._say_beat, wait_ns=SECOND // 10)
         node.every(SECOND // 4, self.pump)
 
     def wants(self, topic: bytes) -> bool:
-        """Return whether this party subscribed to a topic."""
+        """Return whether this party subscribed to a topic; who follows what is settled early."""
+        key = (topic, len(self._hearing._followers))
+        known = self._wanted.get(key)
+        if known is None:
+            known = self._wanted[key] = self._wants(topic)
+        return known
+
+    def _wants(self, topic: bytes) -> bool:
         if topic.startswith(f"ctl.{self.name}.".encode()):
             return True
         kind, _, rest = topic.decode("ascii", "replace").partition(".")
@@ -251,6 +259,8 @@ class Party(Participant):
     def pump(self) -> None:
         """Say what is due, end what has lapsed, as the resending task does."""
         saying, now_ns = self._saying, self.engine.now_ns
+        if not saying._outbox:
+            return
         for frames in saying._outbox.due(now_ns):
             saying.send(frames)
         for header in saying._outbox.expired(now_ns):
@@ -276,7 +286,10 @@ class Party(Participant):
                 self.network.send(self, frames)
 
     def _say_beat(self) -> None:
-        if self.joined.is_set() and self._beat is not None:
+        """Beat once a second; those that nobody here follows, but for a tenth of them, unsaid."""
+        self._beats += 1
+        heard = self.name == COORDINATOR or self._beats % 10 == 0
+        if heard and self.joined.is_set() and self._beat is not None:
             self.publish(self._beat(0.0))
 
     # --- what the watch looks at --------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,6 +45,8 @@ LATEST_NS = 900 * SECOND
 PEACE_NS = 70 * SECOND
 """Longer than any decision is valid."""
 DECISIONS_MIN = 10
+UNHEARD = SimpleNamespace(type_name="unheard")
+"""Telemetry that nobody here listens to."""
 
 
 @dataclass
@@ -339,6 +342,7 @@ def patched(world: World) -> Iterator[None]:
     import agents.optimizer.shell
     import protocol.bus.batch
     import protocol.bus.frames
+    import protocol.bus.hearing
 
     dice = random.Random(f"ids {world.seed}")
     with ExitStack() as stack:
@@ -356,6 +360,16 @@ def patched(world: World) -> Iterator[None]:
         link = agents.executor.shell_bus
         stack.enter_context(mock.patch.object(link, "time", link.time))
         stack.enter_context(mock.patch.object(link, "participant_of", link.participant_of))
+        stack.enter_context(mock.patch.object(link, "pnl_word", lambda _: UNHEARD))
+        for module, name in (
+            (protocol.bus.frames, "parse_header"),
+            (protocol.bus.frames, "parse_topic"),
+            (protocol.bus.hearing, "decode"),
+            (protocol.bus.batch, "decode_batch"),
+        ):
+            # Many parties read the same bytes; what they read is a pure function of them.
+            once = lru_cache(maxsize=512)(getattr(module, name))
+            stack.enter_context(mock.patch.object(module, name, once))
         yield
 
 
