@@ -193,7 +193,8 @@ class Chronicle:
 
     def alarm(self, record: Record, body: Body) -> None:
         """A peer finds another merge."""
-        text = f"ALARM: {body['peer']} finds otherwise in round {body['round']}: {body['detail']}"
+        where = f"in round {body['round']}" if "round" in body else f"about {body['pair']}"
+        text = f"ALARM: {body['peer']} finds otherwise {where}: {body['detail']}"
         self._add(self._table(record), record, text, dict(body))
 
     def measured(self, record: Record, body: Body) -> None:

@@ -26,10 +26,14 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the addressee answered to a posted message; None: it stayed silent for the whole ttl."""
+    """What the addressee answered to a posted message; None: it stayed silent for the whole ttl.
+
+    `pair` is that of the answer's header: the highest one that the executor has judged.
+    """
 
     id: str
     word: Word | None
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from agents.coordinator.draft import (
 from agents.coordinator.events import Answered, Fenced, Withdraw
 from agents.coordinator.modes.flight import FLIGHT, Judgement
 from agents.coordinator.modes.table import Signal
-from agents.coordinator.records import Kind
+from agents.coordinator.records import Body, Kind
 from agents.coordinator.state import Decided, Phase, State, voters
 from protocol.errors import NackCode
 from protocol.messages import Ack, Nack, Pair, Stage
@@ -63,10 +63,15 @@ def _judged(draft: Draft, event: Answered, flight: Decided) -> Signal | None:
             post_decision(draft)
         case Ack(stage=Stage.APPLIED):
             return applied(draft)
-        case Nack(code=NackCode.FENCED, detail=detail):
+        case Nack(code=NackCode.FENCED | NackCode.REPLAY as code, detail=detail):
+            # Somebody else decides under our key: from a copy of this log, perhaps. The decision
+            # is over, or the next start would say it again and be fenced by it again.
+            body = {"pair": list(flight.pair), "peer": draft.state.rules.executor}
+            draft.record(Kind.ALARM, {**body, "code": code.value, "detail": detail})
+            rejected(draft, flight, code, detail, seen=event.pair)
             draft.send(Fenced(detail))
         case Nack(code=code, detail=detail):
-            return rejected(draft, flight, code, detail)
+            return rejected(draft, flight, code, detail, seen=event.pair)
         case _:
             pass  # received
     return None
@@ -90,9 +95,18 @@ def applied(draft: Draft) -> Signal | None:
     return _told(draft, flight)
 
 
-def rejected(draft: Draft, flight: Decided, code: NackCode, detail: str) -> Signal | None:
-    """Record that the executor refused the decision in flight, or that it lapsed."""
-    body = {"pair": list(flight.pair), "code": code.value, "detail": detail}
+def rejected(
+    draft: Draft, flight: Decided, code: NackCode, detail: str, *, seen: Pair | None = None
+) -> Signal | None:
+    """Record that the executor refused the decision in flight, or that it lapsed.
+
+    Args:
+        seen: the highest pair that it has judged, when the decision was behind it: a log that was
+            put back from a copy may be older than what the executor knows.
+    """
+    body: Body = {"pair": list(flight.pair), "code": code.value, "detail": detail}
+    if seen is not None:
+        body["seen"] = seen[1]
     draft.record(Kind.REJECTED, body)
     return _told(draft, flight)
 

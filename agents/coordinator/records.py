@@ -51,7 +51,7 @@ class Kind(StrEnum):
     VOID = "void"
     MEASURED = "measured"
     ALARM = "alarm"
-    """A peer found another merge than ours."""
+    """A peer found another merge than ours, or the executor another set under our pair."""
     REFUSED = "refused"
     DECISION = "decision"
     APPLIED = "applied"
@@ -238,7 +238,7 @@ def _rejected(state: State, body: Body, _time_ns: int) -> State:
     assert flight is not None, f"decision {body['pair']} was rejected without having been made"
     for each in flight.basis:
         state = _settle(state, each, Fate.REFUSED, NackCode(body["code"]), body["detail"])
-    return replace(state, flight=None)
+    return replace(state, flight=None, version=max(state.version, body.get("seen", 0)))
 
 
 def _done(state: State, body: Body, time_ns: int) -> State:

@@ -188,16 +188,13 @@ class Coordinator:
         self._heard.move_to_end(key)
         while len(self._heard) > KEPT_MAX:
             self._heard.popitem(last=False)
-        pair: Pair | None = None
-        if header.epoch is not None and header.version is not None:
-            pair = (header.epoch, header.version)
         self._handle(
             Heard(
                 src=header.src,
                 id=header.id,
                 word=received.word,
                 ref=header.ref,
-                pair=pair,
+                pair=_pair_of(received),
                 generation=header.gen,
             )
         )
@@ -305,8 +302,16 @@ class Coordinator:
         del self._posts[key]
         if future.cancelled() or self.ended.is_set():
             return
-        word = None if future.exception() is not None else future.result().word
-        self._handle(Answered(key, word))
+        if future.exception() is not None:
+            self._handle(Answered(key, None))
+            return
+        received = future.result()
+        self._handle(Answered(key, received.word, _pair_of(received)))
+
+
+def _pair_of(received: Received) -> Pair | None:
+    epoch, version = received.header.epoch, received.header.version
+    return None if epoch is None or version is None else (epoch, version)
 
 
 def _plain(body: dict[str, object]) -> dict[str, object]:

@@ -126,11 +126,15 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer the message `ref` of `dst`; the latest answer is the one that is repeated."""
+    """Answer the message `ref` of `dst`; the latest answer is the one that is repeated.
+
+    `pair` goes into its header: the highest one judged, for a decision that is behind it.
+    """
 
     dst: str
     ref: str
     word: Ack | Nack
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,13 +89,13 @@ def renew(state: State) -> tuple[list[Entry], list[Effect]]:
             problem = NackCode.EXPIRED, f"lapsed at {pending.not_after_ns}"
         if problem is None:
             state.in_force = pending
-            state.applied_pair = pending.pair
+            state.applied_pair, state.applied_digest = pending.pair, digest(pending.params)
         # A newer pair may have been judged meanwhile: the highest one judged never falls.
         if pending.pair >= state.verdict.pair:
             state.verdict = (
-                Verdict(pending.pair, applied=True)
+                Verdict(pending.pair, applied=True, digest=digest(pending.params))
                 if problem is None
-                else Verdict(pending.pair, code=problem[0], detail=problem[1])
+                else Verdict(pending.pair, False, *problem, digest(pending.params))
             )
         kind = "applied" if problem is None else "refused"
         entries.append(_entry(now_ns, kind, pending, problem))
@@ -126,22 +126,30 @@ def _answer(problem: Problem | None) -> Ack | Nack:
     return Nack(code=problem[0], detail=printable(problem[1]))
 
 
-def stage_of(state: State, pair: Pair) -> Ack | Nack | None:
+def stage_of(state: State, pair: Pair, told: str) -> Ack | Nack | None:
     """Return the answer that a decision has come to, None when it is to be judged.
 
     The one that was judged last is known, and the one in force, and the one that waits for its
-    time: a newer one, refused, may have come between.
+    time: a newer one, refused, may have come between. Another set under such a pair (`told` is the
+    digest) comes of a copied log or a stolen key, and must not take the first one's answer.
     """
     verdict = state.verdict
     if pair == state.applied_pair:
-        return Ack(stage=Stage.APPLIED)
+        return Ack(stage=Stage.APPLIED) if told == state.applied_digest else _other(pair)
     if state.pending is not None and pair == state.pending.pair:
-        return Ack(stage=Stage.RECEIVED)
+        same = told == digest(state.pending.params)
+        return Ack(stage=Stage.RECEIVED) if same else _other(pair)
     if pair != verdict.pair:
         return None
+    if told != verdict.digest:
+        return _other(pair)
     if verdict.code is not None:
         return Nack(code=verdict.code, detail=printable(verdict.detail))
     return Ack(stage=Stage.RECEIVED)
+
+
+def _other(pair: Pair) -> Nack:
+    return Nack(code=NackCode.REPLAY, detail=f"another set was judged under {pair[0]}.{pair[1]}")
 
 
 def of_round(state: State, asked: RoundHeard) -> Problem | None:

@@ -25,7 +25,7 @@ from market.types import I8
 from protocol.journal import Entry
 from protocol.orders import Refused
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 INTENTS = "intents"
 REPORTS = "reports"
 REFUSALS = "refusals"

@@ -111,7 +111,7 @@ class BusLink:
         received = self._open.get(effect.ref)
         if received is None or received.header.src != effect.dst:
             return
-        self.participant.answer(received, effect.word)
+        self.participant.answer(received, effect.word, pair=effect.pair)
         if isinstance(effect.word, Nack) or effect.word.stage in (Stage.APPLIED, Stage.STOPPED):
             del self._open[effect.ref]
 

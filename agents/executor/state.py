@@ -50,6 +50,8 @@ class Verdict:
     applied: bool = False
     code: NackCode | None = None
     detail: str = ""
+    digest: str = ""
+    """Of the set that was judged; a copied log may lead to another one under the same pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class State:
         now_ns: time of the last step lived through; 0 before the first.
         steps: lived through.
         in_force: the applied decision, None for the baseline.
-        applied_pair: the newest pair ever applied; stays when the set lapses.
+        applied_pair, applied_digest: the newest ever applied; they stay when the set lapses.
         pending: a judged decision whose time has not come.
         boundary: number of the last boundary reached, counted from 1.
         waiting: whether feed time stands at that boundary.
@@ -100,6 +102,7 @@ class State:
     steps: int = 0
     in_force: Agreed | None = None
     applied_pair: Pair = NOTHING
+    applied_digest: str = ""
     pending: Agreed | None = None
     verdict: Verdict = field(default_factory=Verdict)
     votes: dict[str, Voted] = field(default_factory=dict)
@@ -180,12 +183,14 @@ def freeze(state: State) -> Frozen:
         "steps": state.steps,
         "in_force": freeze_agreed(state.in_force),
         "applied_pair": list(state.applied_pair),
+        "applied_digest": state.applied_digest,
         "pending": freeze_agreed(state.pending),
         "verdict": [
             list(state.verdict.pair),
             state.verdict.applied,
             None if state.verdict.code is None else state.verdict.code.value,
             state.verdict.detail,
+            state.verdict.digest,
         ],
         "votes": [
             [each.ref, each.round, each.candidate, each.choice, each.reason]
@@ -218,14 +223,15 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False) -> State:
     count = int(account.lots_meter[LOTS_COUNT])
     lots = np.frombuffer(frozen["lots"], dtype=np.int64).reshape(count, account.lots.shape[1])
     account.lots[np.arange(first, first + count) % LOTS_MAX] = lots
-    pair, applied, code, detail = frozen["verdict"]
+    pair, applied, code, detail, told = frozen["verdict"]
     state.now_ns = frozen["now_ns"]
     state.steps = frozen["steps"]
     state.in_force = thaw_agreed(frozen["in_force"])
     state.applied_pair = as_pair(frozen["applied_pair"])
+    state.applied_digest = frozen["applied_digest"]
     state.pending = thaw_agreed(frozen["pending"])
     state.verdict = Verdict(
-        as_pair(pair), applied, None if code is None else NackCode(code), detail
+        as_pair(pair), applied, None if code is None else NackCode(code), detail, told
     )
     state.votes = {each[0]: Voted(*each) for each in frozen["votes"]}
     state.boundary = frozen["boundary"]

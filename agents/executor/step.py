@@ -134,12 +134,13 @@ def _fold_decision(state: State, body: dict[str, Any]) -> None:
     assert agreed is not None, "a judged decision without a set"
     if body["code"] is None:
         state.pending = agreed
-        state.verdict = Verdict(agreed.pair)
+        state.verdict = Verdict(agreed.pair, digest=digest(agreed.params))
     else:
         code = NackCode(body["code"])
         # A fenced or stale pair is refused without becoming the highest one judged.
         if code not in (NackCode.FENCED, NackCode.STALE_VERSION):
-            state.verdict = Verdict(agreed.pair, code=code, detail=body["detail"])
+            told = digest(agreed.params)
+            state.verdict = Verdict(agreed.pair, code=code, detail=body["detail"], digest=told)
     if state.named is not None and state.verdict.pair >= state.named:
         state.named = None
         state.waiting = False
@@ -162,11 +163,11 @@ def _fold_done(state: State, body: dict[str, Any]) -> None:
 
 
 def _decision(state: State, heard: DecisionHeard) -> Effects:
-    known = judging.stage_of(state, heard.pair)
+    known = judging.stage_of(state, heard.pair, digest(heard.word.params))
     if known is not None:
         if not heard.ref:
             return ()
-        if state.pending is not None and state.pending.pair == heard.pair:
+        if isinstance(known, Ack) and state.pending is not None and state.pending.pair == heard.pair:
             held = state.pending
             state.pending = Agreed(
                 held.pair, held.params, held.not_before_ns, held.not_after_ns, heard.ref
@@ -194,7 +195,7 @@ def _decision(state: State, heard: DecisionHeard) -> Effects:
         effects.append(Reply(heard.src, replaced.ref, _nack(NackCode.STALE_VERSION, line)))
     if heard.ref:
         answer = _nack(*problem) if problem is not None else Ack(stage=Stage.RECEIVED)
-        effects.append(Reply(heard.src, heard.ref, answer))
+        effects.append(Reply(heard.src, heard.ref, answer, state.verdict.pair if fenced else None))
     return tuple(effects)
 
 

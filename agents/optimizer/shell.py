@@ -76,7 +76,7 @@ class Optimizer:
         baseline = self._mind.session.baseline
         self._known = Known.open(folder / f"{name}.sqlite", baseline)
         self._votes = Votes.open(folder / f"{name}.votes.sqlite")
-        self._generation = 0
+        self._epoch = self._generation = 0
         self._modes: dict[int, Mode] = {}  # by generation, as the coordinator told
         self._now_ns = 0
         self._mind_free = asyncio.Lock()  # its tape grows in place: one thought at a time
@@ -156,8 +156,11 @@ class Optimizer:
         """Ask for a snapshot when the coordinator's heartbeat knows of more than we do."""
         if not isinstance(received.word, CoordinatorHeartbeat):
             return
+        if received.word.epoch < self._epoch:
+            return  # an older coordinator, which the executor will fence
+        self._epoch = received.word.epoch
         for row in received.word.executors:
-            self._generation = max(self._generation, row.generation)
+            self._generation = row.generation
             self._modes[row.generation] = row.mode
             if (row.epoch, row.version) > self._known.newest and me.joined.is_set():
                 self._spawn(self._ask(me))  # type: ignore[arg-type]

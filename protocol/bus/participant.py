@@ -48,7 +48,7 @@ class Participant:
     Attributes:
         counts: what was heard and not taken, by reason.
         coordinator_seen_ns: steady time of the coordinator's last heartbeat, 0 before the first.
-        coordinator_epoch: as that heartbeat told it.
+        coordinator_epoch: the highest that a heartbeat told.
 
     Raises:
         RosterError: the roster lists this name with other keys, or not at all.
@@ -261,7 +261,7 @@ class Participant:
         if not isinstance(received.word, CoordinatorHeartbeat):
             return
         self.coordinator_seen_ns = self._steady()
-        epoch = received.word.epoch
-        if self.coordinator_epoch is not None and epoch != self.coordinator_epoch:
+        epoch, known = received.word.epoch, self.coordinator_epoch
+        if known is not None and epoch > known:  # two that speak in turns refresh nothing
             self._saying.refresh(COORDINATOR)
-        self.coordinator_epoch = epoch
+        self.coordinator_epoch = epoch if known is None else max(epoch, known)

@@ -71,7 +71,7 @@ def plan(seed: int, span_ns: int, nodes: tuple[str, ...]) -> list[Fault]:
     if dice.random() < 0.3:
         add("flip", dice.choice(agents), (dice.randrange(1 << 20), dice.randrange(1 << 20)))
     if dice.random() < 0.35:
-        add("second")
+        add("second", "", (dice.choice((0, dice.randint(1, 60))) * SECOND, dice.random() < 0.6))
     if dice.random() < 0.5:
         add("rogue")
     return sorted(faults, key=lambda each: (each.time_ns, each.kind, each.node))

@@ -12,6 +12,7 @@ from agents.coordinator.audit import _HEARD, _Auditor
 from agents.coordinator.records import Kind, Record, fold, restored
 from agents.executor import records
 from agents.session import parameter_row
+from protocol.codec import decode
 from protocol.journal import Entry
 from protocol.merge import digest, within_step
 from protocol.messages import Ack, QuoteParameters, Stage
@@ -43,14 +44,15 @@ class Watch:
     """The checks of one simulation.
 
     Attributes:
-        decided: every decision of any log, by pair.
+        decided: every decision of any log, by pair and digest.
+        judged_sets: digest of the set that the executor's disk holds for each pair.
         applied: pairs in the order in which they came into force.
         stopped, lifted: ids that the operator said.
     """
 
     def __init__(self, world: Any) -> None:
         self.world = world
-        self.decided: dict[tuple[int, int], dict[str, Any]] = {}
+        self.decided: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
         self.applied: list[tuple[int, int]] = []
         self.judged: tuple[int, int] = (0, 0)
         self.stopped: set[str] = set()
@@ -60,12 +62,14 @@ class Watch:
         self.rearms: dict[str, set[str]] = {}  # lifts of each rearm that was said
         self.calm: set[str] = set()  # ids to which `stopped` was said
         self.votes: dict[tuple[str, str], str] = {}
+        self.told: dict[str, str] = {}  # by id: digest of the decision that the executor handles
         self.rows: dict[Any, set[Any]] = defaultdict(set)
         self.auditors: dict[Any, _Auditor] = {}
         self.folds: dict[Any, Any] = {}
         self.held = world.rules.baseline
         self.quoted: Any = None
-        self.epoch = 0
+        self.judged_sets: dict[tuple[int, int], str] = {}
+        self.epochs: dict[Any, int] = defaultdict(int)
 
     # --- writes ------------------------------------------------------------------------------
     def wrote(self, disk: Any, entries: tuple[Entry, ...]) -> None:
@@ -92,13 +96,17 @@ class Watch:
         self.folds[disk] = fold(self.folds[disk], record)
         self.one_candidate_a_round(auditor)
         if kind is Kind.EPOCH:
-            demand(body["epoch"] > self.epoch, 15, f"epoch {body['epoch']} after {self.epoch}")
-            self.epoch = body["epoch"]
+            last = self.epochs[disk]
+            demand(body["epoch"] > last, 15, f"epoch {body['epoch']} after {last}")
+            self.epochs[disk] = body["epoch"]
         if kind is Kind.DECISION:
             self.rows[disk].update(("decided", each) for each in body["basis"])
             pair = (body["pair"][0], body["pair"][1])
-            demand(pair not in self.decided, 17, f"{pair} was decided twice")
-            self.decided[pair] = body
+            key = digest(QuoteParameters.model_validate(body["params"]))
+            twice = (Kind.DECISION, pair) in self.rows[disk]
+            demand(not twice, 17, f"{pair} was decided twice in one log")
+            self.rows[disk].add((Kind.DECISION, pair))
+            self.decided.setdefault(pair, {})[key] = body
 
     def forked(self, old: Any, new: Any) -> None:
         """Let a copied disk be known as its original is."""
@@ -106,6 +114,7 @@ class Watch:
         for entry in new.kept:
             auditor.now_ns = max(auditor.now_ns, entry.time_ns)
             _HEARD.get(Kind(entry.kind), _Auditor.skip)(auditor, entry.body)
+        self.epochs[new] = self.epochs[old]
         self.rows[new] = set(self.rows[old])
         self.folds[new] = self.folds[old]
 
@@ -117,7 +126,9 @@ class Watch:
         elif entry.table == records.PARAMETERS and entry.kind == "lapsed":
             self.held = self.world.rules.baseline
         elif entry.table == records.HEARD and entry.kind == "decision":
-            self.nothing_from_a_lower_epoch(tuple(body["agreed"]["pair"]), body["code"])
+            pair = tuple(body["agreed"]["pair"])
+            self.nothing_from_a_lower_epoch(pair, body["code"])
+            self.judged_sets[pair] = digest(QuoteParameters(**body["agreed"]["params"]))
             if body["code"] is None:
                 self.one_step_away(QuoteParameters(**body["agreed"]["params"]))
         elif entry.table == records.HEARD and entry.kind == "stop":
@@ -133,15 +144,17 @@ class Watch:
     def _came_into_force(self, entry: Entry) -> None:
         pair = tuple(entry.body["pair"])
         params = QuoteParameters(**entry.body["params"])
-        told = self.decided.get(pair)
-        demand(told is not None, 17, f"{pair} was applied, and no log decided it")
         self.in_bounds(params)
-        self.explained_by_one_entry(pair, params, told)
+        told = self.explained_by_one_entry(pair, params)
         self.versions_rise(pair)
         self.not_expired(pair, entry.time_ns, told)
         demand(not self.stops, 6, f"{pair} came into force while stopped")
         self.applied.append(pair)
         self.held = params
+
+    def epoch_of(self, node: Any) -> int:
+        """Return the epoch that a coordinator's log has come to."""
+        return self.epochs[node.disks["log"]]
 
     # --- one function for each ---------------------------------------------------------------
     def nothing_open_after_stopped(self, node: Any, key: str) -> None:
@@ -204,6 +217,9 @@ class Watch:
         """13: no message is handled twice in one life, nor by another."""
         header = message.header
         key = (header.src, header.id)
+        if header.type == "decision":
+            word = decode(header.type, header.enc, message.body)
+            self.told[header.id] = digest(word.params)
         demand(key not in party.handled, 13, f"{party.name} handled {header.type} twice")
         demand(header.dst == party.name, 13, f"{party.name} handled a message for {header.dst}")
         party.handled.add(key)
@@ -228,8 +244,10 @@ class Watch:
         match to.type, stage:
             case "decision", Stage.RECEIVED:
                 sound = ("decision", f"decision {pair[0]} {pair[1]}") in rows
+                self.no_answer_of_another_set(to, pair)
             case "decision", Stage.APPLIED:
                 sound = pair in self.applied
+                self.no_answer_of_another_set(to, pair)
             case "emergency_stop", Stage.RECEIVED:
                 sound = ("stop", f"stop {to.id}") in rows
             case "emergency_stop", Stage.STOPPED:
@@ -239,6 +257,14 @@ class Watch:
             case "rearm", Stage.RECEIVED:
                 sound = self.rearms[to.id] <= self.lifts
         demand(sound, 14, f"the executor said {stage.value} to {to.type}, its disk knows nothing")
+
+    def no_answer_of_another_set(self, to: Any, pair: Any) -> None:
+        """11: of two sets under one pair, from a copied log, the second hears no word of the first.
+
+        It is nacked instead, and the coordinator that hears so logs an alarm and ends.
+        """
+        said, held = self.told[to.id], self.judged_sets.get(pair)
+        demand(said == held, 11, f"{pair} was answered for another set than was judged")
 
     def _promised_by_coordinator(self, node: Any, to: Any, stage: Stage) -> None:
         rows = self.rows[node.disks["log"]]
@@ -291,10 +317,14 @@ class Watch:
         """16 and 17: the log alone explains each decision, under exactly one mode."""
         demand(not auditor.problems, 17, "; ".join(auditor.problems))
 
-    def explained_by_one_entry(self, pair: Any, params: Any, told: dict[str, Any]) -> None:
-        """17: the set that came into force is the one that was decided."""
-        same = digest(QuoteParameters.model_validate(told["params"])) == digest(params)
-        demand(same, 17, f"{pair} is in force with another set than was decided")
+    def explained_by_one_entry(self, pair: Any, params: Any) -> dict[str, Any]:
+        """17: the set that came into force is one that was decided, and judged, under its pair."""
+        key = digest(params)
+        found = self.decided.get(pair, {}).get(key)
+        demand(found is not None, 17, f"{pair} was applied, and no log decided that set")
+        assert found is not None
+        demand(self.judged_sets.get(pair) == key, 17, f"{pair}: another set was judged")
+        return found
 
     def the_log_is_the_state(self) -> None:
         """19: whoever reads the log knows what the living coordinator knows."""

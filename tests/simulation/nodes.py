@@ -45,6 +45,10 @@ from tests.simulation.engine import SECOND, Node, Task, drive
 from tests.simulation.wire import Party
 
 
+FENCED_NS = 15 * SECOND
+"""How long a coordinator that was fenced stays down."""
+
+
 class Agent(Node):
     """A process with disks; `world` is the simulation that it is part of."""
 
@@ -83,7 +87,14 @@ class Agent(Node):
 
 
 class CoordinatorNode(Agent):
-    """Hub and coordinator."""
+    """Hub and coordinator; one that is retired is never started again."""
+
+    retired = False
+
+    def start(self) -> None:
+        """Start, unless it lives or its disk is gone."""
+        if not self.retired:
+            super().start()
 
     def live(self) -> None:
         """Read the log, speak."""
@@ -104,7 +115,8 @@ class CoordinatorNode(Agent):
 
     def _tick(self) -> None:
         if self.shell.fenced is not None:
-            self.die(f"fenced: {self.shell.fenced}", down_ns=None)
+            # Whoever watches the machine looks at the alarm, and starts it again a while later.
+            self.die(f"fenced: {self.shell.fenced}", down_ns=FENCED_NS)
             return
         self.shell._handle(Tick())
 
@@ -222,7 +234,7 @@ class OptimizerNode(Agent):
         shell._mind = Guess(world, name, self.lies)
         shell._known = Known(self.disks[KNOWN].open(), world.rules.baseline)
         shell._votes = Votes(self.disks[VOTES].open())
-        shell._generation, shell._modes, shell._now_ns = 0, {}, 0
+        shell._epoch, shell._generation, shell._modes, shell._now_ns = 0, 0, {}, 0
         shell._mind_free, shell._tasks = asyncio.Lock(), set()
         shell._state, shell._answered = "waiting", 0
         shell._pace = Pace(world.market.session.boundaries())

@@ -111,6 +111,7 @@ class World:
             liar.lies = True
             self.liars.add(liar.name)
         self.faults = plan(seed, SPAN_NS, optimizers) if faults is None else list(faults)
+        self.at_peace = False
         self._flipped: dict[Node, tuple[Any, ...]] = {}
 
     def nodes(self) -> list[Any]:
@@ -174,20 +175,30 @@ class World:
     def _heal(self) -> None:
         """End all faults, lift all stops."""
         self.engine.note("peace")
+        self.at_peace = True
         self.network.storm = CALM
         self.network.cuts.clear()
         for node in self.nodes():
             node.offset_ns, node.frozen_until_ns = 0, 0
             for disk in node.disks.values():
                 disk.armed = None
-        for node in self.coordinators[:-1]:
-            node.die("retired", down_ns=None)
-            node.begin = lambda: None
+        self._retire()
         for wait_s in (0, 10, 20):
             self.engine.at(wait_s * SECOND, self.operator, self.operator.rearm)
             self.engine.at(
                 wait_s * SECOND, self.operator, lambda: self.operator.pause(paused=False)
             )
+
+    def _retire(self) -> None:
+        """Leave one log alone in force: the one that has seen the highest epoch."""
+        leader = max(self.coordinators, key=self.watch.epoch_of)
+        for node in self.coordinators:
+            if node is not leader:
+                node.die("retired", down_ns=None)
+                node.retired = True
+        self.coordinators.remove(leader)
+        self.coordinators.append(leader)
+        leader.start()
 
     def _break(self, fault: Fault) -> None:
         self.engine.note(f"fault {fault}")
@@ -319,18 +330,26 @@ class World:
         disk, *where = self._flipped.pop(node)
         disk.flip(*where)
 
-    def _second(self, _: Fault) -> None:
-        """Start another coordinator from a copy of the log: the first is never started again."""
-        first = self.coordinators[-1]
+    def _second(self, fault: Fault) -> None:
+        """Copy the log; start a second coordinator from it later, beside the first or after it."""
+        first, (wait_ns, lives) = self.coordinators[-1], fault.figure
         if first.shell is None or first in self._flipped:
             return
         disk = first.disks["log"].copy(self.watch.wrote)
         self.watch.forked(first.disks["log"], disk)
-        other = CoordinatorNode(self, "coordinator-2", {"log": disk})
+        other = CoordinatorNode(self, f"coordinator-{len(self.coordinators) + 1}", {"log": disk})
         other.seen = None
-        self.coordinators.append(other)
-        first.begin = lambda: setattr(first, "alive", False)
-        other.start()
+
+        def begin() -> None:
+            if self.at_peace:
+                return
+            if not lives:
+                first.die("its disk is lost", down_ns=None)
+                first.retired = True
+            self.coordinators.append(other)
+            other.start()
+
+        self.engine.at(wait_ns, None, begin)
 
 
 @contextmanager
