@@ -16,7 +16,7 @@ class Disk:
     """One file of one node.
 
     Attributes:
-        armed: the fault of the next write: before, torn, after, full; None.
+        armed: the fault of the next write: before, torn, after, full, sync; None.
         writes: how many transactions were asked for.
         kept: entries that are on disk, in order; repetitions are not counted.
     """
@@ -98,6 +98,8 @@ class VirtualJournal(Journal):
         disk.note(rows)
         if fault == "after":
             raise KilledError("after a write")
+        if fault == "sync":
+            raise JournalError(f"journal refused: no room for certain, fsync failed ({disk.name})")
         return numbers
 
     def _tear(self, rows: tuple[Entry, ...], state: Mapping[str, Any] | None) -> None:

@@ -1,6 +1,7 @@
 """What is broken on purpose: a list of faults, drawn from the seed before anything runs."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from protocol.messages import Mode
 from tests.simulation.engine import SECOND
 
 MODES = tuple(Mode)
+PHASES = ("before", "torn", "after", "full", "sync")
+"""Where a write fails: the process dies before it, inside it, after it; the disk is full; the
+write is on disk, but its fsync fails."""
 DISKS = {"coordinator": "log", "executor": "executor", "optimizer-1": "votes"}
 
 
@@ -24,7 +28,9 @@ class Fault:
         return f"{self.time_ns / SECOND:8.3f} {self.kind} {self.node} {self.figure or ''}".rstrip()
 
 
-def plan(seed: int, span_ns: int, nodes: tuple[str, ...]) -> list[Fault]:
+def plan(
+    seed: int, span_ns: int, nodes: tuple[str, ...], *, lockstep: bool = False
+) -> list[Fault]:
     """Return the faults of a seed, oldest first: at least 24, at least 4 of them crashes."""
     dice = random.Random(f"faults {seed}")
     faults: list[Fault] = []
@@ -35,8 +41,7 @@ def plan(seed: int, span_ns: int, nodes: tuple[str, ...]) -> list[Fault]:
 
     agents = ("coordinator", "executor-1", *nodes)
     for _ in range(dice.randint(4, 8)):
-        phase = dice.choice(("before", "torn", "after", "full"))
-        add("write", dice.choice(agents), phase)
+        add("write", dice.choice(agents), dice.choice(PHASES))
     for _ in range(dice.randint(2, 4)):
         add("kill", dice.choice(agents), dice.randint(SECOND // 2, 12 * SECOND))
     for _ in range(dice.randint(3, 6)):
@@ -70,8 +75,28 @@ def plan(seed: int, span_ns: int, nodes: tuple[str, ...]) -> list[Fault]:
         add("replay", "", dice.randrange(1 << 30))
     if dice.random() < 0.3:
         add("flip", dice.choice(agents), (dice.randrange(1 << 20), dice.randrange(1 << 20)))
-    if dice.random() < 0.35:
+    # A lockstep run is one machine and one folder, whose lock a second coordinator meets.
+    if dice.random() < 0.35 and not lockstep:
         add("second", "", (dice.choice((0, dice.randint(1, 60))) * SECOND, dice.random() < 0.6))
     if dice.random() < 0.5:
         add("rogue")
+    odd(dice, add, agents)
     return sorted(faults, key=lambda each: (each.time_ns, each.kind, each.node))
+
+
+def odd(dice: random.Random, add: Callable[..., None], agents: tuple[str, ...]) -> None:
+    """Add what happens rarely: several things at once, and loud or slow neighbours."""
+    if dice.random() < 0.25:  # the power is cut: everything ends at the same instant
+        add("blackout", "", dice.randrange(1 << 30))
+    if dice.random() < 0.4:  # a switch, and the coordinator dies at one of its next writes
+        add("switch", dice.choice(PHASES), dice.choice(MODES))
+    if dice.random() < 0.4:  # a stop and its rearm within a moment, and the executor dies there
+        add("race", dice.choice(PHASES), (dice.random() < 0.4, dice.randrange(100_000_000)))
+    if dice.random() < 0.25:  # somebody cannot make up his mind
+        add("dither", "", tuple(dice.choice(MODES) for _ in range(5)))
+    if dice.random() < 0.3:  # ten times as many frames as anybody may say, or of nobody we know
+        add("flood", dice.choice((*agents[2:], "stranger")), dice.randint(250, 600))
+    if dice.random() < 0.4:  # a reader so slow that its queue overflows
+        add("overflow", dice.choice(agents), dice.randint(3, 20))
+    if dice.random() < 0.2:  # the time of all machines is set at once
+        add("era", "", (dice.choice((-1, 1)) * 3600 * SECOND, dice.randint(5, 60)))

@@ -271,7 +271,7 @@ class Watch:
         sound = True
         match to.type, stage:
             case "parameter_update", Stage.RECEIVED:
-                sound = (Kind.PROPOSAL, to.id) in rows
+                sound = (Kind.PROPOSAL, to.id) in rows or (Kind.ANSWER, to.id) in rows
             case "parameter_update", Stage.DECIDED | Stage.APPLIED:
                 sound = ("decided", to.id) in rows
             case "mode_change", Stage.DECIDED:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.executor.recovery import Recovered, recover
 from agents.session import Session, open_session
-from agents.settings import Settings
+from agents.settings import Clock, Settings
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from market.tape import TapeBuilder
@@ -26,11 +26,11 @@ class Market:
 
     def recover(self, journal: Any) -> Recovered:
         """Recover an executor on this market."""
-        return recover(journal, self.session, lockstep=False)
+        return recover(journal, self.session, lockstep=self.settings.run.clock is Clock.LOCKSTEP)
 
 
 @cache
-def market(optimizers: int) -> Market:
+def market(optimizers: int, *, lockstep: bool = False) -> Market:
     """Return the market for so many optimizers."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.npz"
@@ -50,7 +50,11 @@ def market(optimizers: int) -> Market:
                 "window_hours": 0.04,
                 "tuning_latency_s": 0,
             },
-            run={"clock": "real", "speed": 1.0, "optimizers": optimizers},
+            run={
+                "clock": "lockstep" if lockstep else "real",
+                "speed": 1.0,
+                "optimizers": optimizers,
+            },
         )
         session = open_session(settings)
         return Market(session, session.tape_builder())

@@ -15,6 +15,7 @@ from agents.coordinator.measuring import Meter
 from agents.coordinator.records import restored
 from agents.coordinator.shell import Coordinator
 from agents.executor import records, shell_bus
+from agents.executor.events import Reach
 from agents.executor.shell import Shell
 from agents.optimizer.known import TABLE as KNOWN
 from agents.optimizer.known import Known
@@ -118,7 +119,8 @@ class CoordinatorNode(Agent):
             # Whoever watches the machine looks at the alarm, and starts it again a while later.
             self.die(f"fenced: {self.shell.fenced}", down_ns=FENCED_NS)
             return
-        self.shell._handle(Tick())
+        if not self.world.lockstep:
+            self.shell._handle(Tick())
 
 
 class Measured(Meter):
@@ -169,6 +171,9 @@ class ExecutorNode(Agent):
             return
         self.joined_ns = self.engine.now_ns
         self.shell.link = self.link
+        if self.shell.state.waiting:
+            reached = Reach(self.shell.state.boundary, self.shell.state.now_ns)
+            self.shell._reach(self.link, reached)
         self.every(self.world.settings.executor.guard_interval_ns, self._step)
         self._drain()
 
@@ -239,7 +244,10 @@ class OptimizerNode(Agent):
         shell._state, shell._answered = "waiting", 0
         shell._pace = Pace(world.market.session.boundaries())
         me = self.meet(name, lambda lag: Heartbeat(state="up", lag_ms=lag))
-        me.listen("status", world.settings.account.executor, lambda r: shell._see(me, r))
+        if world.lockstep:
+            me.on("boundary", lambda r: shell._reach(me, r))
+        else:
+            me.listen("status", world.settings.account.executor, lambda r: shell._see(me, r))
         me.follow("decision", "coordinator", shell._learn)
         me.follow("heartbeat", "coordinator", lambda r: shell._repair(me, r))
         me.on("round", lambda r: shell._round(me, r))

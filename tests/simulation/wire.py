@@ -21,6 +21,8 @@ from protocol.messages import Snapshot, SnapshotRequest
 from tests.simulation.engine import SECOND, Engine, Node
 
 MILLISECOND = 1_000_000
+QUEUE_MAX = 12
+"""The high-water mark of a reader that is slow on purpose: small, so that it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class Network:
                 continue
             if node in self.hubs and node is not hub:
                 continue  # a coordinator hears its own hub
+            if not party.has_room(self.engine.now_ns):
+                self.counts["overflown"] += 1
+                continue
             for wait_ns, told in self._fate(node.name, "in", frames):
                 self.engine.at(wait_ns, node, lambda p=party, f=told: p.receive(f))
 
@@ -220,7 +225,7 @@ class Party(Participant):
         )
         self._hearing.party = self
         self._telemetry = Telemetry(key, node.clock)
-        self._beats = 0
+        self._beats = self._unread = self.slow_until_ns = 0
         self.handled: set[tuple[str, str]] = set()
         self._wanted: dict[tuple[bytes, int], bool] = {}
         self.follow("heartbeat", COORDINATOR, self._hear_coordinator)
@@ -244,6 +249,18 @@ class Party(Participant):
         return kind in ("st", "tm") and any(
             name == each and src == who for _, each, who in self._hearing._followers
         )
+
+    def has_room(self, now_ns: int) -> bool:
+        """Return whether one more frame finds room; what a slow reader leaves unread fills up."""
+        if self.slow_until_ns <= now_ns:
+            return True
+        self._unread += 1
+        return self._unread <= QUEUE_MAX
+
+    def slow_down(self, until_ns: int) -> None:
+        """Read nothing for a while; the process stands still."""
+        self.slow_until_ns, self._unread = until_ns, 0
+        self.node.frozen_until_ns = until_ns
 
     def receive(self, frames: tuple[bytes, ...]) -> None:
         """Take frames in, as the reader task does."""

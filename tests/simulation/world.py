@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from protocol.messages import (
     Decision,
     EmergencyStop,
     Mode,
+    NoUpdate,
     Rearm,
 )
 from protocol.topics import Channel
@@ -38,7 +39,7 @@ from tests.simulation.nodes import (
     executor_disk,
     optimizer_disks,
 )
-from tests.simulation.wire import CALM, Network, Storm, keys_of
+from tests.simulation.wire import CALM, Key, Network, Storm, keys_of
 
 SPAN_NS = 300 * SECOND
 LATEST_NS = 900 * SECOND
@@ -75,7 +76,8 @@ class World:
     def __init__(self, seed: int, faults: Sequence[Fault] | None = None, *, keep: bool = False):
         self.seed = seed
         dice = random.Random(f"world {seed}")
-        self.market = market(dice.choice((2, 3)))
+        self.lockstep = seed % 8 == 3  # feed time waits for all seats at each boundary
+        self.market = market(dice.choice((2, 3)), lockstep=self.lockstep)
         self.settings = self.market.settings
         self.engine = Engine(keep=keep)
         mode = dice.choice(tuple(Mode))
@@ -110,7 +112,8 @@ class World:
             liar = dice.choice(self.optimizers)
             liar.lies = True
             self.liars.add(liar.name)
-        self.faults = plan(seed, SPAN_NS, optimizers) if faults is None else list(faults)
+        drawn = plan(seed, SPAN_NS, optimizers, lockstep=self.lockstep)
+        self.faults = drawn if faults is None else list(faults)
         self.at_peace = False
         self._flipped: dict[Node, tuple[Any, ...]] = {}
 
@@ -316,6 +319,53 @@ class World:
         frames = seal(self.keys["coordinator"], Channel.CONTROL, header, encode(word))
         self.network.sealed.add(frames)
         self.network.send(leader.party, frames)
+
+    def _blackout(self, fault: Fault) -> None:
+        dice = random.Random(fault.figure)
+        for node in self.nodes():
+            node.die("no power", down_ns=dice.randint(SECOND // 2, 10 * SECOND))
+
+    def _switch(self, fault: Fault) -> None:
+        self.coordinators[-1].disks["log"].armed = fault.node
+        self.operator.switch(fault.figure)
+
+    def _race(self, fault: Fault) -> None:
+        flatten, wait_ns = fault.figure
+        self.operator.stop(flatten)
+        self.executor.disks["executor"].armed = fault.node
+        self.engine.at(wait_ns, self.operator, self.operator.rearm)
+
+    def _dither(self, fault: Fault) -> None:
+        for place, mode in enumerate(fault.figure):
+            switch = partial(self.operator.switch, mode)
+            self.engine.at(place * SECOND * 2 // 3, self.operator, switch)
+
+    def _flood(self, fault: Fault) -> None:
+        """Say new words, far above the rate, in the name of a seat or of nobody."""
+        node = self.optimizers[0] if fault.node == "stranger" else self.node(fault.node)
+        for place in range(fault.figure):
+            self.engine.at(place * 3_000_000, node, lambda at=place: self._shout(fault, node, at))
+
+    def _shout(self, fault: Fault, node: Any, place: int) -> None:
+        key = self.keys.get(fault.node) or Key(fault.node, b"unlisted", frozenset())
+        header = Header(
+            v=1, id=derive_id(self.seed, "flood", fault.time_ns, place), type="no_update",
+            src=key.name, dst="coordinator", ts=node.clock(), ttl=60_000, enc="json",
+        )  # fmt: skip
+        word = NoUpdate(window=(0, 1), digest="0" * 64, reason="louder than you")
+        frames = seal(key, Channel.CONTROL, header, encode(word))
+        self.network.sealed.update([frames] if fault.node in self.keys else [])
+        self.network.send(node.party, frames)
+
+    def _overflow(self, fault: Fault) -> None:
+        node = self.node(fault.node)
+        if node.party is not None:
+            node.party.slow_down(self.engine.now_ns + fault.figure * SECOND)
+
+    def _era(self, fault: Fault) -> None:
+        jump_ns, seconds = fault.figure
+        for node in self.nodes():
+            self._jump(replace(fault, node=node.name, figure=(jump_ns, seconds)))
 
     def _flip(self, fault: Fault) -> None:
         node, (which, bit) = self.node(fault.node), fault.figure
