@@ -38,7 +38,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Venue time has passed; only told when the clock is real."""
+    """Venue time has passed; only told when the clock is real.
+
+    Attributes:
+        seen_ns: venue time as the executor last told it; what `step` goes by is guessed from it.
+        pair: the newest one that it had applied by then; None: it has told nothing yet.
+    """
+
+    seen_ns: int = 0
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from agents.coordinator.log import DecisionLog
 from agents.coordinator.pages import page
 from agents.coordinator.records import restored
 from agents.coordinator.rules import SECOND_NS, Rules
-from agents.coordinator.state import State, heartbeat
+from agents.coordinator.state import NOTHING, State, heartbeat
 from agents.coordinator.step import step
 from agents.settings import Settings
 from protocol.bus.hub import Hub
@@ -98,6 +98,7 @@ class Coordinator:
         self._failure: BaseException | None = None
         self._venue_ns = 0
         self._venue_seen_ns = 0
+        self._venue_pair: Pair | None = None
 
     def end(self) -> None:
         """End cleanly after the present event."""
@@ -149,7 +150,7 @@ class Coordinator:
                     await self.ended.wait()
             except TimeoutError:
                 if not self.rules.lockstep:
-                    self._handle(Tick())
+                    self._tick()
             now_s = time.monotonic()
             if now_s - told_s >= STATUS_S:
                 told_s = now_s
@@ -206,9 +207,15 @@ class Coordinator:
 
     def _see(self, received: Received) -> None:
         """Learn the venue time from the executor's status; only when the clock is real."""
-        told = received.word.model_dump().get("venue_time")
+        document = received.word.model_dump()
+        told, pair = document.get("venue_time"), document.get("pair")
         if isinstance(told, int) and told > self._venue_ns:
             self._venue_ns, self._venue_seen_ns = told, self._clock()
+            if isinstance(pair, list) and len(pair) == len(NOTHING):
+                self._venue_pair = (int(pair[0]), int(pair[1]))
+
+    def _tick(self) -> None:
+        self._handle(Tick(self._venue_ns, self._venue_pair))
 
     def _now_ns(self) -> int:
         """Return the venue time as far as it is known; in lockstep boundaries alone tell it."""

@@ -58,7 +58,7 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, tuple[Effect, 
         case Measured():
             follow(draft, measured(draft, event))
         case Tick():
-            follow(draft, _tick(draft))
+            follow(draft, _tick(draft, event))
         case _:
             assert_never(event)
     return draft.state, draft.effects()
@@ -88,12 +88,18 @@ def _started(draft: Draft) -> Signal:
     return Signal.STARTED
 
 
-def _tick(draft: Draft) -> Signal | None:
-    state = draft.state
+def _tick(draft: Draft, tick: Tick) -> Signal | None:
+    """Let lapse what waited long enough.
+
+    A decision lapses only once the executor has told a time after its end without having applied
+    it: by a guessed time one was given up that came into force a moment later (seed 40014).
+    """
+    state, flight = draft.state, draft.state.flight
     if state.rules.lockstep:
         return None
-    if state.flight is not None and state.now_ns > state.flight.not_after_ns:
-        rejected(draft, state.flight, NackCode.EXPIRED, "lapsed before it was applied")
+    lapsed = flight is not None and flight.not_after_ns < tick.seen_ns
+    if flight is not None and lapsed and tick.pair is not None and tick.pair < flight.pair:
+        rejected(draft, flight, NackCode.EXPIRED, "lapsed before it was applied")
     if state.round is not None and state.now_ns > state.round.deadline_ns:
         return Signal.DEADLINE
     if 0 < state.gather_until_ns < state.now_ns:

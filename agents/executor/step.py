@@ -167,7 +167,11 @@ def _decision(state: State, heard: DecisionHeard) -> Effects:
     if known is not None:
         if not heard.ref:
             return ()
-        if isinstance(known, Ack) and state.pending is not None and state.pending.pair == heard.pair:
+        if (
+            isinstance(known, Ack)
+            and state.pending is not None
+            and state.pending.pair == heard.pair
+        ):
             held = state.pending
             state.pending = Agreed(
                 held.pair, held.params, held.not_before_ns, held.not_after_ns, heard.ref

@@ -28,6 +28,9 @@ __all__ = ["COORDINATOR", "Follower", "Handler", "Participant", "Received"]
 
 COORDINATOR = "coordinator"
 SNAPSHOT_S = 5.0
+ASK_NS = 5_000_000_000
+ASK_REST_S = 0.05
+"""How long one snapshot request is said again, and how long before the next one."""
 BEHIND_MAX = 2
 """Heartbeats that may know more than we do before we ask: what they tell of may be on its way."""
 
@@ -139,14 +142,21 @@ class Participant:
         Raises:
             BusError: no coordinator answered in time, or it refused.
         """
-        try:
-            ttl_ms = max(1, min(TTL_MAX_MS, int(timeout_s * 1000)))
-            future = self._saying.post(COORDINATOR, SnapshotRequest(have=have), ttl_ms)
-            received = await asyncio.wait_for(future, timeout_s)
-        except (TimeoutError, BusError):
-            raise BusError(
-                f"no coordinator answered within {timeout_s:.0f} s; is one running?"
-            ) from None
+        ends_ns = self._steady() + int(timeout_s * 1e9)
+        received = None
+        while received is None:
+            # Anew every few seconds: one that was said before a clock was set stays unfit for ever.
+            left_ns = min(ends_ns - self._steady(), ASK_NS)
+            try:
+                if left_ns <= 0:
+                    raise BusError("nobody answered")
+                ttl_ms = max(1, left_ns // 1_000_000)
+                received = await self._saying.post(COORDINATOR, SnapshotRequest(have=have), ttl_ms)
+            except BusError:
+                if self._steady() >= ends_ns:
+                    line = f"no coordinator answered within {timeout_s:.0f} s; is one running?"
+                    raise BusError(line) from None
+                await asyncio.sleep(ASK_REST_S)
         if not isinstance(received.word, Snapshot):
             raise BusError(f"the coordinator refused to let {self.name} join: {received.word}")
         self.joined.set()

@@ -28,6 +28,12 @@ class ViolationError(Exception):
     """An invariant does not hold."""
 
 
+def demand(holds: bool, number: int, line: str) -> None:
+    """Raise unless an invariant holds; numbers are those of `docs/simulation.md`."""
+    if not holds:
+        raise ViolationError(f"invariant {number}: {line}")
+
+
 class Node:
     """One process: it may be killed, frozen, started again, and have a wrong clock."""
 

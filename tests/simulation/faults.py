@@ -28,9 +28,7 @@ class Fault:
         return f"{self.time_ns / SECOND:8.3f} {self.kind} {self.node} {self.figure or ''}".rstrip()
 
 
-def plan(
-    seed: int, span_ns: int, nodes: tuple[str, ...], *, lockstep: bool = False
-) -> list[Fault]:
+def plan(seed: int, span_ns: int, nodes: tuple[str, ...], *, lockstep: bool = False) -> list[Fault]:
     """Return the faults of a seed, oldest first: at least 24, at least 4 of them crashes."""
     dice = random.Random(f"faults {seed}")
     faults: list[Fault] = []
@@ -58,7 +56,8 @@ def plan(
     for _ in range(dice.randint(1, 3)):
         begin_ns = dice.randrange(5 * SECOND, span_ns)
         add("stop", "", dice.random() < 0.4, begin_ns)
-        add("rearm", "", None, begin_ns + dice.randint(1, 15) * SECOND)
+        but_one = dice.random() < 0.3
+        add("rearm", "", but_one, begin_ns + dice.randint(1, 15) * SECOND)
     if dice.random() < 0.3:
         begin_ns = dice.randrange(5 * SECOND, span_ns)
         add("stopfile", "", dice.random() < 0.4, begin_ns)
@@ -95,8 +94,11 @@ def odd(dice: random.Random, add: Callable[..., None], agents: tuple[str, ...]) 
     if dice.random() < 0.25:  # somebody cannot make up his mind
         add("dither", "", tuple(dice.choice(MODES) for _ in range(5)))
     if dice.random() < 0.3:  # ten times as many frames as anybody may say, or of nobody we know
-        add("flood", dice.choice((*agents[2:], "stranger")), dice.randint(250, 600))
+        add("flood", dice.choice((*agents[2:], "stranger")), dice.randint(700, 900))
     if dice.random() < 0.4:  # a reader so slow that its queue overflows
         add("overflow", dice.choice(agents), dice.randint(3, 20))
+    if dice.random() < 0.3:  # a key is changed while everything goes on
+        name = dice.choice(("coordinator", "executor-1", *agents[2:], "operator"))
+        add("rotate", name, dice.randrange(1 << 30))
     if dice.random() < 0.2:  # the time of all machines is set at once
         add("era", "", (dice.choice((-1, 1)) * 3600 * SECOND, dice.randint(5, 60)))

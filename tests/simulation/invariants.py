@@ -16,7 +16,8 @@ from protocol.codec import decode
 from protocol.journal import Entry
 from protocol.merge import digest, within_step
 from protocol.messages import Ack, QuoteParameters, Stage
-from tests.simulation.engine import SECOND, ViolationError
+from tests.simulation.bounds import Bounds
+from tests.simulation.engine import SECOND, demand
 
 DURABLE = (
     *("version", "flight", "in_force", "queue", "stops", "lifted", "closed", "proposals", "mode"),
@@ -34,12 +35,6 @@ FINAL = {
 AUTONOMY_SLACK_NS = 2 * SECOND
 
 
-def demand(holds: bool, number: int, line: str) -> None:
-    """Raise unless an invariant holds."""
-    if not holds:
-        raise ViolationError(f"invariant {number}: {line}")
-
-
 class Watch:
     """The checks of one simulation.
 
@@ -52,7 +47,7 @@ class Watch:
 
     def __init__(self, world: Any) -> None:
         self.world = world
-        self.decided: dict[tuple[int, int], dict[str, dict[str, Any]]] = {}
+        self.decided: dict[tuple[int, int], dict[str, list[dict[str, Any]]]] = {}
         self.applied: list[tuple[int, int]] = []
         self.judged: tuple[int, int] = (0, 0)
         self.stopped: set[str] = set()
@@ -68,6 +63,8 @@ class Watch:
         self.folds: dict[Any, Any] = {}
         self.held = world.rules.baseline
         self.quoted: Any = None
+        self.bounds = Bounds(self)
+        world.network.forwarded = self.bounds.forwarding
         self.judged_sets: dict[tuple[int, int], str] = {}
         self.epochs: dict[Any, int] = defaultdict(int)
 
@@ -90,11 +87,17 @@ class Watch:
         self.rows[disk].update((kind, each) for each in body.get("lifts", ()))
         auditor = self.auditors.setdefault(disk, _Auditor(self.world.rules))
         auditor.now_ns = max(auditor.now_ns, record.time_ns)
+        if kind is Kind.DECISION:
+            self.bounds.no_peer_moves_further_than_its_weight(auditor, body)
         _HEARD.get(kind, _Auditor.skip)(auditor, body)
         if disk not in self.folds:
             self.folds[disk] = restored(self.world.rules, ())
         self.folds[disk] = fold(self.folds[disk], record)
         self.one_candidate_a_round(auditor)
+        if kind in (Kind.PROPOSAL, Kind.ANSWER):
+            self.bounds.no_stale_generation(auditor, body)
+        if kind in (Kind.APPLIED, Kind.ALARM) and "pair" in body:
+            self.rows[disk].add((kind, tuple(body["pair"])))
         if kind is Kind.EPOCH:
             last = self.epochs[disk]
             demand(body["epoch"] > last, 15, f"epoch {body['epoch']} after {last}")
@@ -106,7 +109,7 @@ class Watch:
             twice = (Kind.DECISION, pair) in self.rows[disk]
             demand(not twice, 17, f"{pair} was decided twice in one log")
             self.rows[disk].add((Kind.DECISION, pair))
-            self.decided.setdefault(pair, {})[key] = body
+            self.decided.setdefault(pair, {}).setdefault(key, []).append(body)
 
     def forked(self, old: Any, new: Any) -> None:
         """Let a copied disk be known as its original is."""
@@ -121,7 +124,9 @@ class Watch:
     def _kept(self, entry: Entry) -> None:
         body = entry.body
         self.rows["executor"].add((entry.kind, entry.key))
-        if entry.table == records.PARAMETERS and entry.kind == "applied":
+        if entry.table == records.INTENTS:
+            self.bounds.intent_ns = entry.time_ns
+        elif entry.table == records.PARAMETERS and entry.kind == "applied":
             self._came_into_force(entry)
         elif entry.table == records.PARAMETERS and entry.kind == "lapsed":
             self.held = self.world.rules.baseline
@@ -170,6 +175,7 @@ class Watch:
     def placing(self, node: Any, order: Any) -> None:
         """6: no order is sent while stopped, but what closes the position if that was asked."""
         node.world.counts["orders"] += 1
+        self.bounds.intended(node)
         closing = any(flat for key, flat in self.stops.items() if key not in self.calm)
         sound = not self.stops or (order.order.taker and closing)
         demand(bool(sound), 6, f"an order was sent under {len(self.stops)} stops")
@@ -204,10 +210,11 @@ class Watch:
         last = self.applied[-1] if self.applied else (0, 0)
         demand(pair > last and pair[1] > last[1], 11, f"{pair} was applied after {last}")
 
-    def not_expired(self, pair: Any, now_ns: int, told: dict[str, Any]) -> None:
+    def not_expired(self, pair: Any, now_ns: int, told: list[dict[str, Any]]) -> None:
         """12: no update takes effect before its time or after its end."""
-        first, last = told["not_before"], told["not_after"]
-        demand(first <= now_ns <= last, 12, f"{pair} was applied at {now_ns}, not in {first, last}")
+        spans = [(each["not_before"], each["not_after"]) for each in told]
+        timely = any(first <= now_ns <= last for first, last in spans)
+        demand(timely, 12, f"{pair} was applied at {now_ns}, not in {spans}")
 
     def opened(self, party: Any, message: Any) -> None:
         """13: only frames that their source has sealed are taken, by whom they are for."""
@@ -220,6 +227,8 @@ class Watch:
         if header.type == "decision":
             word = decode(header.type, header.enc, message.body)
             self.told[header.id] = digest(word.params)
+        elif header.type == "parameter_update":
+            self.bounds.generations[header.id] = header.gen
         demand(key not in party.handled, 13, f"{party.name} handled {header.type} twice")
         demand(header.dst == party.name, 13, f"{party.name} handled a message for {header.dst}")
         party.handled.add(key)
@@ -230,6 +239,7 @@ class Watch:
         stage = word.stage.value if isinstance(word, Ack) else word.type_name
         code = getattr(word, "code", "")
         self.world.engine.note(f"{party.name} answers {to.type} of {to.src}: {stage} {code}")
+        self.bounds.fenced_by_a_higher_epoch_alone(to, word)
         if not isinstance(word, Ack):
             return
         node = party.node
@@ -280,17 +290,20 @@ class Watch:
                 sound = (Kind.STOP, to.id) in rows
         demand(sound, 14, f"the coordinator said {stage.value} to {to.type}, its log knows nothing")
 
-    def ended(self, party: Any, kind: str, until: Stage | None, word: Any) -> None:
+    def ended(self, party: Any, header: Any, until: Stage | None, word: Any) -> None:
         """14: only a final answer ends the resending of what must arrive."""
+        self.bounds.ended(party, header, word)
         if isinstance(word, Ack):
-            final = until or FINAL.get(kind, Stage.RECEIVED)
-            line = f"{party.name} gave up {kind} after {word.stage.value}"
+            final = until or FINAL.get(header.type, Stage.RECEIVED)
+            line = f"{party.name} gave up {header.type} after {word.stage.value}"
             demand(word.stage is final, 14, line)
 
     def posting(self, party: Any, dst: str, word: Any, more: Any) -> None:
         """14 and 16: a vote is on disk before it is said, and a voter says one a round."""
         said = more[0] if more else None
         self.world.engine.note(f"{party.name} says {word.type_name} to {dst}")
+        if word.type_name == "snapshot_request":
+            self.bounds.asked_ns[party.name] = self.world.engine.now_ns
         if word.type_name == "decision":
             demand(said.pair in self.decided, 14, f"{said.pair} was said before it was logged")
         if word.type_name != "vote" or party.node.name in self.world.liars:
@@ -317,12 +330,14 @@ class Watch:
         """16 and 17: the log alone explains each decision, under exactly one mode."""
         demand(not auditor.problems, 17, "; ".join(auditor.problems))
 
-    def explained_by_one_entry(self, pair: Any, params: Any) -> dict[str, Any]:
-        """17: the set that came into force is one that was decided, and judged, under its pair."""
+    def explained_by_one_entry(self, pair: Any, params: Any) -> list[dict[str, Any]]:
+        """17: the set that came into force is the one that was decided, and judged, under its pair.
+
+        Copies of one log may have decided the same set under it, each with times of its own.
+        """
         key = digest(params)
-        found = self.decided.get(pair, {}).get(key)
-        demand(found is not None, 17, f"{pair} was applied, and no log decided that set")
-        assert found is not None
+        found = self.decided.get(pair, {}).get(key, [])
+        demand(bool(found), 17, f"{pair} was applied, and no log decided that set")
         demand(self.judged_sets.get(pair) == key, 17, f"{pair}: another set was judged")
         return found
 

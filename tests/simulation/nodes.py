@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from agents.coordinator.events import Started, Tick
+from agents.coordinator.events import Started
 from agents.coordinator.log import SCHEMA_VERSION as LOG_VERSION
 from agents.coordinator.log import TABLE as LOG
 from agents.coordinator.log import DecisionLog
@@ -26,6 +26,7 @@ from agents.optimizer.voting import TABLE as VOTES
 from agents.optimizer.voting import Votes
 from protocol.bus.frames import derive_id
 from protocol.bus.gatekeeper import Gatekeeper
+from protocol.bus.participant import COORDINATOR
 from protocol.errors import BusError, JournalError
 from protocol.merge import clip_step, digest
 from protocol.messages import (
@@ -44,7 +45,6 @@ from tests.agents.coordinator.world import update
 from tests.simulation.disk import Disk
 from tests.simulation.engine import SECOND, Node, Task, drive
 from tests.simulation.wire import Party
-
 
 FENCED_NS = 15 * SECOND
 """How long a coordinator that was fenced stays down."""
@@ -65,6 +65,14 @@ class Agent(Node):
         self.party = Party(self, self.world.network, self.world.keys[name], self.world.watch, beat)
         return self.party
 
+    def read_keys(self) -> None:
+        """Take the roster and the own key that the folder holds now, as a keyring tells."""
+        if self.alive and self.party is not None:
+            self.party.renew(self.world.keys[self.party.name], self.world.network.roster)
+            gate = self.world.network.hubs.get(self)
+            if gate is not None:
+                gate.trust(self.world.network.roster)
+
     def begin(self) -> None:
         """Live; a damaged disk must refuse that, and is mended then."""
         try:
@@ -73,7 +81,7 @@ class Agent(Node):
             if "CRC" not in str(error):
                 raise
             self.refused += 1
-            self.world.mend(self)
+            self.world.havoc.mend(self)
             self.die("its disk was damaged")
 
     def live(self) -> None:
@@ -120,7 +128,7 @@ class CoordinatorNode(Agent):
             self.die(f"fenced: {self.shell.fenced}", down_ns=FENCED_NS)
             return
         if not self.world.lockstep:
-            self.shell._handle(Tick())
+            self.shell._tick()
 
 
 class Measured(Meter):
@@ -171,6 +179,12 @@ class ExecutorNode(Agent):
             return
         self.joined_ns = self.engine.now_ns
         self.shell.link = self.link
+        bounds, party = self.world.watch.bounds, self.party
+        party.follow(
+            "heartbeat",
+            COORDINATOR,
+            lambda r: bounds.beat_heard(party, r.word, self.shell.state.verdict.pair),
+        )
         if self.shell.state.waiting:
             reached = Reach(self.shell.state.boundary, self.shell.state.now_ns)
             self.shell._reach(self.link, reached)
@@ -327,11 +341,12 @@ class Operator(Agent):
         self.stops.append(self._say(word, "executor-1", "coordinator"))
         self.world.watch.stopped.add(self.stops[-1])
 
-    def rearm(self) -> None:
-        """Lift all stops that were said."""
-        if self.stops:
-            self.world.watch.lifted.update(self.stops)
-            word = Rearm(lifts=tuple(self.stops[-64:]), reason="simulated")
+    def rearm(self, *, all_but_the_last: bool = False) -> None:
+        """Lift all stops that were said, or leave the newest."""
+        lifts = tuple(self.stops[: -1 if all_but_the_last else None][-64:])
+        if lifts:
+            self.world.watch.lifted.update(lifts)
+            word = Rearm(lifts=lifts, reason="simulated")
             key = self._say(word, "executor-1", "coordinator")
             self.world.watch.rearms[key] = set(word.lifts)
 

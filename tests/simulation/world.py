@@ -7,27 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 from agents.coordinator.rules import rules_from
-from agents.executor.stopfile import add_stop
-from protocol.bus.frames import Header, derive_id, seal
-from protocol.codec import encode
 from protocol.keys import Roster
 from protocol.messages import (
-    Decision,
-    EmergencyStop,
     Mode,
-    NoUpdate,
-    Rearm,
 )
-from protocol.topics import Channel
-from tests.simulation.engine import SECOND, Engine, Node, ViolationError
+from tests.simulation.engine import SECOND, Engine, ViolationError
 from tests.simulation.faults import Fault, plan
+from tests.simulation.havoc import Havoc
 from tests.simulation.invariants import Watch
 from tests.simulation.market import market
 from tests.simulation.nodes import (
@@ -39,7 +32,7 @@ from tests.simulation.nodes import (
     executor_disk,
     optimizer_disks,
 )
-from tests.simulation.wire import CALM, Key, Network, Storm, keys_of
+from tests.simulation.wire import CALM, Network, keys_of
 
 SPAN_NS = 300 * SECOND
 LATEST_NS = 900 * SECOND
@@ -115,7 +108,7 @@ class World:
         drawn = plan(seed, SPAN_NS, optimizers, lockstep=self.lockstep)
         self.faults = drawn if faults is None else list(faults)
         self.at_peace = False
-        self._flipped: dict[Node, tuple[Any, ...]] = {}
+        self.havoc = Havoc(self)
 
     def nodes(self) -> list[Any]:
         """Return all processes."""
@@ -205,201 +198,7 @@ class World:
 
     def _break(self, fault: Fault) -> None:
         self.engine.note(f"fault {fault}")
-        getattr(self, f"_{fault.kind}")(fault)
-
-    # --- faults ------------------------------------------------------------------------------
-    def _write(self, fault: Fault) -> None:
-        disks = self.node(fault.node).disks
-        list(disks.values())[fault.time_ns % len(disks)].armed = fault.figure
-
-    def _kill(self, fault: Fault) -> None:
-        self.node(fault.node).die("killed", down_ns=fault.figure)
-
-    def _storm(self, fault: Fault) -> None:
-        *chances, seconds = fault.figure
-        self.network.storm = storm = Storm(*chances)
-
-        def end() -> None:
-            if self.network.storm is storm:
-                self.network.storm = CALM
-
-        self.engine.at(seconds * SECOND, None, end)
-
-    def _cut(self, fault: Fault) -> None:
-        ways, seconds = fault.figure
-        for way in ways:
-            key = (fault.node, way)
-            self.network.cuts[key] += 1
-            self.engine.at(seconds * SECOND, None, lambda each=key: self._join(each))
-
-    def _join(self, key: tuple[str, str]) -> None:
-        self.network.cuts[key] = max(0, self.network.cuts[key] - 1)
-
-    def _jump(self, fault: Fault) -> None:
-        node, (jump_ns, seconds) = self.node(fault.node), fault.figure
-        node.offset_ns = jump_ns
-        self.engine.at(seconds * SECOND, None, lambda: setattr(node, "offset_ns", 0))
-
-    def _freeze(self, fault: Fault) -> None:
-        self.node(fault.node).frozen_until_ns = self.engine.now_ns + fault.figure * SECOND
-
-    def _stop(self, fault: Fault) -> None:
-        self.operator.stop(fault.figure)
-
-    def _rearm(self, _: Fault) -> None:
-        self.operator.rearm()
-
-    def _stopfile(self, fault: Fault) -> None:
-        key = derive_id(self.seed, "file", fault.time_ns)
-        self.operator.stops.append(key)
-        self.watch.stopped.add(key)
-        add_stop(self.folder, key, flatten=fault.figure)
-
-    def _pause(self, fault: Fault) -> None:
-        self.operator.pause(paused=fault.figure)
-
-    def _mode(self, fault: Fault) -> None:
-        self.operator.switch(fault.figure)
-
-    def _replay(self, fault: Fault) -> None:
-        """Say old frames again, from anywhere."""
-        dice = random.Random(fault.figure)
-        frames = sorted(self.network.sealed)
-        node = self.optimizers[0]
-        if node.party is not None:
-            for each in dice.sample(frames, min(40, len(frames))):
-                self.network.send(node.party, each)
-
-    def _forge(self, fault: Fault) -> None:
-        """Let an optimizer's key sign what it has no right to, in its own name or another's."""
-        dice, node = random.Random(fault.figure), self.node(fault.node)
-        if node.party is None or not node.alive:
-            return
-        name = node.name if dice.random() < 0.5 else "operator"
-        held = self.rules.baseline
-        words = {
-            "decision": Decision(
-                params=held.model_copy(update={"spread_percentage": 9.0}),
-                basis=(),
-                mode=Mode.PEER,
-                not_before=0,
-                not_after=2**62,
-            ),
-            "rearm": Rearm(lifts=tuple(self.operator.stops[-3:]), reason="forged"),
-            "emergency_stop": EmergencyStop(scope="all", flatten=False, reason="forged"),
-        }
-        kind = dice.choice(sorted(words))
-        header = Header(
-            v=1, id=derive_id(fault.figure, "forged"), type=kind, src=name, dst="executor-1",
-            ts=node.clock(), ttl=60_000, enc="json", epoch=99, version=9999, gen=0,
-        )  # fmt: skip
-        frames = seal(self.keys[node.name], Channel.CONTROL, header, encode(words[kind]))
-        self.network.send(node.party, frames)
-
-    def _rogue(self, _: Fault) -> None:
-        """Let the coordinator's key sign a decision that is no step, as a liar in its seat may."""
-        leader, shell = self.coordinators[-1], self.executor.shell
-        if shell is None or leader.party is None:
-            return
-        epoch, version = shell.state.verdict.pair
-        held = shell.state.incumbent
-        factor = 3.0 if held.spread_percentage < 3.0 else 0.3
-        word = Decision(
-            params=held.model_copy(update={"spread_percentage": held.spread_percentage * factor}),
-            basis=(),
-            mode=Mode.PEER,
-            not_before=0,
-            not_after=2**62,
-        )
-        header = Header(
-            v=1, id=derive_id(self.seed, "rogue", self.engine.now_ns), type="decision",
-            src="coordinator", dst="executor-1", ts=leader.clock(), ttl=60_000, enc="json",
-            epoch=epoch, version=version + 1, gen=0,
-        )  # fmt: skip
-        frames = seal(self.keys["coordinator"], Channel.CONTROL, header, encode(word))
-        self.network.sealed.add(frames)
-        self.network.send(leader.party, frames)
-
-    def _blackout(self, fault: Fault) -> None:
-        dice = random.Random(fault.figure)
-        for node in self.nodes():
-            node.die("no power", down_ns=dice.randint(SECOND // 2, 10 * SECOND))
-
-    def _switch(self, fault: Fault) -> None:
-        self.coordinators[-1].disks["log"].armed = fault.node
-        self.operator.switch(fault.figure)
-
-    def _race(self, fault: Fault) -> None:
-        flatten, wait_ns = fault.figure
-        self.operator.stop(flatten)
-        self.executor.disks["executor"].armed = fault.node
-        self.engine.at(wait_ns, self.operator, self.operator.rearm)
-
-    def _dither(self, fault: Fault) -> None:
-        for place, mode in enumerate(fault.figure):
-            switch = partial(self.operator.switch, mode)
-            self.engine.at(place * SECOND * 2 // 3, self.operator, switch)
-
-    def _flood(self, fault: Fault) -> None:
-        """Say new words, far above the rate, in the name of a seat or of nobody."""
-        node = self.optimizers[0] if fault.node == "stranger" else self.node(fault.node)
-        for place in range(fault.figure):
-            self.engine.at(place * 3_000_000, node, lambda at=place: self._shout(fault, node, at))
-
-    def _shout(self, fault: Fault, node: Any, place: int) -> None:
-        key = self.keys.get(fault.node) or Key(fault.node, b"unlisted", frozenset())
-        header = Header(
-            v=1, id=derive_id(self.seed, "flood", fault.time_ns, place), type="no_update",
-            src=key.name, dst="coordinator", ts=node.clock(), ttl=60_000, enc="json",
-        )  # fmt: skip
-        word = NoUpdate(window=(0, 1), digest="0" * 64, reason="louder than you")
-        frames = seal(key, Channel.CONTROL, header, encode(word))
-        self.network.sealed.update([frames] if fault.node in self.keys else [])
-        self.network.send(node.party, frames)
-
-    def _overflow(self, fault: Fault) -> None:
-        node = self.node(fault.node)
-        if node.party is not None:
-            node.party.slow_down(self.engine.now_ns + fault.figure * SECOND)
-
-    def _era(self, fault: Fault) -> None:
-        jump_ns, seconds = fault.figure
-        for node in self.nodes():
-            self._jump(replace(fault, node=node.name, figure=(jump_ns, seconds)))
-
-    def _flip(self, fault: Fault) -> None:
-        node, (which, bit) = self.node(fault.node), fault.figure
-        disk = next(iter(node.disks.values()))
-        table = "heard" if node is self.executor else disk.tables[0]
-        if node.alive and node not in self._flipped and disk.flip(table, which, bit):
-            self._flipped[node] = (disk, table, which, bit)
-            node.die("bit flipped", down_ns=SECOND)
-
-    def mend(self, node: Any) -> None:
-        """Put a damaged disk right: somebody had a copy."""
-        disk, *where = self._flipped.pop(node)
-        disk.flip(*where)
-
-    def _second(self, fault: Fault) -> None:
-        """Copy the log; start a second coordinator from it later, beside the first or after it."""
-        first, (wait_ns, lives) = self.coordinators[-1], fault.figure
-        if first.shell is None or first in self._flipped:
-            return
-        disk = first.disks["log"].copy(self.watch.wrote)
-        self.watch.forked(first.disks["log"], disk)
-        other = CoordinatorNode(self, f"coordinator-{len(self.coordinators) + 1}", {"log": disk})
-        other.seen = None
-
-        def begin() -> None:
-            if self.at_peace:
-                return
-            if not lives:
-                first.die("its disk is lost", down_ns=None)
-                first.retired = True
-            self.coordinators.append(other)
-            other.start()
-
-        self.engine.at(wait_ns, None, begin)
+        self.havoc.do(fault)
 
 
 @contextmanager

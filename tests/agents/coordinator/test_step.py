@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from agents.coordinator.events import Append, Fenced, Post, Reply, Started, Tick
+from agents.coordinator.draft import decision_id
+from agents.coordinator.events import Answered, Append, Fenced, Post, Reply, Started, Tick
 from agents.coordinator.records import Kind, restored
 from agents.coordinator.state import Phase, heartbeat, incumbent, snapshot
 from agents.coordinator.step import step
@@ -251,6 +252,11 @@ def test_on_the_real_clock_a_decision_lapses_unjudged():
     bench.hear("optimizer-2", update(WIDER, late), "q", now_ns=late - 10)
     assert bench.disk[-1].body["detail"] == "an earlier decision is in flight"
     bench.do(Tick(), late)
+    bench.do(Tick(late - 1, (0, 0)), late)
+    assert bench.state.flight is not None  # a guessed time is not the executor's
+    bench.do(Tick(late, bench.state.flight.pair), late)
+    assert bench.state.flight is not None  # it was applied, and its answer is under way
+    bench.do(Tick(late, (0, 0)), late)
     assert bench.state.flight is None
     assert bench.disk[-1].kind is Kind.REJECTED
 
@@ -293,3 +299,25 @@ def test_whoever_joins_is_told_everything(bench):
     effects = bench.hear("optimizer-1", SnapshotRequest(have=(0, 0)), "s")
     word = effects[0].word
     assert (word.pair, word.params, word.generation) == (flight.pair, WIDER, 0)
+
+
+def test_another_set_under_our_pair_raises_an_alarm_and_ends_us():
+    """A copy of the log decides elsewhere: who comes second logs it, and says it never again."""
+    bench = Bench()
+    pair = bench.decided().pair
+    effects = bench.judge(Nack(code=NackCode.REPLAY, detail="another set was judged"))
+    assert [each for each in effects if isinstance(each, Fenced)]
+    kinds = [each.kind for each in bench.disk if each.body.get("pair") == list(pair)]
+    assert kinds == [Kind.DECISION, Kind.ALARM, Kind.REJECTED]
+    assert bench.state.flight is None
+
+
+def test_versions_go_on_above_what_the_executor_has_judged():
+    """A log that was put back from a copy is behind; the nack's header says how far."""
+    bench = Bench()
+    bench.decided()
+    key = decision_id(bench.state, bench.state.flight)
+    nack = Nack(code=NackCode.STALE_VERSION, detail="version must be above 41")
+    bench.do(Answered(key, nack, (1, 41)))
+    assert bench.state.version == 41
+    assert restored(bench.rules, bench.disk).version == 41

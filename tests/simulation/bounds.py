@@ -1,0 +1,112 @@
+"""More of what must always hold: how far one word, one seat or one sender may reach.
+
+Each is stated without the code that it watches: weights and steps from the log's own figures, rates
+from what a hub lets through, promises from what was answered and what is on disk a moment later.
+"""
+
+from collections import defaultdict, deque
+from typing import Any
+
+from agents.coordinator.records import Kind
+from protocol.bus.frames import source_of
+from protocol.errors import NackCode
+from protocol.messages import Ack, Mode, Nack, Stage
+from tests.simulation.engine import SECOND, demand
+
+UNITS = 100_000_000
+A_MOMENT_NS = SECOND // 100
+FORWARDED_MAX = 620
+"""Of one sender in one second: a burst, one second's allowance, and one clock that jumps."""
+BEHIND_NS = 5 * SECOND
+"""How long somebody may be behind the heartbeats that he hears before he asks."""
+ASKING_NS = 8 * SECOND
+
+
+class Bounds:
+    """Checks beside those of `invariants.Watch`, which calls them."""
+
+    def __init__(self, watch: Any) -> None:
+        self.watch, self.world = watch, watch.world
+        self.generations: dict[str, int | None] = {}  # by id: as the proposal's header said
+        self.forwarded: dict[Any, deque[int]] = defaultdict(deque)
+        self.asked_ns: dict[str, int] = defaultdict(lambda: -ASKING_NS)
+        self.behind_ns: dict[str, tuple[int, Any, int] | None] = {}
+        self.intent_ns = 0
+
+    # --- what a log may say --------------------------------------------------------------------
+    def no_stale_generation(self, auditor: Any, body: dict[str, Any]) -> None:
+        """17: a proposal is taken under the generation that it was made for, or under none."""
+        told = self.generations.get(body["id"])
+        now = auditor._generation
+        demand(told in (None, now), 17, f"a proposal of generation {told} was taken in {now}")
+
+    def no_peer_moves_further_than_its_weight(self, auditor: Any, body: dict[str, Any]) -> None:
+        """16: a merge of peers is at most sum(w_i) x delta away, each w_i at most 1 / seats."""
+        if body["mode"] != Mode.PEER.value or auditor._round is None:
+            return
+        weights = auditor._round["weights"]
+        seats = len(self.world.rules.seats)
+        demand(max(weights) * seats <= UNITS, 16, f"weights {weights} of {seats} seats")
+        held, limit = auditor._held().spread_percentage, self.world.rules.step_limit
+        moved = abs(body["params"]["spread_percentage"] - held)
+        most = held * limit * sum(weights) / UNITS + 1e-8
+        demand(moved <= most, 16, f"a merge moved the spread by {moved:.3g}, at most {most:.3g}")
+
+    # --- what answers promise --------------------------------------------------------------------
+    def ended(self, party: Any, header: Any, word: Any) -> None:
+        """14: what the coordinator has heard of a decision is in its log a moment later."""
+        if party.name != "coordinator" or header.type != "decision":
+            return
+        kind = None
+        if isinstance(word, Ack) and word.stage is Stage.APPLIED:
+            kind = Kind.APPLIED
+        elif isinstance(word, Nack) and word.code in (NackCode.REPLAY, NackCode.FENCED):
+            kind = Kind.ALARM
+        node, pair = party.node, (header.epoch, header.version)
+
+        def look() -> None:
+            rows = self.watch.rows[node.disks["log"]]
+            known = kind is None or (kind, pair) in rows
+            demand(known, 14, f"{pair} was answered, and the log has no {kind}")
+
+        self.world.engine.at(A_MOMENT_NS, node, look)
+
+    def fenced_by_a_higher_epoch_alone(self, to: Any, word: Any) -> None:
+        """15: `E_FENCED` is said to lower epochs than the highest that was judged, to no others."""
+        if to.type == "decision" and isinstance(word, Nack) and word.code is NackCode.FENCED:
+            highest = self.watch.judged[0]
+            demand(to.epoch < highest, 15, f"epoch {to.epoch} was fenced, {highest} was judged")
+
+    def intended(self, node: Any) -> None:
+        """3: an order is on disk before it is sent."""
+        now_ns = node.shell.state.now_ns
+        demand(self.intent_ns == now_ns, 3, "an order was sent before its intent was on disk")
+
+    # --- what a hub lets through ---------------------------------------------------------------
+    def forwarding(self, hub: Any, frames: tuple[bytes, ...]) -> None:
+        """13: no sender is forwarded more than his rate, stops excepted."""
+        if b".emergency_stop" in frames[0]:
+            return
+        name = source_of(frames[1])
+        times, now_ns = self.forwarded[hub, name], self.world.engine.now_ns
+        times.append(now_ns)
+        while times[0] < now_ns - SECOND:
+            times.popleft()
+        line = f"{len(times)} frames of {name} were forwarded in a second"
+        demand(len(times) <= FORWARDED_MAX, 13, line)
+
+    # --- who is behind asks --------------------------------------------------------------------
+    def beat_heard(self, party: Any, word: Any, pair: Any) -> None:
+        """20: who goes on hearing of a pair above the one that he judged asks for a snapshot."""
+        now_ns = self.world.engine.now_ns
+        higher = any((row.epoch, row.version) > tuple(pair) for row in word.executors)
+        since = self.behind_ns.get(party.name)
+        if not higher or since is None or since[1] is not party:
+            self.behind_ns[party.name] = (now_ns, party, 1) if higher else None
+            return
+        first_ns, _, count = since
+        self.behind_ns[party.name] = (first_ns, party, count + 1)
+        if count < BEHIND_NS // SECOND or now_ns - first_ns < BEHIND_NS:
+            return
+        asked = now_ns - self.asked_ns[party.name] <= ASKING_NS
+        demand(asked, 20, f"{party.name} is behind for {count} heartbeats and asks for nothing")
