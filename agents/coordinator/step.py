@@ -92,7 +92,7 @@ def _tick(draft: Draft, tick: Tick) -> Signal | None:
     """Let lapse what waited long enough.
 
     A decision lapses only once the executor has told a time after its end without having applied
-    it: by a guessed time one was given up that came into force a moment later (seed 40014).
+    it: by a guessed time one was given up that came into force a moment later (test_step).
     """
     state, flight = draft.state, draft.state.flight
     if state.rules.lockstep:

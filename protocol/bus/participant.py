@@ -146,12 +146,10 @@ class Participant:
         received = None
         while received is None:
             # Anew every few seconds: one that was said before a clock was set stays unfit for ever.
-            left_ns = min(ends_ns - self._steady(), ASK_NS)
+            ttl_ms = max(1, min(ends_ns - self._steady(), ASK_NS) // 1_000_000)
+            asked = self._saying.post(COORDINATOR, SnapshotRequest(have=have), ttl_ms)
             try:
-                if left_ns <= 0:
-                    raise BusError("nobody answered")
-                ttl_ms = max(1, left_ns // 1_000_000)
-                received = await self._saying.post(COORDINATOR, SnapshotRequest(have=have), ttl_ms)
+                received = await asked
             except BusError:
                 if self._steady() >= ends_ns:
                     line = f"no coordinator answered within {timeout_s:.0f} s; is one running?"

@@ -159,10 +159,84 @@ DEFECTS = (
         "draft.state = replace(draft.state, flight=None, in_force=flight)",
     ),
     Defect(
-        "unanswered decisions are given up",
+        "an answer that comes to nothing",
         f"{JUDGED}:_judged",
         "return applied(draft)",
         "return None",
+    ),
+    Defect(
+        "a decision that lapses by a guessed time",
+        "agents.coordinator.step:_tick",
+        "tick.pair < flight.pair",
+        "True",
+    ),
+    Defect(
+        "a set that takes another one's answer",
+        f"{JUDGING}:stage_of",
+        "if told == state.applied_digest",
+        "if True",
+    ),
+    Defect(
+        "no alarm of another set under our pair",
+        f"{JUDGED}:_judged",
+        "NackCode.FENCED | NackCode.REPLAY as code",
+        "NackCode.FENCED as code",
+    ),
+    Defect(
+        "a fenced decision that is said again",
+        f"{JUDGED}:_judged",
+        "rejected(draft, flight, code, detail, seen=event.pair)\n            draft.send",
+        "draft.send",
+    ),
+    Defect(
+        ">= for > in epochs",
+        f"{JUDGING}:of_decision",
+        "heard.pair[0] < epoch",
+        "heard.pair[0] <= epoch",
+    ),
+    Defect(
+        "renormalised peer weights",
+        "protocol.merge:peer_merge",
+        "incumbent = on_grid(incumbent)",
+        "incumbent = on_grid(incumbent)\n    sets = list(sets)\n"
+        "    whole = sum(each for _, each in sets) or 1\n"
+        "    sets = [(each, weight * (UNITS // seats) // whole) for each, weight in sets]",
+    ),
+    Defect(
+        "a stale generation that is taken",
+        f"{HEARING}:_proposal",
+        "heard.generation != state.generation",
+        "False",
+    ),
+    Defect(
+        "a rearm that lifts every stop",
+        f"{STEP}:fold",
+        'for key in body["lifts"]:',
+        'for key in {*state.stops, *body["lifts"]}:',
+    ),
+    Defect(
+        "an order before its intent",
+        f"{TRADE}:trade",
+        "return (Write(tuple(entries), frozen), *sends, *said)",
+        "return (*sends, Write(tuple(entries), frozen), *said)",
+    ),
+    Defect(
+        "a hub without rates",
+        "protocol.bus.gatekeeper:Gatekeeper.judge",
+        "not self._rates.take(header.src, now_ns)",
+        "False",
+    ),
+    Defect(
+        "a boundary that is answered for good",
+        "agents.executor.shell_bus:BusLink.tell",
+        "if state.waiting:",
+        "if False:",
+    ),
+    Defect(
+        "an old key that stays valid",
+        "protocol.bus.frames:Opener.trust",
+        "self.roster = roster",
+        "pass",
     ),
     Defect(
         "a signature that is not looked at",

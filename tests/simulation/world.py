@@ -187,7 +187,8 @@ class World:
 
     def _retire(self) -> None:
         """Leave one log alone in force: the one that has seen the highest epoch."""
-        leader = max(self.coordinators, key=self.watch.epoch_of)
+        left = [each for each in self.coordinators if not each.retired]
+        leader = max(left, key=self.watch.epoch_of)
         for node in self.coordinators:
             if node is not leader:
                 node.die("retired", down_ns=None)
@@ -228,7 +229,7 @@ def patched(world: World) -> Iterator[None]:
         link = agents.executor.shell_bus
         stack.enter_context(mock.patch.object(link, "time", link.time))
         stack.enter_context(mock.patch.object(link, "participant_of", link.participant_of))
-        stack.enter_context(mock.patch.object(link, "pnl_word", lambda _: UNHEARD))
+        stack.enter_context(mock.patch.object(link, "pnl_word", return_value=UNHEARD))
         for module, name in (
             (protocol.bus.frames, "parse_header"),
             (protocol.bus.frames, "parse_topic"),

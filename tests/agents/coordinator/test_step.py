@@ -301,9 +301,8 @@ def test_whoever_joins_is_told_everything(bench):
     assert (word.pair, word.params, word.generation) == (flight.pair, WIDER, 0)
 
 
-def test_another_set_under_our_pair_raises_an_alarm_and_ends_us():
+def test_another_set_under_our_pair_raises_an_alarm_and_ends_us(bench):
     """A copy of the log decides elsewhere: who comes second logs it, and says it never again."""
-    bench = Bench()
     pair = bench.decided().pair
     effects = bench.judge(Nack(code=NackCode.REPLAY, detail="another set was judged"))
     assert [each for each in effects if isinstance(each, Fenced)]
@@ -312,9 +311,8 @@ def test_another_set_under_our_pair_raises_an_alarm_and_ends_us():
     assert bench.state.flight is None
 
 
-def test_versions_go_on_above_what_the_executor_has_judged():
+def test_versions_go_on_above_what_the_executor_has_judged(bench):
     """A log that was put back from a copy is behind; the nack's header says how far."""
-    bench = Bench()
     bench.decided()
     key = decision_id(bench.state, bench.state.flight)
     nack = Nack(code=NackCode.STALE_VERSION, detail="version must be above 41")

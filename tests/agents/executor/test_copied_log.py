@@ -1,0 +1,51 @@
+"""What the executor does when two coordinators decide under one pair: a copied log, a stolen key."""
+
+import pytest
+
+from agents.executor.events import Reply
+from agents.executor.state import freeze, thaw
+from protocol.errors import NackCode
+from protocol.messages import Ack, Stage
+from tests.agents.executor.market import recording, session_for
+from tests.agents.executor.test_step import Life
+
+
+@pytest.fixture
+def life(tmp_path):
+    return Life(session_for(recording(tmp_path), feed={"hours": 0.8}))
+
+
+def words(effects):
+    return [each.word for each in effects if isinstance(each, Reply)]
+
+
+def test_another_set_under_a_known_pair_gets_no_answer_of_the_first(life):
+    """While the first waits, after it was applied, and after a restart: always E_REPLAY."""
+    life.to_boundary()
+    first = life.decision((1, 1))
+    other = life.decision((1, 1), spread=0.9, ref="c" * 32)
+    life.tell(first)
+    assert words(life.tell(other))[0].code is NackCode.REPLAY
+    life.tell(life.done())
+    life.live(until_ns=first.word.not_before)
+    assert words(life.tell(first)) == [Ack(stage=Stage.APPLIED)]
+    assert words(life.tell(other))[0].code is NackCode.REPLAY
+    life.state = thaw(life.state.session, freeze(life.state), lockstep=True)
+    assert words(life.tell(first)) == [Ack(stage=Stage.APPLIED)]
+    assert words(life.tell(other))[0].code is NackCode.REPLAY
+
+
+def test_another_set_under_a_refused_pair_is_told_apart_too(life):
+    """The true decision must not hear the verdict on a forged one."""
+    life.to_boundary()
+    assert words(life.tell(life.decision((1, 1), spread=1.5)))[0].code is NackCode.STEP
+    assert words(life.tell(life.decision((1, 1), ref="c" * 32)))[0].code is NackCode.REPLAY
+
+
+def test_a_decision_that_is_behind_hears_how_far(life):
+    """The nack's header carries the highest pair judged, so that an old log can go on above it."""
+    life.to_boundary()
+    life.tell(life.decision((1, 7)))
+    (said,) = [e for e in life.tell(life.decision((2, 3), ref="c" * 32)) if isinstance(e, Reply)]
+    assert said.word.code is NackCode.STALE_VERSION
+    assert said.pair == (1, 7)
