@@ -1,6 +1,6 @@
 """Plays seeded simulations of the whole bus: virtual clock, network and disks, real cores.
 
-python -m bench.simulation [--seeds 20] [--from 0] [--trace] [--pairs] [--planted]
+python -m bench.simulation [--seeds 20] [--from 0] [--trace] [--each] [--pairs] [--planted]
 """
 
 import argparse
@@ -14,7 +14,7 @@ from tests.simulation.shrink import report
 from tests.simulation.world import simulate
 
 DEFECT_SEEDS = 200
-FAULTS_MIN, CRASHES_MIN, DECISIONS_MIN, SECONDS_MIN = 20, 3, 10, 300.0
+PROGRESS = 100
 
 
 def main() -> int:
@@ -23,38 +23,46 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--trace", action="store_true", help="print everything that happens")
+    parser.add_argument("--each", action="store_true", help="print one line for each seed")
     parser.add_argument("--pairs", action="store_true", help="play each twice, compare digests")
     parser.add_argument("--planted", action="store_true", help="look for the planted defects")
     told = parser.parse_args()
     seeds = range(told.first, told.first + told.seeds)
-    return find(seeds) if told.planted else play(seeds, trace=told.trace, pairs=told.pairs)
+    if told.planted:
+        return find(seeds)
+    return play(seeds, trace=told.trace, each=told.each, pairs=told.pairs)
 
 
-def play(seeds: range, *, trace: bool, pairs: bool) -> int:
+def play(seeds: range, *, trace: bool, each: bool, pairs: bool) -> int:
     """Play seeds; return 0 when none broke anything and each broke enough."""
     began_s = time.process_time()
     totals: Counter[str] = Counter()
-    broken = []
-    for seed in seeds:
+    least: dict[str, int] = {}
+    broken, thin = [], []
+    for place, seed in enumerate(seeds):
         outcome = simulate(seed, keep=trace)
         if trace:
             print("\n".join(outcome.trace))
+        if each:
+            print(outcome, flush=True)
+        elif place % PROGRESS == PROGRESS - 1:
+            print(f"{place + 1} of {len(seeds)}, {len(broken)} broken", file=sys.stderr, flush=True)
         totals.update(decisions=outcome.decisions, crashes=outcome.crashes, faults=outcome.faults)
         totals["seconds"] += round(outcome.seconds)
-        totals["thin"] += outcome.violation is None and not (
-            outcome.faults >= FAULTS_MIN
-            and outcome.crashes >= CRASHES_MIN
-            and outcome.decisions >= DECISIONS_MIN
-            and outcome.seconds >= SECONDS_MIN
-        )
+        for name in ("faults", "crashes", "decisions", "seconds"):
+            least[name] = min(least.get(name, 10**9), round(getattr(outcome, name)))
+        if outcome.violation is None and not outcome.rich:
+            thin.append(seed)
+            print(f"too little happened: {outcome}", flush=True)
         totals["unlike"] += pairs and simulate(seed).digest != outcome.digest
         if outcome.violation is not None:
             broken.append(seed)
             print(report(seed), flush=True)
-    cpu_s = (time.process_time() - began_s) / len(seeds)
+    cpu_s = round((time.process_time() - began_s) / len(seeds), 2)
+    totals["thin"] = len(thin)
     print(f"{len(seeds)} seeds from {seeds.start}: {len(broken)} broken {broken}, {dict(totals)}")
     line = {"bench": "simulation", "first": seeds.start, "seeds": len(seeds), **totals}
-    print(json.dumps({**line, "broken": broken, "cpu_s_each": round(cpu_s, 2)}))
+    print(json.dumps({**line, "broken": broken, "least": dict(least), "cpu_s_each": cpu_s}))
     return 1 if broken or totals["unlike"] or totals["thin"] else 0
 
 

@@ -5,10 +5,12 @@ from what a hub lets through, promises from what was answered and what is on dis
 """
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import Any
 
 from agents.coordinator.records import Kind
 from protocol.bus.frames import source_of
+from protocol.bus.participant import COORDINATOR
 from protocol.errors import NackCode
 from protocol.messages import Ack, Mode, Nack, Stage
 from tests.simulation.engine import SECOND, demand
@@ -63,6 +65,9 @@ class Bounds:
         elif isinstance(word, Nack) and word.code in (NackCode.REPLAY, NackCode.FENCED):
             kind = Kind.ALARM
         node, pair = party.node, (header.epoch, header.version)
+        if kind is Kind.ALARM:
+            over = (kind, pair) in self.watch.rows[node.disks["log"]]
+            demand(not over, 20, f"{pair} was over, an alarm was logged, and it was said again")
 
         def look() -> None:
             rows = self.watch.rows[node.disks["log"]]
@@ -96,7 +101,16 @@ class Bounds:
         demand(len(times) <= FORWARDED_MAX, 13, line)
 
     # --- who is behind asks --------------------------------------------------------------------
-    def beat_heard(self, party: Any, word: Any, pair: Any) -> None:
+    def follow(self, party: Any, judged: Callable[[], Any], epoch: Callable[[], int]) -> None:
+        """Watch whether a party that is behind asks; beats of lower epochs count for nothing."""
+
+        def hear(received: Any) -> None:
+            if received.word.epoch >= epoch():
+                self._beat_heard(party, received.word, judged())
+
+        party.follow("heartbeat", COORDINATOR, hear)
+
+    def _beat_heard(self, party: Any, word: Any, pair: Any) -> None:
         """20: who goes on hearing of a pair above the one that he judged asks for a snapshot."""
         now_ns = self.world.engine.now_ns
         higher = any((row.epoch, row.version) > tuple(pair) for row in word.executors)
@@ -110,3 +124,28 @@ class Bounds:
             return
         asked = now_ns - self.asked_ns[party.name] <= ASKING_NS
         demand(asked, 20, f"{party.name} is behind for {count} heartbeats and asks for nothing")
+
+    def converged(self) -> None:
+        """20: when faults have ended, all agree, and nobody asks for a snapshot any more."""
+        world = self.world
+        node, leader = world.executor, world.coordinators[-1]
+        back = node.shell is not None and node.shell.link is not None and leader.shell is not None
+        demand(back, 20, "somebody is not back")
+        mine, state = node.shell.state, leader.shell._state
+        newest = state.newest
+        if newest is not None:
+            demand(mine.verdict.pair >= newest.pair, 20, f"{newest.pair} never arrived")
+        demand(set(mine.stops) == set(state.stops), 20, "stops differ for good")
+        held, line = mine.in_force, "incumbents differ for good"
+        if held is not None and state.flight is None:
+            told = state.in_force
+            late = held.not_after_ns < mine.now_ns + 10 * SECOND
+            demand(late or (told is not None and told.pair == held.pair), 20, line)
+        demand(not mine.alone, 20, "the executor thinks that it is alone")
+        for party in world.network.parties.values():
+            asked = [
+                each.header.type
+                for each in party._saying._outbox._open.values()
+                if each.header.type == "snapshot_request"
+            ]
+            demand(not asked or not party.node.alive, 20, f"{party.name} still asks for snapshots")

@@ -90,7 +90,11 @@ def odd(dice: random.Random, add: Callable[..., None], agents: tuple[str, ...]) 
     if dice.random() < 0.4:  # a switch, and the coordinator dies at one of its next writes
         add("switch", dice.choice(PHASES), dice.choice(MODES))
     if dice.random() < 0.4:  # a stop and its rearm within a moment, and the executor dies there
-        add("race", dice.choice(PHASES), (dice.random() < 0.4, dice.randrange(100_000_000)))
+        add(
+            "race",
+            dice.choice(PHASES),
+            (dice.random() < 0.4, dice.randrange(100_000_000), dice.random() < 0.5),
+        )
     if dice.random() < 0.25:  # somebody cannot make up his mind
         add("dither", "", tuple(dice.choice(MODES) for _ in range(5)))
     if dice.random() < 0.3:  # ten times as many frames as anybody may say, or of nobody we know

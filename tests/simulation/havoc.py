@@ -10,7 +10,7 @@ from agents.executor.stopfile import add_stop
 from protocol.bus.frames import Header, derive_id, seal
 from protocol.codec import encode
 from protocol.keys import Roster
-from protocol.messages import Decision, EmergencyStop, Mode, NoUpdate, Rearm
+from protocol.messages import CoordinatorHeartbeat, Decision, EmergencyStop, Mode, NoUpdate, Rearm
 from protocol.topics import Channel
 from tests.simulation.engine import SECOND, Node
 from tests.simulation.faults import Fault
@@ -170,11 +170,15 @@ class Havoc:
         self.world.operator.switch(fault.figure)
 
     def race(self, fault: Fault) -> None:
-        """Stop and rearm within a moment, and let the executor fail at its next write."""
-        flatten, wait_ns = fault.figure
-        self.world.operator.stop(flatten)
+        """Stop twice, rearm one or both within a moment; let the executor fail at a write."""
+        flatten, wait_ns, but_one = fault.figure
+        operator = self.world.operator
+        operator.stop(flatten)
+        operator.stop(flatten)
         self.world.executor.disks["executor"].armed = fault.node
-        self.world.engine.at(wait_ns, self.world.operator, self.world.operator.rearm)
+        rearm = partial(operator.rearm, all_but_the_last=but_one)
+        self.world.engine.at(wait_ns, operator, rearm)
+        self.world.engine.at(10 * SECOND, operator, operator.rearm)
 
     def dither(self, fault: Fault) -> None:
         """Change the mode again and again."""
@@ -230,6 +234,27 @@ class Havoc:
         ):
             step = partial(self._list, fault.node, row, own, fault.figure + place)
             self.world.engine.at(place * 8 * SECOND, None, step)
+        stolen = partial(self._steal, replace(old, old=None), fault.figure)
+        self.world.engine.at(24 * SECOND, None, stolen)
+
+    def _steal(self, key: Key, salt: int) -> None:
+        """Speak under a key that was struck off."""
+        node = self.world.optimizers[0]
+        if node.party is None:
+            return
+        words = {"coordinator": "heartbeat", "operator": "rearm"}
+        word = {
+            "heartbeat": CoordinatorHeartbeat(epoch=99, executors=()),
+            "rearm": Rearm(lifts=tuple(self.world.operator.stops[-3:]), reason="stolen"),
+            "no_update": NoUpdate(window=(0, 1), digest="0" * 64, reason="stolen"),
+        }[words.get(key.name, "no_update")]
+        state = word.type_name == "heartbeat"
+        header = Header(
+            v=1, id=derive_id(salt, "stolen"), type=word.type_name, src=key.name,
+            dst=key.name if state else "coordinator", ts=node.clock(), ttl=60_000, enc="json",
+        )  # fmt: skip
+        channel = Channel.STATE if state else Channel.CONTROL
+        self.world.network.send(node.party, seal(key, channel, header, encode(word)))
 
     def _list(self, name: str, row: Key, own: Key, salt: int) -> None:
         self.world.keys[name] = own

@@ -380,28 +380,3 @@ class Watch:
             self.the_log_is_the_state()
         if node is None or node is self.world.executor:
             self.the_disk_is_the_state()
-
-    def converged(self) -> None:
-        """20: when faults have ended, all agree, and nobody asks for a snapshot any more."""
-        world = self.world
-        node, leader = world.executor, world.coordinators[-1]
-        shell, state = node.shell, leader.shell._state
-        demand(node.alive and leader.alive and shell.link is not None, 20, "somebody is not back")
-        mine = shell.state
-        newest = state.newest
-        if newest is not None:
-            demand(mine.verdict.pair >= newest.pair, 20, f"{newest.pair} never arrived")
-        demand(set(mine.stops) == set(state.stops), 20, "stops differ for good")
-        held, line = mine.in_force, "incumbents differ for good"
-        if held is not None and state.flight is None:
-            told = state.in_force
-            late = held.not_after_ns < mine.now_ns + 10 * SECOND
-            demand(late or (told is not None and told.pair == held.pair), 20, line)
-        demand(not mine.alone, 20, "the executor thinks that it is alone")
-        for party in world.network.parties.values():
-            asked = [
-                each.header.type
-                for each in party._saying._outbox._open.values()
-                if each.header.type == "snapshot_request"
-            ]
-            demand(not asked or not party.node.alive, 20, f"{party.name} still asks for snapshots")

@@ -26,7 +26,6 @@ from agents.optimizer.voting import TABLE as VOTES
 from agents.optimizer.voting import Votes
 from protocol.bus.frames import derive_id
 from protocol.bus.gatekeeper import Gatekeeper
-from protocol.bus.participant import COORDINATOR
 from protocol.errors import BusError, JournalError
 from protocol.merge import clip_step, digest
 from protocol.messages import (
@@ -179,12 +178,8 @@ class ExecutorNode(Agent):
             return
         self.joined_ns = self.engine.now_ns
         self.shell.link = self.link
-        bounds, party = self.world.watch.bounds, self.party
-        party.follow(
-            "heartbeat",
-            COORDINATOR,
-            lambda r: bounds.beat_heard(party, r.word, self.shell.state.verdict.pair),
-        )
+        bounds, state = self.world.watch.bounds, lambda: self.shell.state
+        bounds.follow(self.party, lambda: state().verdict.pair, lambda: 0)
         if self.shell.state.waiting:
             reached = Reach(self.shell.state.boundary, self.shell.state.now_ns)
             self.shell._reach(self.link, reached)
@@ -265,6 +260,8 @@ class OptimizerNode(Agent):
         me.follow("decision", "coordinator", shell._learn)
         me.follow("heartbeat", "coordinator", lambda r: shell._repair(me, r))
         me.on("round", lambda r: shell._round(me, r))
+        bounds = world.watch.bounds
+        bounds.follow(me, lambda: shell._known.newest, lambda: shell._epoch)
         if self.lies:
             self._equivocate(me)
         Task(self.engine, self._join(me))

@@ -227,13 +227,7 @@ DEFECTS = (
         "False",
     ),
     Defect(
-        "a boundary that is answered for good",
-        "agents.executor.shell_bus:BusLink.tell",
-        "if state.waiting:",
-        "if False:",
-    ),
-    Defect(
-        "an old key that stays valid",
+        "a roster that is not read anew",
         "protocol.bus.frames:Opener.trust",
         "self.roster = roster",
         "pass",
@@ -251,9 +245,9 @@ DEFECTS = (
         "False",
     ),
     Defect(
-        "no snapshot when behind",
-        "protocol.bus.participant:Participant.repair",
-        "behind >= BEHIND_MAX",
+        "a seat that is behind and asks for nothing",
+        "agents.optimizer.shell:Optimizer._repair",
+        "(row.epoch, row.version) > self._known.newest",
         "False",
     ),
     Defect(

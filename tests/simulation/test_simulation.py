@@ -4,12 +4,11 @@ import pytest
 
 from tests.simulation.planted import DEFECTS, planted
 from tests.simulation.shrink import report
-from tests.simulation.world import DECISIONS_MIN, SPAN_NS, simulate
+from tests.simulation.world import simulate
 
 FAST = 50
 """Seeds of the fast suite."""
 BLOCK = 10
-FAULTS_MIN, CRASHES_MIN = 20, 3
 
 
 def check(seed):
@@ -17,10 +16,7 @@ def check(seed):
     outcome = simulate(seed)
     if outcome.violation is not None:
         pytest.fail(report(seed))
-    assert outcome.seconds >= SPAN_NS / 1e9
-    assert outcome.faults >= FAULTS_MIN
-    assert outcome.crashes >= CRASHES_MIN, seed
-    assert outcome.decisions >= DECISIONS_MIN, seed
+    assert outcome.rich, f"too little happened: {outcome}"
 
 
 @pytest.mark.parametrize("first", range(0, FAST, BLOCK))

@@ -38,7 +38,8 @@ SPAN_NS = 300 * SECOND
 LATEST_NS = 900 * SECOND
 PEACE_NS = 70 * SECOND
 """Longer than any decision is valid."""
-DECISIONS_MIN = 10
+FAULTS_MIN, CRASHES_MIN, DECISIONS_MIN = 20, 3, 10
+"""What each simulation must hold at least."""
 UNHEARD = SimpleNamespace(type_name="unheard")
 """Telemetry that nobody here listens to."""
 
@@ -57,6 +58,16 @@ class Outcome:
     seconds: float
     counts: Counter[str]
     trace: list[str] = field(repr=False, default_factory=list)
+
+    @property
+    def rich(self) -> bool:
+        """Return whether enough happened: faults, crashes among them, decisions, time."""
+        return (
+            self.faults >= FAULTS_MIN
+            and self.crashes >= CRASHES_MIN
+            and self.decisions >= DECISIONS_MIN
+            and self.seconds >= SPAN_NS / SECOND
+        )
 
     def __str__(self) -> str:
         figures = f"{self.decisions} decisions, {self.crashes} crashes, {self.faults} faults"
@@ -166,7 +177,7 @@ class World:
             until_ns += 30 * SECOND
             self.engine.run(until_ns)
         self.engine.run(until_ns + PEACE_NS)
-        self.watch.converged()
+        self.watch.bounds.converged()
 
     def _heal(self) -> None:
         """End all faults, lift all stops."""

@@ -1,4 +1,4 @@
-"""What the executor does when two coordinators decide under one pair: a copied log, a stolen key."""
+"""Two coordinators decide under one pair, from a copied log or with a stolen key."""
 
 import pytest
 
