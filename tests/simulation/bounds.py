@@ -65,12 +65,14 @@ class Bounds:
         elif isinstance(word, Nack) and word.code in (NackCode.REPLAY, NackCode.FENCED):
             kind = Kind.ALARM
         node, pair = party.node, (header.epoch, header.version)
+        rows = self.watch.rows[node.disks["log"]]
         if kind is Kind.ALARM:
-            over = (kind, pair) in self.watch.rows[node.disks["log"]]
+            over = (kind, pair) in rows
             demand(not over, 20, f"{pair} was over, an alarm was logged, and it was said again")
+            if (Kind.REJECTED, pair) in rows:
+                return  # it had lapsed before: nothing hangs on this answer
 
         def look() -> None:
-            rows = self.watch.rows[node.disks["log"]]
             known = kind is None or (kind, pair) in rows
             demand(known, 14, f"{pair} was answered, and the log has no {kind}")
 

@@ -96,7 +96,7 @@ class Watch:
         self.one_candidate_a_round(auditor)
         if kind in (Kind.PROPOSAL, Kind.ANSWER):
             self.bounds.no_stale_generation(auditor, body)
-        if kind in (Kind.APPLIED, Kind.ALARM) and "pair" in body:
+        if kind in (Kind.APPLIED, Kind.REJECTED, Kind.ALARM) and "pair" in body:
             self.rows[disk].add((kind, tuple(body["pair"])))
         if kind is Kind.EPOCH:
             last = self.epochs[disk]
