@@ -140,6 +140,13 @@ def signed_anew(identity: Identity, frames: tuple[bytes, ...]) -> tuple[bytes, .
     return (topic, head, body, identity.sign(preimage(topic, head, body)))
 
 
+def stamped_anew(identity: Identity, frames: tuple[bytes, ...], now_ns: int) -> tuple[bytes, ...]:
+    """Return the same answer as said now: a stored one would be late after its own ttl."""
+    topic, head, body = frames[:3]
+    header = parse_header(head, identity.name).model_copy(update={"ts": now_ns})
+    return signed_anew(identity, (topic, encode(header), body, b""))
+
+
 def sizes_fit(frames: list[bytes]) -> bool:
     """Return whether count and sizes are those of a message."""
     return (

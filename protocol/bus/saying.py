@@ -10,7 +10,16 @@ from typing import TypeAlias
 import zmq
 
 from protocol.bus.batch import Telemetry
-from protocol.bus.frames import NOTHING_MORE, Header, Message, Said, header_for, seal, signed_anew
+from protocol.bus.frames import (
+    NOTHING_MORE,
+    Header,
+    Message,
+    Said,
+    header_for,
+    seal,
+    signed_anew,
+    stamped_anew,
+)
 from protocol.bus.outbox import Key, Outbox
 from protocol.codec import encode
 from protocol.errors import BusError
@@ -138,8 +147,8 @@ class Saying:
         return header_for(self._identity.name, dst, kind, self._clock(), ttl_ms, said)
 
     def say_again(self, frames: tuple[bytes, ...]) -> None:
-        """Send what was said before, under the present key."""
-        self.send(signed_anew(self._identity, frames))
+        """Send what was said before, under the present key and as of now."""
+        self.send(stamped_anew(self._identity, frames, self._clock()))
 
     def send(self, frames: tuple[bytes, ...]) -> None:
         """Send frames as they are."""

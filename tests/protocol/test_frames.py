@@ -18,6 +18,7 @@ from protocol.bus.frames import (
     preimage,
     seal,
     source_of,
+    stamped_anew,
 )
 from protocol.codec import BODY_MAX, encode
 from protocol.errors import NackCode
@@ -160,6 +161,17 @@ def test_the_same_signed_bytes_are_verified_once():
         assert opener.open(bad, NOW_NS) == Unfit("signature")
     assert opener.verifications == 3
     assert opener.open(parts, NOW_NS + 10**15).why == "expired", "what is known may still be late"
+
+
+def test_an_answer_that_is_said_again_is_as_of_now():
+    """A hub drops what has lapsed, so an answer that was kept longer than its ttl needs a stamp."""
+    parts = frames(ttl=60_000, ref="a" * 32)
+    later_ns = NOW_NS + 100 * 10**9
+    assert isinstance(opened(parts, later_ns), Unfit)
+    again = opened(stamped_anew(house()[1]["optimizer-1"], tuple(parts), later_ns), later_ns)
+    assert isinstance(again, Message)
+    assert (again.body, again.header.id) == (parts[2], opened(parts).header.id)
+    assert again.header.ts == later_ns
 
 
 def test_a_derived_id_depends_on_its_parts_alone():

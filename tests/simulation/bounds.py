@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.coordinator.records import Kind
-from protocol.bus.frames import source_of
+from protocol.bus.frames import parse_header, source_of
 from protocol.bus.participant import COORDINATOR
 from protocol.errors import NackCode
 from protocol.messages import Ack, Mode, Nack, Stage
@@ -77,6 +77,13 @@ class Bounds:
             demand(known, 14, f"{pair} was answered, and the log has no {kind}")
 
         self.world.engine.at(A_MOMENT_NS, node, look)
+
+    def saying(self, party: Any, frames: tuple[bytes, ...]) -> None:
+        """14: an answer is of now, also when it is said again: a late one is dropped by the hub."""
+        if frames[0].endswith((b".ack", b".nack")):
+            header = parse_header(frames[1], party.name)
+            late_ns = party.node.clock() - header.ts - header.ttl * 1_000_000
+            demand(late_ns <= 0, 14, f"{party.name} gives an answer that has lapsed")
 
     def fenced_by_a_higher_epoch_alone(self, to: Any, word: Any) -> None:
         """15: `E_FENCED` is said to lower epochs than the highest that was judged, to no others."""

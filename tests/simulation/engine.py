@@ -7,6 +7,7 @@ seed alone. The shells ask asyncio for tasks, futures and threads; here they get
 import asyncio
 import hashlib
 import heapq
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -226,7 +227,8 @@ class Task(Future):
 
     def end(self) -> None:
         """Close the coroutine, unless it is what is running just now."""
-        with suppress(ValueError):
+        with suppress(ValueError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # one that never began is no mistake
             self._work.close()
 
     def _go_on(self, _: Any = None) -> None:

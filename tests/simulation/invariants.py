@@ -20,7 +20,7 @@ from tests.simulation.bounds import Bounds
 from tests.simulation.engine import SECOND, demand
 
 DURABLE = (
-    *("version", "flight", "in_force", "queue", "stops", "lifted", "closed", "proposals", "mode"),
+    *("version", "flight", "in_force", "queue", "stops", "lifted", "closed", "mode"),
     *("generation", "standing", "outcomes", "hedge", "running", "rounds", "silences", "changes"),
 )
 
@@ -33,6 +33,8 @@ FINAL = {
 }
 """The stage that is final, where it is not `received` (PROTOCOL.md 1)."""
 AUTONOMY_SLACK_NS = 2 * SECOND
+PROPOSALS_EVERY = 8
+"""Entries of a log between two comparisons of all proposals, which are many."""
 
 
 class Watch:
@@ -352,7 +354,8 @@ class Watch:
                 continue
             node.seen = (node.life, written)
             folded = self.folds.get(disk)
-            for name in DURABLE if folded is not None else ():
+            names = DURABLE if written % PROPOSALS_EVERY else (*DURABLE, "proposals")
+            for name in names if folded is not None else ():
                 here, there = getattr(node.shell._state, name), getattr(folded, name)
                 if here is not there and here != there:
                     demand(False, 19, f"{name} of the coordinator is {here}, its log says {there}")

@@ -119,7 +119,7 @@ class CoordinatorNode(Agent):
         self.shell = shell
         world.network.hubs[self] = Gatekeeper(world.network.roster)
         shell._handle(Started())
-        self.every(SECOND // 4, self._tick, wait_ns=SECOND // 4)
+        self.every(SECOND // 2, self._tick, wait_ns=SECOND // 4)
 
     def _tick(self) -> None:
         if self.shell.fenced is not None:
@@ -142,6 +142,7 @@ class ExecutorNode(Agent):
     """Executor over the recorded venue."""
 
     link: Any = None
+    _steps_taken = 0
 
     def live(self) -> None:
         """Recover, live again up to the horizon, join, trade."""
@@ -196,7 +197,9 @@ class ExecutorNode(Agent):
         if shell._may_step():
             market = drive(anext(self._steps))
             drive(shell._take(market, market.now_ns))
-        shell.link.tell(shell.state, lag_s=0.0)
+        self._steps_taken += 1
+        if self._steps_taken % 2:
+            shell.link.tell(shell.state, lag_s=0.0)
 
     async def _place_order(self, order: Any) -> None:
         self.world.watch.placing(self, order)

@@ -165,6 +165,12 @@ DEFECTS = (
         "return None",
     ),
     Defect(
+        "an answer that is said again as of long ago",
+        "protocol.bus.saying:Saying.say_again",
+        "stamped_anew(self._identity, frames, self._clock())",
+        "frames",
+    ),
+    Defect(
         "a decision that lapses by a guessed time",
         "agents.coordinator.step:_tick",
         "tick.pair < flight.pair",

@@ -21,6 +21,8 @@ from protocol.keys import RIGHTS, Roster, kind_of
 from tests.simulation.engine import SECOND, Engine, Node
 
 MILLISECOND = 1_000_000
+PUMP_NS = 250 * MILLISECOND
+"""How often a party looks at what it has to say again."""
 QUEUE_MAX = 12
 """The high-water mark of a reader that is slow on purpose: small, so that it is reached."""
 
@@ -110,6 +112,9 @@ class Network:
         if self.cuts[name, way]:
             self.counts["cut"] += 1
             return
+        if storm is CALM:
+            yield 50_000 + int(dice.random() * 950_000), frames
+            return
         if dice.random() < storm.loss:
             self.counts["lost"] += 1
             return
@@ -151,6 +156,7 @@ class Socket:
     def send_multipart(self, frames: tuple[bytes, ...], flags: int = 0) -> None:
         """Send at once."""
         del flags
+        self._party.watch.bounds.saying(self._party, tuple(frames))
         self._network.sealed.add(tuple(frames))
         self._network.send(self._party, tuple(frames))
 
@@ -235,7 +241,7 @@ class Party(Participant):
         self.follow("heartbeat", COORDINATOR, self._hear_coordinator)
         network.parties[node] = self
         node.every(SECOND, self._say_beat, wait_ns=SECOND // 10)
-        node.every(SECOND // 4, self.pump)
+        self._pumping = False
 
     def wants(self, topic: bytes) -> bool:
         """Return whether this party subscribed to a topic; who follows what is settled early."""
@@ -288,12 +294,19 @@ class Party(Participant):
         saying, now_ns = self._saying, self.engine.now_ns
         if not saying._outbox:
             return
+        if not self._pumping:
+            self._pumping = True
+            self.engine.at(PUMP_NS, self.node, self._pump_again)
         for frames in saying._outbox.due(now_ns):
             saying.send(frames)
         for header in saying._outbox.expired(now_ns):
             future = saying._futures.pop((header.dst, header.id), None)
             if future is not None and not future.done():
                 future.set_exception(BusError(f"{header.dst} did not answer {header.type}"))
+
+    def _pump_again(self) -> None:
+        self._pumping = False
+        self.pump()
 
     def tell(self, word: Any) -> None:
         """Say telemetry at once; only what somebody listens to."""

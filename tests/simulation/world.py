@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +36,8 @@ from tests.simulation.wire import CALM, Network, keys_of
 
 SPAN_NS = 300 * SECOND
 LATEST_NS = 900 * SECOND
+PATIENCE_NS = 420 * SECOND
+"""When the operator turns to the mode that decides most, should too little have been decided."""
 PEACE_NS = 70 * SECOND
 """Longer than any decision is valid."""
 FAULTS_MIN, CRASHES_MIN, DECISIONS_MIN = 20, 3, 10
@@ -176,6 +178,9 @@ class World:
         while len(self.watch.decided) < DECISIONS_MIN and until_ns < LATEST_NS:
             until_ns += 30 * SECOND
             self.engine.run(until_ns)
+            if until_ns >= PATIENCE_NS and self.operator.mode is not Mode.MASTER_SLAVE:
+                choose = partial(self.operator.switch, Mode.MASTER_SLAVE)
+                self.engine.at(0, self.operator, choose)
         self.engine.run(until_ns + PEACE_NS)
         self.watch.bounds.converged()
 
@@ -244,6 +249,8 @@ def patched(world: World) -> Iterator[None]:
         for module, name in (
             (protocol.bus.frames, "parse_header"),
             (protocol.bus.frames, "parse_topic"),
+            (protocol.bus.frames, "source_of"),
+            (protocol.bus.frames, "preimage"),
             (protocol.bus.hearing, "decode"),
             (protocol.bus.batch, "decode_batch"),
         ):
