@@ -15,13 +15,16 @@ import time
 from pathlib import Path
 
 import structlog
+import zmq
 
 from protocol import messages as m
+from protocol.bus import endpoints
 from protocol.bus.endpoints import far_endpoints, ipc_endpoints
 from protocol.bus.hub import Hub
 from protocol.bus.participant import COORDINATOR, Participant
 from protocol.errors import BusError
 from protocol.keyring import Keyring
+from tests.protocol.load import Memory, load, stream
 
 PARAMS = m.QuoteParameters(spread_percentage=0.18, levels=4, base_quantity=0.001, max_position=0.01)
 RECEIVED = m.Ack(stage=m.Stage.RECEIVED)
@@ -63,6 +66,8 @@ class Party:
         self.hub = None
         self.have = (0, 0)
         self.rows = 0
+        self.memory = Memory(told.folder / f"{told.role}.memory") if told.remember else None
+        self.enough = asyncio.Event()
         self.tasks = set()
         beat = self.beat if told.role == COORDINATOR else None
         self.me = Participant(
@@ -119,6 +124,9 @@ class Party:
 
     def handle(self, received):
         """Handle a message; a proposal stops at `received` unless told otherwise."""
+        if self.memory is not None:
+            self.memory.handle(received.header.id)
+        time.sleep(self.told.slow_ms / 1000)
         if not self.told.quiet:
             say(handled=received.header.id, kind=received.header.type)
         if received.header.type == "parameter_update" and self.told.applies:
@@ -219,6 +227,19 @@ class Party:
         await asyncio.gather(*(one(number) for number in range(count)))
         say(trips=sorted(trips))
 
+    async def do_load(self, **more):
+        """Say a load of messages that survives our death."""
+        await load(self.me, self.memory, say, **more)
+
+    async def do_stream(self, a_second):
+        """Tell telemetry at a steady pace until it is enough."""
+        await stream(self.me, say, a_second=a_second, until=self.enough)
+
+    async def do_enough(self):
+        """End the stream, and tell how many rows were heard."""
+        self.enough.set()
+        say(heard=self.rows)
+
     async def do_tell(self, rows, pad=0):
         """Tell so many rows as fast as they are taken."""
         began_ns = time.monotonic_ns()
@@ -270,12 +291,22 @@ def arguments():
     parser.add_argument("--listen", nargs="*", default=())
     parser.add_argument("--applies", action="store_true")
     parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--remember", action="store_true", help="what is said and handled, in a file")
+    parser.add_argument("--slow-ms", type=float, default=0.0, help="to handle one message")
+    parser.add_argument("--mark", type=int, help="high-water mark of every socket")
     return parser.parse_args()
+
+
+def start(told):
+    """Take the stage with sockets as told."""
+    if told.mark is not None:
+        endpoints._OPTIONS |= {zmq.SNDHWM: told.mark, zmq.RCVHWM: told.mark}
+    asyncio.run(main(told))
 
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
-        asyncio.run(main(arguments()))
+        start(arguments())
     except BusError as error:
         sys.exit(f"{error}")

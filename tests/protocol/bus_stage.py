@@ -1,5 +1,6 @@
 """Starts parties as processes and hears what they tell; used by tests and bench/bus.py."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -85,6 +87,15 @@ class Actor:
         """End it as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(PATIENCE_S)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let it stand still meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
         """Give no more orders: it ends."""
