@@ -93,10 +93,16 @@ class Hearing:
             self._sockets[channel].setsockopt(zmq.SUBSCRIBE, topic)
 
     def answer(self, received: Received, word: Word, pair: Pair | None) -> None:
-        """Answer a message; the latest answer is what a repetition gets."""
+        """Answer a message; the latest answer is what a repetition gets.
+
+        E_BUSY is none: the same bytes will come again, and are to be judged then.
+        """
         header = received.header
         frames = self._saying.answer(header, word, Said(ref=header.id, pair=pair))
-        self._inbox.store(header.src, header.id, frames)
+        if isinstance(word, Nack) and word.code is NackCode.BUSY:
+            self._inbox.forget(header.src, header.id)
+        else:
+            self._inbox.store(header.src, header.id, frames)
 
     def reconsider(self, received: Received) -> None:
         """Let a message that had no effect yet be handled anew when it is said again."""

@@ -20,14 +20,18 @@ import zmq
 from protocol import messages as m
 from protocol.bus import endpoints
 from protocol.bus.endpoints import far_endpoints, ipc_endpoints
+from protocol.bus.frames import Said, seal
 from protocol.bus.hub import Hub
 from protocol.bus.participant import COORDINATOR, Participant
-from protocol.errors import BusError
+from protocol.errors import BusError, NackCode
 from protocol.keyring import Keyring
+from protocol.topics import Channel
 from tests.protocol.load import Memory, load, stream
 
 PARAMS = m.QuoteParameters(spread_percentage=0.18, levels=4, base_quantity=0.001, max_position=0.01)
 RECEIVED = m.Ack(stage=m.Stage.RECEIVED)
+MANGLED = (b"", b'{"code":"E_NONE","detail":"x"}', b'{"code":"E_BOUNDS"}', b"[" * 99, b"\xff\xfe")
+"""Bodies that are no nack."""
 
 
 def say(**fact):
@@ -68,6 +72,8 @@ class Party:
         self.rows = 0
         self.memory = Memory(told.folder / f"{told.role}.memory") if told.remember else None
         self.enough = asyncio.Event()
+        self.busy = told.busy
+        self.mangled = list(MANGLED) if told.mangles else []
         self.tasks = set()
         beat = self.beat if told.role == COORDINATOR else None
         self.me = Participant(
@@ -127,11 +133,26 @@ class Party:
         if self.memory is not None:
             self.memory.handle(received.header.id)
         time.sleep(self.told.slow_ms / 1000)
+        if self.mangled:
+            self.mangle(received)
+            return None
+        if self.busy > 0:
+            self.busy -= 1
+            return m.Nack(code=NackCode.BUSY, detail="x", retry_after_ms=50)
+        if self.told.refuses:
+            return m.Nack(code=NackCode.CONFIDENCE, detail="x")
         if not self.told.quiet:
             say(handled=received.header.id, kind=received.header.type)
         if received.header.type == "parameter_update" and self.told.applies:
             return m.Ack(stage=m.Stage.APPLIED)
         return RECEIVED
+
+    def mangle(self, received):
+        """Answer with a nack that is none; the next copy of the message is handled anew."""
+        header = received.header
+        head = self.me._saying.header(header.src, "nack", 1000, Said(ref=header.id))
+        self.me._saying.send(seal(self.identity, Channel.CONTROL, head, self.mangled.pop()))
+        self.me.reconsider(received)
 
     def followed(self, name):
         """Return a follower that tells whom it follows and whom it hears."""
@@ -291,8 +312,11 @@ def arguments():
     parser.add_argument("--listen", nargs="*", default=())
     parser.add_argument("--applies", action="store_true")
     parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--remember", action="store_true", help="what is said and handled, in a file")
+    parser.add_argument("--remember", action="store_true", help="what we say and handle")
     parser.add_argument("--slow-ms", type=float, default=0.0, help="to handle one message")
+    parser.add_argument("--busy", type=int, default=0, help="answers of E_BUSY at first")
+    parser.add_argument("--mangles", action="store_true", help="answers at first with no nack")
+    parser.add_argument("--refuses", action="store_true", help="every message, with E_CONFIDENCE")
     parser.add_argument("--mark", type=int, help="high-water mark of every socket")
     return parser.parse_args()
 
