@@ -18,9 +18,8 @@ const COORDINATOR = "coordinator";
 const TTL_MS = 300000;
 const [JOIN_MS, FAST_MS, SLOW_MS, TURN_MS] = [20, 500, 5000, 10];
 const JOIN_FAST = 50; // requests at the joining pace; after that nobody is there, and we slow down
+const BEATS = { heartbeatInterval: 500, heartbeatTimeout: 1500, heartbeatTimeToLive: 1500 };
 const OPTIONS = {
-  heartbeatInterval: 500,
-  heartbeatTimeout: 1500,
   connectTimeout: 2000,
   reconnectInterval: 100,
   reconnectMaxInterval: 2000,
@@ -65,7 +64,7 @@ class Agent {
     this.roster = roster;
     this.open = new Map(); // our messages without a final answer, by id
     this.epoch = null;
-    this.publisher = new zmq.Publisher({ ...OPTIONS, immediate: true });
+    this.publisher = new zmq.Publisher({ ...OPTIONS, ...BEATS, immediate: true });
     this.publisher.connect(ends.controlIn);
     this.subscriber = new zmq.Subscriber({ ...OPTIONS, maxMessageSize: 131072 });
     this.subscriber.connect(ends.controlOut);

@@ -25,9 +25,9 @@ from agents.session import open_session
 from agents.settings import Settings
 from protocol.bus.participant import Participant, Received
 from protocol.messages import (
+    ParameterUpdate,
     PerformanceMetrics,
     QuoteParameters,
-    ParameterUpdate,
     UpdateData,
     utc_text,
 )
@@ -158,7 +158,9 @@ class Player:
     def _see(self, received: Received) -> None:
         self.status = received.word.model_dump()
 
-    async def until(self, true: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> float:
+    async def until(
+        self, true: Callable[[], bool], what: str, within_s: float = PATIENCE_S
+    ) -> float:
         """Wait until something is true; return how many seconds that took."""
         began_s = time.monotonic()
         while not true():

@@ -132,7 +132,9 @@ class Party:
         """Handle a message; a proposal stops at `received` unless told otherwise."""
         if self.memory is not None:
             self.memory.handle(received.header.id)
-        time.sleep(self.told.slow_ms / 1000)
+        until_s = time.monotonic() + self.told.slow_ms / 1000
+        while time.monotonic() < until_s:
+            pass  # busy, as who is slow is
         if self.mangled:
             self.mangle(received)
             return None

@@ -88,6 +88,12 @@ class Actor:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(PATIENCE_S)
 
+    def listen(self, for_s: float) -> None:
+        """Take in what it tells for so long."""
+        end_s = time.monotonic() + for_s
+        while self.process.poll() is None and time.monotonic() < end_s:
+            self._hear(end_s - time.monotonic())
+
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
         """Let it stand still meanwhile."""

@@ -132,4 +132,3 @@ def audit(folder: Path) -> dict[str, int]:
         found["unanswered"] += len(memory.posted.keys() - memory.answered)
         found["unhandled"] += sum(load_id(name, each) not in known for each in memory.answered)
     return {**found, "handled_twice": len(handled) - len(set(handled))}
-

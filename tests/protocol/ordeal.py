@@ -9,7 +9,6 @@ its sender's file) is handled, and its sender, or its restart, learns so.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.protocol.bus_stage import Actor, Stage
 from tests.protocol.load import audit
@@ -92,7 +91,7 @@ class Ordeal:
         )
         wait_s = self.pressure.each / self.pressure.a_second / (len(faults) + 1)
         for fault in faults:
-            time.sleep(wait_s)
+            self.who["optimizer-5"].listen(wait_s)
             fault()
 
     def _call(self, name: str, options: tuple[object, ...]) -> None:
@@ -116,10 +115,8 @@ class Ordeal:
 
     def _load(self, name: str) -> None:
         pressure = self.pressure
-        self.who[name].order(
-            "load", to=RECEIVERS, count=pressure.each, a_second=pressure.a_second
-        )
+        self.who[name].order("load", to=RECEIVERS, count=pressure.each, a_second=pressure.a_second)
 
     def _stand_still(self, name: str) -> None:
         with self.who[name].stopped():
-            time.sleep(self.pressure.stop_s)
+            self.who["optimizer-5"].listen(self.pressure.stop_s)
