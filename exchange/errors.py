@@ -8,6 +8,7 @@
     |   |-- FeedSymbolError     data of another symbol than the one asked for
     |   `-- FeedDamagedError    a file that ends early or does not unpack
     |-- AdviceError         no starting parameters fit this symbol and this capital
+    |-- SimulationError     a simulated exchange cannot be set up as it was asked for
     `-- VenueError          a venue did not do what its port promises
 
 Every message is one line: found, allowed, where, what to do. All end a command with exit code 4
@@ -51,6 +52,10 @@ class FeedDamagedError(FeedError):
 
 class AdviceError(ExchangeError):
     """No legal starting parameters exist for this symbol and this capital."""
+
+
+class SimulationError(ExchangeError):
+    """A simulated exchange that cannot be set up: its accounts, its state, its port."""
 
 
 class VenueError(ExchangeError):

@@ -1,0 +1,1 @@
+"""A simulated Binance: a recorded market, served with Binance's own words to real clients."""

@@ -1,0 +1,149 @@
+"""`python -m exchange.simulated`: serves a recorded or artificial market as Binance would."""
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from exchange.errors import ExchangeError, SimulationError
+from exchange.simulated import control, rest
+from exchange.simulated.building import LOCKSTEP, Built, Wanted, build
+
+GRACE_S = 1.0
+USAGE = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what the command line understands."""
+    found = argparse.ArgumentParser(prog="python -m exchange.simulated", description=__doc__)
+    found.add_argument("--feed", type=Path, help="recording (.npz)")
+    found.add_argument("--synthetic", action="store_true", help="an artificial day instead")
+    found.add_argument("--seed", type=int, default=1, help="of the artificial day")
+    found.add_argument("--hours", type=float, default=24.0, help="of the artificial day")
+    found.add_argument("--host", default="127.0.0.1", help="address to serve on")
+    found.add_argument("--port", type=int, default=9010, help="0: any that is free")
+    found.add_argument("--control", type=int, help="port for faults and lockstep; loopback only")
+    found.add_argument("--speed", default="1", help="feed seconds a second, or lockstep")
+    found.add_argument("--step-ms", type=int, default=1000, help="step of lockstep")
+    found.add_argument("--accounts", type=Path, help="who may trade (TOML); default: test, test")
+    found.add_argument("--latency", default="0", help="of requests and answers, as 5ms or 5ms,7ms")
+    found.add_argument("--fill-model", default="power", help="how a place in a line is told")
+    found.add_argument("--maker-fee", type=float, help="basis points; default: the recording's")
+    found.add_argument("--taker-fee", type=float, help="basis points")
+    found.add_argument("--state", type=Path, help="folder that keeps orders and trades")
+    found.add_argument("--listen-keys", action="store_true", help="serve the old user stream too")
+    return found
+
+
+def wanted_of(told: argparse.Namespace) -> Wanted:
+    """Return what the command line asks for.
+
+    Raises:
+        SimulationError: two options contradict each other, or a figure is out of range.
+    """
+    if told.synthetic == (told.feed is not None):
+        raise SimulationError("give either --feed DAY or --synthetic")
+    if told.accounts is None and not ipaddress.ip_address(told.host).is_loopback:
+        raise SimulationError(
+            f"the account test is for loopback only, found --host {told.host}; give --accounts FILE"
+        )
+    try:
+        speed = None if told.speed == LOCKSTEP else float(told.speed)
+    except ValueError:
+        speed = 0.0
+    if speed is not None and not 0 < speed <= 10_000:
+        raise SimulationError(f"--speed must be in (0, 10000] or lockstep, found {told.speed}")
+    if speed is None and told.control is None:
+        raise SimulationError("--speed lockstep needs --control PORT, where its clients wait")
+    if not 1 <= told.step_ms <= 60_000:
+        raise SimulationError(f"--step-ms must be in [1, 60000], found {told.step_ms}")
+    return Wanted(
+        feed=told.feed,
+        speed=speed,
+        seed=told.seed,
+        hours=told.hours,
+        accounts=told.accounts,
+        latency=told.latency,
+        fill_model=told.fill_model,
+        maker_fee_bps=told.maker_fee,
+        taker_fee_bps=told.taker_fee,
+        step_ms=told.step_ms,
+        state=told.state,
+        listen_keys=told.listen_keys,
+    )
+
+
+async def open_port(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Serve an application; return its runner and the port.
+
+    Raises:
+        SimulationError: the port is taken.
+    """
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=GRACE_S)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise SimulationError(f"port {port} on {host}: {error.strerror or error}") from None
+    return runner, int(runner.addresses[0][1])
+
+
+async def serve(built: Built, told: argparse.Namespace) -> None:
+    """Serve until a signal asks to end."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, ended.set)
+    runner, port = await open_port(rest.application(built.service), told.host, told.port)
+    runners = [runner]
+    ready = {"url": f"http://{told.host}:{port}", "symbol": built.instrument.symbol}
+    if told.control is not None:
+        app = control.application(built.service, built.lockstep)
+        other, number = await open_port(app, "127.0.0.1", told.control)
+        runners.append(other)
+        ready["control"] = f"http://127.0.0.1:{number}"
+    print(json.dumps(ready), flush=True)  # noqa: T201 - whoever started this waits for the line
+    feed = built.lockstep.run() if built.lockstep is not None else built.service.run()
+    running = asyncio.create_task(feed)
+    waiting = asyncio.create_task(ended.wait())
+    if built.lockstep is not None:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+            await waiting
+    else:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await built.service.hub.disconnect(1001, "shutdown", lambda _: True)
+    for each in runners:
+        await each.cleanup()
+    if built.store is not None:
+        built.store.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; return the exit code."""
+    told = parser().parse_args(arguments)
+    try:
+        asyncio.run(serve(build(wanted_of(told)), told))
+    except ExchangeError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the one line that a user sees
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

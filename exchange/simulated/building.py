@@ -1,0 +1,206 @@
+"""From what was asked for to an exchange that is ready to run."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from exchange.errors import SimulationError
+from exchange.importers.synthetic import synthetic_recording
+from exchange.order_ids import read_births
+from exchange.recording import Recording, load, scale_of
+from exchange.simulated.accounts import Account
+from exchange.simulated.accounts_file import default_account, read_accounts
+from exchange.simulated.clock import Delays, FeedClock
+from exchange.simulated.core import Core
+from exchange.simulated.faults import Faults
+from exchange.simulated.house import House, keep_nothing
+from exchange.simulated.hub import Hub
+from exchange.simulated.instrument import Instrument, instrument_of
+from exchange.simulated.lockstep import Lockstep
+from exchange.simulated.public import PublicMarket
+from exchange.simulated.rates import Rates, standard_rates
+from exchange.simulated.recorded_side import RecordedSide
+from exchange.simulated.service import Service
+from exchange.simulated.store import Store
+from market.book import window_for
+from market.latency_text import LatencyError, parse_latency
+from market.layout import BUY, SELL
+from market.queueing import FIFO, MODEL_KIND, fill_model
+from market.tape import NO_IDS, grid_of
+
+LOCKSTEP = "lockstep"
+UNLIMITED = 1e5
+"""In lockstep wall time says nothing about how often a client asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for.
+
+    Attributes:
+        feed: recording; None: an artificial day.
+        seed, hours: of the artificial day.
+        speed: feed seconds a second; None: lockstep.
+        step_ms: guard interval, the step of lockstep.
+        state: folder that keeps orders and trades; None: nothing is kept.
+        listen_keys: whether the old user stream is served too.
+    """
+
+    feed: Path | None
+    speed: float | None
+    seed: int = 1
+    hours: float = 24.0
+    accounts: Path | None = None
+    latency: str = "0"
+    fill_model: str = "power"
+    maker_fee_bps: float | None = None
+    taker_fee_bps: float | None = None
+    step_ms: int = 1000
+    state: Path | None = None
+    listen_keys: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An exchange ready to run."""
+
+    service: Service
+    lockstep: Lockstep | None
+    store: Store | None
+    instrument: Instrument
+
+
+def wall() -> tuple[int, int]:
+    """Return (time since the epoch, a clock that does not jump), ns."""
+    return time.time_ns(), time.monotonic_ns()
+
+
+def recording_of(wanted: Wanted) -> Recording:
+    """Return the recording with the fees that were asked for.
+
+    Raises:
+        ExchangeError: it cannot be read or made.
+    """
+    if wanted.feed is None:
+        recording = synthetic_recording(seed=wanted.seed, hours=wanted.hours)
+    else:
+        recording = load(wanted.feed)
+    fees = {"maker_fee_bps": wanted.maker_fee_bps, "taker_fee_bps": wanted.taker_fee_bps}
+    change = {name: value for name, value in fees.items() if value is not None}
+    return Recording(recording.meta.model_copy(update=change), recording.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A recording made ready to be served."""
+
+    recording: Recording
+    instrument: Instrument
+    window: tuple[int, int]
+    first_ns: int
+    last_ns: int
+
+    def public(self) -> PublicMarket:
+        """Return the public market at its beginning."""
+        return PublicMarket(self.recording.events, self.window, self.instrument)
+
+
+def day_of(wanted: Wanted) -> Day:
+    """Return the recording that was asked for, ready to be served.
+
+    Raises:
+        ExchangeError: it cannot be read, or is too short.
+    """
+    recording = recording_of(wanted)
+    first_ns, last_ns = grid_of(recording.events, wanted.step_ms * 10**6)
+    if last_ns < first_ns:
+        raise SimulationError(
+            f"{recording.meta.source}: shorter than a step of {wanted.step_ms} ms"
+        )
+    window = window_for(recording.events)
+    return Day(recording, instrument_of(recording.meta), window, first_ns, last_ns)
+
+
+def accounts_of(wanted: Wanted, day: Day) -> list[Account]:
+    """Return who may trade; the default account is worth the same in both assets at the start."""
+    if wanted.accounts is not None:
+        return read_accounts(wanted.accounts, day.instrument)
+    opening = day.public()
+    for _ in opening.advance(day.first_ns):
+        pass
+    quotes = [at for side in (BUY, SELL) for at, _ in opening.levels(side, 1)]
+    return [default_account(day.instrument, sum(quotes) // max(1, len(quotes)))]
+
+
+def side_of(wanted: Wanted, day: Day) -> Callable[[], RecordedSide]:
+    """Return what makes an account's side of the recorded market.
+
+    Raises:
+        ExchangeError: there is no such fill model, or it needs order ids that are not there.
+    """
+    meta, events = day.recording.meta, day.recording.events
+    try:
+        model = fill_model(wanted.fill_model, unit=float(meta.lot))
+    except ValueError as error:
+        raise SimulationError(str(error)) from None
+    by_order = model[MODEL_KIND] == FIFO and wanted.feed is not None
+    born = read_births(wanted.feed) if by_order and wanted.feed is not None else NO_IDS
+    scale = scale_of(meta)
+    return lambda: RecordedSide(events, born, day.window, model, scale)
+
+
+def build(wanted: Wanted) -> Built:
+    """Return an exchange that stands at the beginning of its feed, or where it was killed.
+
+    Raises:
+        ExchangeError: something that was asked for cannot be.
+    """
+    day = day_of(wanted)
+    instrument = day.instrument
+    store = None
+    if wanted.state is not None:
+        source = day.recording.meta.sha256 or day.recording.meta.source
+        store = Store(wanted.state, f"{instrument.symbol} {source}")
+    resumed_ns = None if store is None else store.feed_ns
+    start_ns = day.first_ns if resumed_ns is None else resumed_ns
+    keep = keep_nothing if store is None else store.keep
+    house = House(instrument, accounts_of(wanted, day), side_of(wanted, day), keep)
+    if store is not None:
+        store.restore(house, instrument)
+    public, faults = day.public(), Faults()
+    try:
+        delays = Delays(parse_latency(wanted.latency))
+    except LatencyError as error:
+        raise SimulationError(f"--latency: {error}") from None
+    speed = wanted.speed
+    service = Service(
+        Core(house),
+        public,
+        Hub(public, faults, instrument.symbol),
+        delays=delays,
+        clock=None if speed is None else FeedClock(start_ns, wall()[1], speed),
+        rates=Rates(standard_rates(UNLIMITED if speed is None else max(1.0, speed))),
+        faults=faults,
+        wall=wall,
+        start_ns=0 if speed is None else start_ns,
+        tick=None if store is None else store.tick,
+    )
+    if wanted.listen_keys:
+        service.listen_keys = {}
+    if resumed_ns is not None:
+        service.resume(resumed_ns)
+    return Built(service, lockstep_of(wanted, day, service, resumed_ns), store, instrument)
+
+
+def lockstep_of(
+    wanted: Wanted, day: Day, service: Service, resumed_ns: int | None
+) -> Lockstep | None:
+    """Return what walks the grid; None when feed time runs with the wall clock."""
+    if wanted.speed is not None:
+        return None
+    interval_ns = wanted.step_ms * 10**6
+    first_ns = day.first_ns
+    if resumed_ns is not None:
+        first_ns = resumed_ns // interval_ns * interval_ns + interval_ns
+    return Lockstep(service, first_ns=first_ns, last_ns=day.last_ns, interval_ns=interval_ns)

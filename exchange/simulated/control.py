@@ -1,0 +1,145 @@
+"""The control port: faults, status of the symbol, clock, disconnects, lockstep. On loopback only.
+
+| request              | body or query                                                          |
+| -------------------- | ---------------------------------------------------------------------- |
+| GET /status          |                                                                        |
+| GET, POST, DELETE /faults | a fault as in `faults.py`                                         |
+| POST /symbol         | `status`, `tick`, `step`, `min_quantity`, `min_notional`, `max_position` |
+| POST /clock          | `offset_ms`, added to the server's wall time                           |
+| POST /disconnect     | `kind` (market, api, user or all), `code` (default 1001), `announce`   |
+| POST /withhold       | `diffs`: so many depth updates are kept from everybody                 |
+| GET /lockstep?key=K  | a WebSocket, see `lockstep.py`                                         |
+"""
+
+import dataclasses
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from exchange.recording import units
+from exchange.simulated.hub import Connection, dump
+from exchange.simulated.instrument import STATUSES
+from exchange.simulated.lockstep import Lockstep
+from exchange.simulated.service import Service
+
+KINDS: dict[str, Callable[[Connection], bool]] = {
+    "all": lambda _: True,
+    "market": lambda each: each.kind == "market" and each.raw_user is None,
+    "api": lambda each: each.kind == "api",
+    "user": lambda each: bool(each.subscriptions) or each.raw_user is not None,
+}
+FILTERS = ("tick", "step", "min_quantity", "min_notional", "max_position")
+
+
+def application(service: Service, lockstep: Lockstep | None) -> web.Application:
+    """Return the control port as an application of aiohttp."""
+    desk = Desk(service)
+    app = web.Application()
+    app.router.add_get("/status", desk.status)
+    app.router.add_get("/faults", desk.faults)
+    app.router.add_post("/faults", desk.checked(desk.add_fault))
+    app.router.add_delete("/faults", desk.clear_faults)
+    app.router.add_post("/symbol", desk.checked(desk.change_symbol))
+    app.router.add_post("/clock", desk.checked(desk.change_clock))
+    app.router.add_post("/disconnect", desk.checked(desk.disconnect))
+    app.router.add_post("/withhold", desk.checked(desk.withhold))
+    if lockstep is not None:
+        app.router.add_get("/lockstep", lockstep.serve)
+    return app
+
+
+def said(told: Any, status: int = 200) -> web.Response:
+    """Return JSON."""
+    return web.Response(status=status, text=dump(told) + "\n", content_type="application/json")
+
+
+class Desk:
+    """Carries out what the control port is asked for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def checked(
+        self, deed: Callable[[dict[str, Any]], Awaitable[Any]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Return a handler that takes a JSON object and says what is wrong with one."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                return said(await deed(dict(json.loads(await request.text() or "{}"))))
+            except (ValueError, TypeError, ArithmeticError) as error:
+                return said({"error": str(error)}, 400)
+
+        return handle
+
+    async def status(self, _: web.Request) -> web.StreamResponse:
+        """Tell feed time, clients and what was sent."""
+        service = self._service
+        return said(
+            {
+                "symbol": service.house.instrument.symbol,
+                "status": service.house.instrument.status,
+                "feed_ns": service.feed_now(),
+                "server_ns": service.wall_ns(),
+                "update_id": service.public.update_id,
+                "on_their_way": service.core.waiting,
+                "connections": len(service.hub.connections),
+                "counts": {
+                    key: dataclasses.asdict(each) for key, each in service.hub.counts.items()
+                },
+                "ended": service.public.next_ns is None,
+            }
+        )
+
+    async def faults(self, _: web.Request) -> web.StreamResponse:
+        """List the faults that wait."""
+        return said([dataclasses.asdict(each) for each in self._service.faults.waiting])
+
+    async def clear_faults(self, _: web.Request) -> web.StreamResponse:
+        """Let nothing go wrong any more."""
+        self._service.faults.waiting.clear()
+        return said({})
+
+    async def add_fault(self, told: dict[str, Any]) -> Any:
+        """Add a fault."""
+        return dataclasses.asdict(self._service.faults.add(told))
+
+    async def change_symbol(self, told: dict[str, Any]) -> Any:
+        """Change the symbol's status or filters."""
+        values: dict[str, Any] = {}
+        for name, value in told.items():
+            if name == "status" and value in STATUSES:
+                values[name] = value
+            elif name in FILTERS and isinstance(value, str):
+                values[name] = units(value)
+            else:
+                allowed = f"status ({', '.join(STATUSES)}) or decimal text for {', '.join(FILTERS)}"
+                raise ValueError(f"{name} must be {allowed}; found {value!r}")
+        self._service.change_symbol(**values)
+        return {}
+
+    async def change_clock(self, told: dict[str, Any]) -> Any:
+        """Put the server's wall clock off."""
+        self._service.offset_ns = round(float(told.get("offset_ms", 0)) * 1e6)
+        return {}
+
+    async def disconnect(self, told: dict[str, Any]) -> Any:
+        """End connections from this side."""
+        kind = told.get("kind", "all")
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, found {kind!r}")
+        hub = self._service.hub
+        if told.get("announce"):
+            for each in hub.connections:
+                if KINDS[kind](each):
+                    event = {"e": "serverShutdown", "E": self._service.wall_ns() // 10**6}
+                    each.send(dump({"event": event} if each.kind == "api" else event))
+        ended = await hub.disconnect(int(told.get("code", 1001)), "going away", KINDS[kind])
+        return {"ended": ended}
+
+    async def withhold(self, told: dict[str, Any]) -> Any:
+        """Keep depth updates from everybody."""
+        self._service.public.withheld += int(told.get("diffs", 1))
+        return {"withheld": self._service.public.withheld}

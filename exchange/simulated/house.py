@@ -1,0 +1,274 @@
+"""What all accounts share: the recorded market, numbers of orders and trades, what is told to whom.
+
+An account's outcomes do not overtake each other on their way back, as in `market.resting`.
+"""
+
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Any
+
+from exchange.simulated.accounts import Account, Order, Status, Trade, book_trade, commission_of
+from exchange.simulated.commands import Outcome
+from exchange.simulated.instrument import Instrument
+from exchange.simulated.matching import Meeting, Part, Plan, Standing, meetings
+from exchange.simulated.recorded_side import RecordedSide
+from exchange.simulated.wire import account_position, execution_report
+from market.layout import (
+    BUY,
+    NO_ASK,
+    NO_BID,
+    REPORT_EXCH_NS,
+    REPORT_LOTS,
+    REPORT_ORDER_ID,
+    REPORT_PRICE_TICKS,
+)
+
+LONG_AGO_NS = -(1 << 62)
+Keep = Callable[[Account, Order, Trade | None], None]
+
+
+def keep_nothing(account: Account, order: Order, trade: Trade | None) -> None:
+    """Keep no state beyond this process."""
+
+
+class House:
+    """The accounts and their orders in one market.
+
+    Args:
+        instrument: the symbol.
+        accounts: who trades.
+        side: makes an account's side of the recorded market.
+        keep: told of every order that changed and every trade.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        accounts: Iterable[Account],
+        side: Callable[[], RecordedSide],
+        keep: Keep = keep_nothing,
+    ) -> None:
+        self.instrument = instrument
+        self.accounts = list(accounts)
+        self.sides = {account.key: side() for account in self.accounts}
+        self.now_ns = LONG_AGO_NS
+        self.response_ns = 0
+        self.last_ticks = 0
+        self.next_order_id = 1
+        self.next_trade_id = 1
+        self.next_execution_id = 1
+        self.filled: list[Account] = []
+        self._keep = keep
+        self._visible: dict[str, int] = {}
+        self._outcomes: list[Outcome] = []
+
+    def collect(self) -> list[Outcome]:
+        """Return what came about since the last time."""
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def live_until(self, now_ns: int) -> None:
+        """Let the recorded market do to all resting orders what it did up to a time."""
+        if now_ns <= self.now_ns:
+            return
+        self.now_ns = now_ns
+        fills: list[tuple[int, Account, list[int]]] = []
+        for account in self.accounts:
+            side = self.sides[account.key]
+            if not side.idle:
+                fills.extend((row[REPORT_EXCH_NS], account, row) for row in side.advance(now_ns))
+        fills.sort(key=itemgetter(0))
+        for time_ns, account, row in fills:
+            order = account.open[row[REPORT_ORDER_ID]]
+            price, lots = row[REPORT_PRICE_TICKS], row[REPORT_LOTS]
+            self.fill(account, order, price, lots, time_ns, maker=True)
+            self.tell_position(account, time_ns)
+
+    def resume(self, now_ns: int) -> None:
+        """Put the open orders of an earlier life to rest; their places in line are lost."""
+        self.now_ns = now_ns
+        for account in self.accounts:
+            side = self.sides[account.key]
+            side.advance(now_ns)
+            for order in account.open.values():
+                told = (order.order_id, order.side, order.price_ticks, order.remaining, now_ns)
+                assert side.rest(*told)
+
+    def arrive(self, account: Account) -> None:
+        """Bring an account's side of the market to now: one of its requests has arrived."""
+        self.sides[account.key].advance(self.now_ns)
+
+    def answer(self, account: Account, ticket: int, told: Any) -> None:
+        """Put an answer on its way."""
+        self._outcomes.append(
+            Outcome(self._visible_ns(account, self.now_ns), account.key, ticket, told)
+        )
+
+    def tell(
+        self,
+        account: Account,
+        order: Order,
+        execution: str,
+        *,
+        now_ns: int | None = None,
+        trade: Trade | None = None,
+        client_id: str | None = None,
+        previous_client_id: str = "",
+    ) -> int:
+        """Put an event of an order's life on its way, and keep it; return its number."""
+        now_ns = self.now_ns if now_ns is None else now_ns
+        self._keep(account, order, trade)
+        number = self.next_execution_id
+        self.next_execution_id += 1
+        report = execution_report(
+            order,
+            self.instrument,
+            execution=execution,
+            execution_id=number,
+            now_ns=now_ns,
+            trade=trade,
+            client_id=client_id,
+            previous_client_id=previous_client_id,
+        )
+        self._outcomes.append(Outcome(self._visible_ns(account, now_ns), account.key, None, report))
+        return number
+
+    def tell_position(self, account: Account, now_ns: int | None = None) -> None:
+        """Put the account's balances on their way."""
+        now_ns = self.now_ns if now_ns is None else now_ns
+        told = account_position(account, self.instrument, now_ns)
+        self._outcomes.append(Outcome(self._visible_ns(account, now_ns), account.key, None, told))
+
+    def fill(
+        self,
+        account: Account,
+        order: Order,
+        price_ticks: int,
+        lots: int,
+        time_ns: int,
+        *,
+        maker: bool,
+        trade_id: int | None = None,
+    ) -> Trade:
+        """Fill lots of an order: balances, commission, status, the event of it."""
+        if trade_id is None:
+            trade_id = self.next_trade_id
+            self.next_trade_id += 1
+        notional = self.instrument.notional(price_ticks, lots)
+        commission, asset = commission_of(
+            account, self.instrument, order.side, lots, notional, maker=maker
+        )
+        trade = Trade(
+            trade_id=trade_id,
+            order_id=order.order_id,
+            side=order.side,
+            price_ticks=price_ticks,
+            lots=lots,
+            quote_units=notional,
+            commission=commission,
+            commission_asset=asset,
+            time_ns=time_ns,
+            is_maker=maker,
+        )
+        book_trade(account, self.instrument, order, trade)
+        order.status = Status.FILLED if order.remaining == 0 else Status.PARTIALLY_FILLED
+        if not order.is_open:
+            account.open.pop(order.order_id, None)
+        self.filled.append(account)
+        self.tell(account, order, "TRADE", now_ns=time_ns, trade=trade)
+        return trade
+
+    def end(self, account: Account, order: Order, status: Status) -> None:
+        """End an order as it stands; the caller tells of it."""
+        if order.order_id in account.open:
+            del account.open[order.order_id]
+            self.sides[account.key].withdraw(order.order_id, order.remaining)
+        order.status = status
+        order.updated_ns = account.updated_ns = self.now_ns
+
+    def standing(self, side: int, limit_ticks: int) -> list[Standing]:
+        """Return the resting orders that an order of a side can meet, best and earliest first."""
+        found = [
+            Standing(order, self.sides[account.key].ahead(order.order_id))
+            for account in self.accounts
+            for order in account.open.values()
+            if order.side == -side and side * (limit_ticks - order.price_ticks) >= 0
+        ]
+        found.sort(key=lambda each: (side * each.order.price_ticks, each.order.order_id))
+        return found
+
+    def way_of(self, account: Account, side: int, limit_ticks: int) -> Iterable[Part]:
+        """Return what an order of a side would meet now, up to its limit."""
+        market = self.sides[account.key].levels(side, limit_ticks)
+        return meetings(market, self.standing(side, limit_ticks), side)
+
+    def would_take(self, account: Account, side: int, limit_ticks: int) -> bool:
+        """Return whether an order at a limit would meet anything."""
+        bid, ask = self.sides[account.key].touch()
+        best = ask if side == BUY else bid
+        if best is not None and side * (limit_ticks - best) >= 0:
+            return True
+        return bool(self.standing(side, limit_ticks))
+
+    def take(self, account: Account, order: Order, plan: Plan) -> list[Trade]:
+        """Carry out a plan; return the order's own trades."""
+        trades = []
+        for part in plan.parts:
+            if part.meeting is Meeting.SELF:
+                self._prevent(account, order, part)
+                continue
+            trade_id = None
+            if part.maker is not None:
+                trade_id = self._serve(part.maker, part.price_ticks, part.lots)
+            trades.append(
+                self.fill(
+                    account,
+                    order,
+                    part.price_ticks,
+                    part.lots,
+                    self.now_ns,
+                    maker=False,
+                    trade_id=trade_id,
+                )
+            )
+        return trades
+
+    def account_of(self, key: str) -> Account:
+        """Return the account with a key."""
+        return next(account for account in self.accounts if account.key == key)
+
+    def _serve(self, maker: Order, price_ticks: int, lots: int) -> int:
+        """Fill a resting order by one that arrives; return the trade's number."""
+        owner = self.account_of(maker.account)
+        self.sides[owner.key].withdraw(maker.order_id, lots)
+        trade = self.fill(owner, maker, price_ticks, lots, self.now_ns, maker=True)
+        self.tell_position(owner)
+        return trade.trade_id
+
+    def _prevent(self, account: Account, order: Order, part: Part) -> None:
+        """Let self-trade prevention act on the resting order that would have been met."""
+        maker = part.maker
+        assert maker is not None
+        if part.lots < maker.remaining:  # DECREMENT
+            self.sides[account.key].withdraw(maker.order_id, part.lots)
+            maker.prevented += part.lots
+            order.prevented += part.lots
+            self.tell(account, maker, "TRADE_PREVENTION")
+            return
+        if order.stp == "DECREMENT":
+            self.end(account, maker, Status.EXPIRED_IN_MATCH)
+            maker.prevented += part.lots
+            order.prevented += part.lots
+        else:
+            self.end(account, maker, Status.EXPIRED_IN_MATCH)
+        self.tell(account, maker, "TRADE_PREVENTION")
+
+    def _visible_ns(self, account: Account, time_ns: int) -> int:
+        visible = max(self._visible.get(account.key, LONG_AGO_NS), time_ns + self.response_ns)
+        self._visible[account.key] = visible
+        return visible
+
+
+def far(side: int) -> int:
+    """Return the limit of an order without one, ticks."""
+    return NO_ASK - 1 if side == BUY else NO_BID + 1
