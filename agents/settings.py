@@ -209,6 +209,28 @@ class Coordinator(Section):
     presets: bool = Field(
         default=False, description="hierarchical: fixed strategies beside the optimizers"
     )
+    weights: str | None = Field(
+        None,
+        description="consensus: what votes weigh, executor-1:2,optimizer-1:1; unset: 1 each",
+    )
+    hedge_windows: int = Field(
+        48, ge=2, le=100_000, description="hierarchical: windows after which weights begin anew"
+    )
+    hedge_margin: float = Field(
+        0.05, ge=0, le=1, description="hierarchical: weight by which another must lead to take over"
+    )
+    hedge_streak: int = Field(
+        3, ge=1, le=1000, description="hierarchical: windows in a row for which it must lead"
+    )
+    hedge_dwell: int = Field(
+        3, ge=0, le=10_000, description="hierarchical: boundaries that a strategy runs in any case"
+    )
+    accept_plain: int | None = Field(
+        None,
+        ge=1024,
+        le=65_535,
+        description="master-slave: loopback port for bare, unsigned parameter_update; unset: none",
+    )
     schedule: str | None = Field(
         None, description="changes of mode by boundary, such as 6:peer,12:consensus; unset: none"
     )

@@ -15,7 +15,7 @@ from market.replay_step import REPLAY_EXPOSURE, REPLAY_NET
 from market.tape import Tape
 from protocol.errors import printable
 from protocol.merge import candidate_of, digest
-from protocol.messages import Mode, QuoteParameters, Round
+from protocol.messages import SHADOW_REPLAY, Mode, QuoteParameters, Round
 
 SHOWN = 12
 """Digits of a digest that a person needs to tell two apart."""
@@ -94,5 +94,5 @@ def objection(incumbent: Weighed, candidate: Weighed) -> str | None:
     if candidate.net >= incumbent.net or candidate.per_risk >= incumbent.per_risk:
         return None
     return (
-        f"shadow replay found {candidate.net:.2f} against {incumbent.net:.2f} of the set in force"
+        f"{SHADOW_REPLAY} found {candidate.net:.2f} against {incumbent.net:.2f} of the set in force"
     )

@@ -41,6 +41,7 @@ class Keyring:
         folder: of roster and private keys.
         environ: may hold the private key.
         seats: given weight in every roster that is read.
+        weights: of those whose weight is not 1.
 
     Attributes:
         keys: the newest that could be used.
@@ -50,12 +51,19 @@ class Keyring:
     """
 
     def __init__(
-        self, name: str, folder: Path, environ: Mapping[str, str], *, seats: Iterable[str] = ()
+        self,
+        name: str,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        seats: Iterable[str] = (),
+        weights: Mapping[str, int] | None = None,
     ) -> None:
         self._name = name
         self._folder = folder
         self._environ = dict(environ)
         self._seats = tuple(seats)
+        self._weights = weights
         self._stamp = self._look()
         identity, roster = load_identity(name, folder, environ), self._roster()
         if not roster.knows(identity):
@@ -101,7 +109,7 @@ class Keyring:
         return held
 
     def _roster(self) -> Roster:
-        roster = load_roster(self._folder).seated(self._seats)
+        roster = load_roster(self._folder).seated(self._seats, self._weights)
         if self._name not in roster.members:
             raise RosterError(f"{self._folder / ROSTER}: lists no {self._name}")
         return roster

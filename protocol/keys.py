@@ -143,14 +143,14 @@ class Roster:
 
     members: Mapping[str, Member]
 
-    def seated(self, names: Iterable[str]) -> "Roster":
-        """Return the roster in which exactly these have weight 1."""
-        seats = set(names)
-        unknown = seats - set(self.members)
+    def seated(self, names: Iterable[str], weights: Mapping[str, int] | None = None) -> "Roster":
+        """Return the roster in which exactly these have weight: 1, unless another is given."""
+        seats = {name: (weights or {}).get(name, 1) for name in names}
+        unknown = set(seats) - set(self.members)
         if unknown:
             raise RosterError(f"the roster has no {', '.join(sorted(unknown))}; make new keys")
         return Roster(
-            {name: replace(one, weight=int(name in seats)) for name, one in self.members.items()}
+            {name: replace(one, weight=seats.get(name, 0)) for name, one in self.members.items()}
         )
 
     def seats(self) -> tuple[str, ...]:

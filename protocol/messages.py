@@ -158,6 +158,10 @@ class Round(Word):
     deadline: TimeNs = Field(description="venue time; in lockstep it decides nothing")
 
 
+SHADOW_REPLAY = "shadow replay"
+"""How the reason of a vote begins when a replay speaks against the set: quarantine counts it."""
+
+
 class Vote(Word):
     """One voter's judgement of one candidate."""
 

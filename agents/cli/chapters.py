@@ -66,6 +66,17 @@ def supervisor_line(body: Body) -> str:
     return f"the supervisor runs {told['running']['expert']} (weights {weights})"
 
 
+def tallied(body: Body) -> str:
+    """Return counts of refusals by name and code, and of what the hub dropped."""
+    parts = [
+        f"{name} {code} x {count}"
+        for name, codes in body["refused"].items()
+        for code, count in codes.items()
+    ]
+    parts += [f"dropped ({why}) x {count}" for why, count in body["dropped"].items()]
+    return ", ".join(parts)
+
+
 def set_line(params: Body) -> str:
     """Return four parameters as one line."""
     return (

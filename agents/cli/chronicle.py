@@ -19,6 +19,7 @@ from agents.cli.chapters import (
     outcomes_line,
     set_line,
     supervisor_line,
+    tallied,
 )
 from agents.coordinator.records import Body, Kind, Record
 from protocol.merge import UNITS
@@ -214,6 +215,22 @@ class Chronicle:
         facts = {"seat": seat, **{name: body[name] for name in ("id", "code", "detail")}}
         self._add(self._home(record, [body["id"]]), record, text, facts)
 
+    def fault(self, record: Record, body: Body) -> None:
+        """Somebody says what is no word."""
+        text = f"{body['seat']} says what is no word: {body['code']} {body['detail']}"
+        self._add(self._boundary or self._open(record), record, text, dict(body))
+
+    def bench(self, record: Record, body: Body) -> None:
+        """Somebody is not heard for a while."""
+        until = utc_text(body["until"])
+        text = f"{body['seat']} is benched until {until}, after {body['faults']} faults in a row"
+        self._add(self._boundary or self._last(record), record, text, {**body, "until": until})
+
+    def tally(self, record: Record, body: Body) -> None:
+        """What was refused without an entry of its own."""
+        text = f"refused besides: {tallied(body)}"
+        self._add(self._boundary or self._last(record), record, text, dict(body))
+
     def decide(self, record: Record, body: Body) -> None:
         """A set becomes the decision in flight."""
         pair = as_pair(body["pair"])
@@ -336,6 +353,9 @@ _TOLD: Mapping[Kind, Callable[[Chronicle, Record, Body], None]] = {
     Kind.ALARM: Chronicle.alarm,
     Kind.MEASURED: Chronicle.measured,
     Kind.REFUSED: Chronicle.refused,
+    Kind.FAULT: Chronicle.fault,
+    Kind.BENCH: Chronicle.bench,
+    Kind.TALLY: Chronicle.tally,
     Kind.DECISION: Chronicle.decide,
     Kind.APPLIED: Chronicle.apply,
     Kind.REJECTED: Chronicle.reject,

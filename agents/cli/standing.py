@@ -35,6 +35,7 @@ class Standing:
         self._stops = set(stops_in(stack.folder))
         self._status: dict[str, dict[str, Any]] = {}
         self._profit: dict[str, dict[str, Any]] = {}
+        self._seats: list[dict[str, Any]] | None = None
         self._news = asyncio.Event()
 
     @property
@@ -46,6 +47,7 @@ class Standing:
         """Say what is listened to; before the participant is entered."""
         for name in self.members:
             me.follow("heartbeat", name, self._hear_beat)
+        me.listen("status", COORDINATOR, self._hear_seats)
         for name in self.stack.executors:
             me.listen("status", name, partial(self._hear, self._status))
             me.listen("pnl_report", name, partial(self._hear, self._profit))
@@ -71,6 +73,7 @@ class Standing:
     def _is_whole(self, wanted: tuple[str, ...]) -> bool:
         told = all(name in self._beats for name in wanted)
         shown = all(name in self._status for name in self.stack.executors)
+        shown = shown and self._seats is not None
         return told and shown
 
     def _hear_beat(self, received: Received) -> None:
@@ -82,6 +85,10 @@ class Standing:
                 self._stops.update(row.stops)
         elif isinstance(word, Heartbeat):
             self._beats[name] = (word.state, word.lag_ms)
+        self._news.set()
+
+    def _hear_seats(self, received: Received) -> None:
+        self._seats = received.word.model_dump(mode="json").get("conduct", [])
         self._news.set()
 
     def _hear(self, kept: dict[str, dict[str, Any]], received: Received) -> None:
@@ -109,6 +116,7 @@ class Standing:
                 "parameters": None if seen.params is None else seen.params.model_dump(),
             },
             "stops": sorted(self._stops),
+            "seats": self._seats or [],
             "executors": [self._executor(name) for name in self.stack.executors],
             "members": [self._member(name) for name in self.members],
         }
@@ -185,6 +193,8 @@ def show(document: dict[str, Any]) -> None:
         show_executor(console, each)
     stops = document["stops"]
     console.print(f"stops       {', '.join(stops) or 'none'}")
+    for each in document["seats"]:
+        console.print(seat_line(each))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("member", "state"):
         table.add_column(title)
@@ -194,6 +204,16 @@ def show(document: dict[str, Any]) -> None:
         lag = DASH if each["lag_ms"] is None else f"{number(each['lag_ms'], 1)} ms"
         table.add_row(each["name"], each["state"], str(each["pid"] or DASH), lag)
     console.print(table)
+
+
+def seat_line(each: dict[str, Any]) -> str:
+    """Return how one seat stands with the coordinator."""
+    until = each["benched_until"]
+    told = f"benched until {until[:19]}" if until else f"{each['faults']} faults in a row"
+    return (
+        f"{'seat':<12}{each['name']}: weight {each['weight']}, reliability "
+        f"{each['reliability']:.2f} ({each['wins']} of {each['outcomes']} won), {told}"
+    )
 
 
 def show_executor(console: Screen, each: dict[str, Any]) -> None:

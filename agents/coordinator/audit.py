@@ -5,7 +5,6 @@ one mode, that of its generation, and follows from that mode's rule; one decisio
 time; versions rise; a round adopts at most once. An empty answer is a sound log.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from agents.coordinator.records import Body, Kind, Record
@@ -49,6 +48,7 @@ class _Auditor:
         self._round: Body | None = None
         self._votes: dict[str, str] = {}
         self._runs: str | None = None
+        self._benched: dict[str, int] = {}
 
     def wrong(self, line: str) -> None:
         """Note one violation."""
@@ -74,11 +74,23 @@ class _Auditor:
     def open(self, body: Body) -> None:
         """Read the opening of a round."""
         self._round, self._votes = body, {}
+        for key in body["sets"]:
+            self._demand_present(self._sets[key][0], f"round {body['round']} has a set of")
 
     def vote(self, body: Body) -> None:
         """Read a vote."""
         known = body["voter"] in self._votes
+        if self._mode is not Mode.MASTER_SLAVE:
+            self._demand_present(body["voter"], f"round {body['round']} has a vote of")
         self._votes[body["voter"]] = VOID if known else body["choice"]
+
+    def bench(self, body: Body) -> None:
+        """Read that somebody counts as absent for a while."""
+        self._benched[body["seat"]] = body["until"]
+
+    def _demand_present(self, name: str, where: str) -> None:
+        if self.now_ns < self._benched.get(name, 0):
+            self.wrong(f"{where} {name}, who is benched")
 
     def measure(self, body: Body) -> None:
         """Read what the supervisor measured."""
@@ -153,9 +165,10 @@ class _Auditor:
         line = self._of_round(body, params) or self._of_seats(body)
         if line is not None:
             return line
-        approve = Counter(self._votes.values())[Choice.APPROVE.value]
-        if not 2 * approve > self._seats:
-            return f"{approve} of {self._seats} seats approve"
+        rules, said = self._rules, self._votes.items()
+        approve = rules.weight_of(each for each, choice in said if choice == Choice.APPROVE.value)
+        if not 2 * approve > rules.weight_of(rules.seats):
+            return f"{approve} of {rules.weight_of(rules.seats)} seats approve"
         if not set(self._votes) <= set(self._rules.seats):
             return f"strangers voted: {sorted(set(self._votes) - set(self._rules.seats))}"
         sets = [self._sets[key][1] for key in body["basis"]]
@@ -199,6 +212,7 @@ _HEARD: Mapping[Kind, Callable[[_Auditor, Body], None]] = {
     Kind.PROPOSAL: _Auditor.propose,
     Kind.ROUND: _Auditor.open,
     Kind.VOTE: _Auditor.vote,
+    Kind.BENCH: _Auditor.bench,
     Kind.MEASURED: _Auditor.measure,
     Kind.DECISION: _Auditor.decide,
     Kind.APPLIED: _Auditor.apply,

@@ -5,6 +5,7 @@ The building blocks of actions live here: each appends what became true, then sa
 
 from dataclasses import replace
 
+from agents.coordinator.conduct import FAULTS_MAX, bench_ns, is_fault
 from agents.coordinator.events import (
     Append,
     Effect,
@@ -23,8 +24,8 @@ from agents.coordinator.state import (
     OpenRound,
     Proposal,
     State,
+    present,
     round_word,
-    voters,
     weight,
 )
 from protocol.bus.frames import derive_id
@@ -43,11 +44,13 @@ class Draft:
     Attributes:
         state: the state so far.
         verdict: why the voter rejected, for the refusal that follows from it.
+        benched: whether somebody was benched in this step.
     """
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.verdict: tuple[NackCode, str] | None = None
+        self.benched = False
         self._records: list[Record] = []
         self._said: list[Said] = []
 
@@ -56,6 +59,12 @@ class Draft:
         record = Record(kind=kind, time_ns=self.state.now_ns, body=body)
         self.state = fold(self.state, record)
         self._records.append(record)
+        for name, held in self.state.conduct.items():
+            if held.faults >= FAULTS_MAX:
+                until_ns = self.state.now_ns + bench_ns(held.benches, self.state.rules.round_ns)
+                self.record(Kind.BENCH, {"seat": name, "until": until_ns, "faults": held.faults})
+                self.benched = True
+                break
 
     def send(self, effect: Said) -> None:
         """Ask for something to be said once all records of the step are on disk."""
@@ -63,7 +72,7 @@ class Draft:
 
     def withdraw_round(self, opened: OpenRound) -> None:
         """Stop asking for votes."""
-        for voter in voters(self.state):
+        for voter in self.state.rules.seats:
             if voter not in opened.votes:
                 self.send(Withdraw(round_id(self.state, opened, voter)))
 
@@ -113,7 +122,10 @@ def acknowledge(draft: Draft, dst: str, ref: str, stage: Stage) -> None:
 
 def refuse(draft: Draft, proposal: str, code: NackCode, detail: str) -> None:
     """Refuse a proposal, on disk and to its sender."""
-    draft.record(Kind.REFUSED, {"id": proposal, "code": code.value, "detail": detail})
+    body: Body = {"id": proposal, "code": code.value, "detail": detail}
+    if is_fault(code, detail) and not draft.state.proposals[proposal].renewal:
+        body["fault"] = True
+    draft.record(Kind.REFUSED, body)
     draft.send(reply_of(draft.state, draft.state.proposals[proposal]))
 
 
@@ -170,11 +182,11 @@ def post_round(draft: Draft, wanted: tuple[str, ...]) -> None:
 
 
 def show_round(draft: Draft) -> None:
-    """Say the open round to every seat as a peer, each until it has received it."""
+    """Say the open round to every present seat as a peer, each until it has received it."""
     state, word = draft.state, round_word(draft.state)
     assert word is not None and state.round is not None, "no open round to show"  # noqa: PT018
     shown = dict(state.shown)
-    for peer in state.rules.seats:
+    for peer in present(state):
         key = round_id(state, state.round, peer)
         shown[key] = (state.round.number, peer)
         draft.send(Post(peer, key, word, generation=state.generation, until=Stage.RECEIVED))

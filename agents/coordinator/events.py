@@ -1,9 +1,11 @@
 """What the core is told, and what it asks its shell to do. Nothing here acts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from agents.coordinator.records import Record
+from protocol.errors import NackCode
 from protocol.messages import Decision, Pair, QuoteParameters, Stage, Word
 
 
@@ -22,6 +24,29 @@ class Heard:
     ref: str | None = None
     pair: Pair | None = None
     generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Something verified that is no word of ours; whoever said it will be told so."""
+
+    src: str
+    id: str
+    code: NackCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """Refusals of the last minute that have no entry of their own, and what the hub dropped.
+
+    Attributes:
+        refused: count by code, by who was refused.
+        dropped: count by reason.
+    """
+
+    refused: Mapping[str, Mapping[str, int]]
+    dropped: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +86,7 @@ class Measured:
     nets: tuple[float, ...]
 
 
-Event: TypeAlias = Started | Heard | Answered | Tick | Measured
+Event: TypeAlias = Started | Heard | Malformed | Answered | Tick | Measured | Tallied
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ and it gets the answer it has come to. None of these changes what a round does: 
 from dataclasses import replace
 
 from agents.coordinator.draft import Draft, acknowledge, post_closed, reply_of
-from agents.coordinator.events import Fenced, Heard, Reply
+from agents.coordinator.events import Fenced, Heard, Malformed, Reply
 from agents.coordinator.judged import note_applied
 from agents.coordinator.modes.offered import objection
 from agents.coordinator.modes.table import Signal
-from agents.coordinator.polling import hear_vote
+from agents.coordinator.polling import bench_nack, hear_vote
 from agents.coordinator.records import Kind, update_body
-from agents.coordinator.state import Phase, State, snapshot
+from agents.coordinator.state import Phase, State, is_benched, is_whole, snapshot
 from protocol.bus.frames import derive_id
 from protocol.errors import NackCode, printable
 from protocol.merge import digest
@@ -64,6 +64,17 @@ def hear(draft: Draft, heard: Heard) -> Signal | None:
             return None
 
 
+def note_fault(draft: Draft, event: Malformed) -> None:
+    """Count what is no word of ours against whoever said it, each id once.
+
+    What somebody says on the bench is not counted one by one, so no flood reaches the log.
+    """
+    if is_benched(draft.state, event.src) or event.id in draft.state.malformed:
+        return
+    body = {"seat": event.src, "id": event.id, "code": event.code.value, "detail": event.detail}
+    draft.record(Kind.FAULT, body)
+
+
 def _nack(draft: Draft, heard: Heard, code: NackCode, detail: str) -> None:
     draft.send(Reply(heard.src, heard.id, Nack(code=code, detail=detail)))
 
@@ -89,7 +100,8 @@ def _boundary(draft: Draft, heard: Heard, word: Boundary) -> Signal | None:
     draft.state = replace(draft.state, now_ns=max(draft.state.now_ns, word.venue_time))
     body = {"index": word.index, "id": heard.id, "incumbent": list(pair)}
     draft.record(Kind.BOUNDARY, body)
-    return _scheduled(draft, word.index) or Signal.BOUNDARY
+    whole = Signal.COMPLETE if is_whole(draft.state) else Signal.BOUNDARY  # if all are benched
+    return _scheduled(draft, word.index) or whole
 
 
 def _scheduled(draft: Draft, index: int) -> Signal | None:
@@ -111,6 +123,9 @@ def _no_update(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
         return None
     if heard.id in state.renewals or heard.id in state.proposals or _is_late(state, heard):
         acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
+        return None
+    if is_benched(state, heard.src):
+        acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)  # it counts as absent
         return None
     if not state.rules.lockstep:
         acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
@@ -148,6 +163,9 @@ def _proposal(draft: Draft, heard: Heard, word: ParameterUpdate) -> Signal | Non
     if known is not None:
         draft.send(reply_of(state, known))
         return None
+    if is_benched(state, heard.src):
+        draft.send(Reply(heard.src, heard.id, bench_nack(state, heard.src)))
+        return None
     if heard.generation is not None and heard.generation != state.generation:
         line = f"generation must be {state.generation}, found {heard.generation}"
         _nack(draft, heard, NackCode.STALE_GENERATION, line)
@@ -181,8 +199,7 @@ def _answer(draft: Draft, heard: Heard, word: ParameterUpdate | None) -> Signal 
     update = None if word is None else update_body(word)
     draft.record(Kind.ANSWER, {"seat": heard.src, "id": heard.id, "update": update})
     acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
-    answers = len(opened.answers) + 1
-    return Signal.COMPLETE if answers == len(draft.state.rules.seats) else Signal.ANSWER
+    return Signal.COMPLETE if is_whole(draft.state) else Signal.ANSWER
 
 
 def _free(draft: Draft, heard: Heard, word: ParameterUpdate) -> Signal | None:
@@ -208,7 +225,7 @@ def _mode_change(draft: Draft, heard: Heard, word: ModeChange) -> Signal | None:
     if heard.id in state.changes:
         acknowledge(draft, heard.src, heard.id, Stage.DECIDED)
         return None
-    line = objection(word.to, state.rules.seats)
+    line = objection(word.to, state.rules.seats, state.rules.weights)
     if line is not None:
         _nack(draft, heard, NackCode.MODE, printable(line))
         return None

@@ -7,7 +7,7 @@ from agents.coordinator.modes.table import Signal
 from agents.coordinator.polling import silent
 from agents.coordinator.records import Kind
 from agents.coordinator.screening import fresh
-from agents.coordinator.state import Proposal, State, incumbent, voters, weight
+from agents.coordinator.state import Proposal, State, incumbent, present, voters, weight
 from protocol.errors import NackCode
 from protocol.merge import digest, median_merge, peer_merge
 from protocol.messages import Mode, QuoteParameters
@@ -25,8 +25,9 @@ def gather(draft: Draft) -> Signal | None:
     if state.boundary is not None:
         return None  # its seats answer it, each once
     heard = {each.src for each in waiting(state)} | _passed(state)
+    awaited = set(present(state)) - {state.rules.executor}
     rests = state.now_ns < state.rest_until_ns
-    if set(state.rules.seats) - {state.rules.executor} <= heard:
+    if awaited <= heard:
         if not rests or state.rules.lockstep:
             return Signal.COMPLETE
         until_ns = state.rest_until_ns

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from agents.coordinator.conduct import Conduct
 from agents.coordinator.hedge import Hedge, Running
 from agents.coordinator.rules import Rules
 from agents.coordinator.state import (
@@ -53,6 +54,12 @@ class Kind(StrEnum):
     ALARM = "alarm"
     """A peer found another merge than ours, or the executor another set under our pair."""
     REFUSED = "refused"
+    FAULT = "fault"
+    """Somebody said what is no word of ours."""
+    BENCH = "bench"
+    """Whoever committed so many faults in a row is not heard for a while."""
+    TALLY = "tally"
+    """Counts of what was refused without an entry of its own."""
     DECISION = "decision"
     APPLIED = "applied"
     REJECTED = "rejected"
@@ -161,7 +168,35 @@ def _vote(state: State, body: Body, _time_ns: int) -> State:
     if opened is None or opened.number != body["round"]:
         return state
     choice = VOID if body["voter"] in opened.votes else body["choice"]
+    if choice == VOID:
+        state = _blame(state, body["voter"])
     return replace(state, round=replace(opened, votes={**opened.votes, body["voter"]: choice}))
+
+
+def _fault(state: State, body: Body, _time_ns: int) -> State:
+    state = replace(state, malformed=_with(state.malformed, body["id"], body["seat"]))
+    return _blame(state, body["seat"])
+
+
+def _blame(state: State, name: str) -> State:
+    held = state.conduct.get(name, Conduct())
+    return replace(state, conduct={**state.conduct, name: held.after_fault()})
+
+
+def _bench(state: State, body: Body, _time_ns: int) -> State:
+    held = state.conduct.get(body["seat"], Conduct())
+    benched = held.after_bench(body["until"])
+    return replace(state, conduct={**state.conduct, body["seat"]: benched})
+
+
+def _praise(state: State, basis: tuple[str, ...]) -> State:
+    """Break the row of faults of those whose sets were decided, but not of who voted twice."""
+    votes = state.round.votes if state.round is not None else {}
+    conduct = dict(state.conduct)
+    for src in {state.proposals[key].src for key in basis if key in state.proposals}:
+        if src in conduct and votes.get(src) != VOID:
+            conduct[src] = conduct[src].after_success()
+    return replace(state, conduct=conduct)
 
 
 def _void(state: State, body: Body, time_ns: int) -> State:
@@ -190,12 +225,14 @@ def _measured(state: State, body: Body, time_ns: int) -> State:
     return replace(state, hedge=hedge, running=Running(**told["running"]))
 
 
-def _alarm(state: State, _body: Body, _time_ns: int) -> State:
+def _unchanged(state: State, _body: Body, _time_ns: int) -> State:
     return state
 
 
 def _refused(state: State, body: Body, _time_ns: int) -> State:
     state = _settle(state, body["id"], Fate.REFUSED, NackCode(body["code"]), body["detail"])
+    if body.get("fault"):
+        state = _blame(state, state.proposals[body["id"]].src)
     queue = tuple(each for each in state.queue if each != body["id"])
     if state.round is None or body["id"] not in state.round.sets:
         return replace(state, queue=queue)
@@ -214,6 +251,7 @@ def _decision(state: State, body: Body, _time_ns: int) -> State:
         not_after_ns=body["not_after"],
         boundary=body["boundary"],
     )
+    state = _praise(state, decided.basis)
     for each in decided.basis:
         state = _settle(state, each, Fate.DECIDED)
     queue = tuple(each for each in state.queue if each not in decided.basis)
@@ -286,8 +324,11 @@ _FOLDS: Mapping[Kind, Callable[[State, Body, int], State]] = {
     Kind.VOTE: _vote,
     Kind.VOID: _void,
     Kind.MEASURED: _measured,
-    Kind.ALARM: _alarm,
+    Kind.ALARM: _unchanged,
     Kind.REFUSED: _refused,
+    Kind.FAULT: _fault,
+    Kind.BENCH: _bench,
+    Kind.TALLY: _unchanged,
     Kind.DECISION: _decision,
     Kind.APPLIED: _applied,
     Kind.REJECTED: _rejected,

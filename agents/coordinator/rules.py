@@ -3,7 +3,8 @@
 Times are venue time, nanoseconds.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from agents.coordinator.hedge import Patience
 from agents.settings import Clock, Settings
@@ -16,9 +17,9 @@ VOTE_WAIT_S = 5
 """Venue seconds after which an unanswered round is refused; lockstep waits instead."""
 HEDGE_WINDOWS = 48
 """T of the Hedge weights, fixed in advance: eight hours of ten-minute boundaries."""
+WEIGHT_MAX = 1_000_000
+ROUND_NS = 600 * SECOND_NS
 PATIENCE = Patience(margin=0.05, windows=3, dwell_ns=0)
-DWELL_BOUNDARIES = 3
-"""Boundaries for which a strategy runs in any case."""
 PRESETS = (("preset-tight", 0.8), ("preset-steady", 1.0), ("preset-wide", 1.25))
 """Strategies without an optimizer: the starting set with its spread times a factor."""
 
@@ -47,8 +48,18 @@ class Rules:
     """Boundaries, by number from 1, at which the mode changes without an operator."""
     presets: tuple[tuple[str, QuoteParameters], ...] = ()
     """Strategies of the hierarchical mode beside the optimizers."""
+    round_ns: int = ROUND_NS
+    """Venue time from boundary to boundary; benches are so many rounds."""
+    haste: float = 1.0
+    """Venue seconds a wall second, where the clock is real."""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """What a seat's vote weighs where that is not 1."""
     hedge_windows: int = HEDGE_WINDOWS
     patience: Patience = PATIENCE
+
+    def weight_of(self, seats: Iterable[str]) -> int:
+        """Return what the votes of these seats weigh together."""
+        return sum(self.weights.get(each, 1) for each in seats)
 
 
 def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
@@ -60,6 +71,7 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
         SettingsError: the schedule of modes cannot be read, or the parameters are off the grid.
     """
     seats, schedule = modes_of(settings)
+    told = settings.coordinator
     baseline = baseline_of(settings)
     try:
         on_grid(baseline)
@@ -74,20 +86,28 @@ def rules_from(settings: Settings, *, name: str = "coordinator") -> Rules:
         executor=settings.account.executor,
         seats=seats,
         baseline=baseline,
-        mode=settings.coordinator.mode,
+        mode=told.mode,
         lockstep=lockstep,
         seed=settings.seed,
-        confidence_min=settings.coordinator.confidence_min,
-        drawdown_max=settings.coordinator.drawdown_max,
-        age_max_ns=settings.coordinator.age_max_s * SECOND_NS,
+        confidence_min=told.confidence_min,
+        drawdown_max=told.drawdown_max,
+        age_max_ns=told.age_max_s * SECOND_NS,
         step_limit=settings.optimizer.step_limit,
         # Live, a decision applies at the next cycle edge; a recording must wait for its tuner.
         tuning_latency_ns=settings.optimizer.tuning_latency_ns,
         validity_ns=settings.optimizer.validity_ns,
         vote_wait_ns=round(VOTE_WAIT_S * haste) * SECOND_NS,
         schedule=schedule,
-        presets=presets_of(baseline) if settings.coordinator.presets else (),
-        patience=replace(PATIENCE, dwell_ns=DWELL_BOUNDARIES * settings.optimizer.boundary_ns),
+        presets=presets_of(baseline) if told.presets else (),
+        round_ns=settings.optimizer.boundary_ns,
+        haste=haste,
+        weights=weights_of(told.weights, seats),
+        hedge_windows=told.hedge_windows,
+        patience=Patience(
+            margin=told.hedge_margin,
+            windows=told.hedge_streak,
+            dwell_ns=told.hedge_dwell * settings.optimizer.boundary_ns,
+        ),
     )
 
 
@@ -96,15 +116,35 @@ def modes_of(settings: Settings) -> tuple[tuple[str, ...], tuple[tuple[int, Mode
 
     Raises:
         ModeError: the seats cannot have a mode.
-        SettingsError: the schedule of modes cannot be read.
+        SettingsError: the schedule of modes or the weights cannot be read.
     """
     from agents.coordinator.modes.offered import demand  # which stands on this module
 
     seats = settings.seats
     schedule = schedule_of(settings.coordinator.schedule)
+    weights = weights_of(settings.coordinator.weights, seats)
     for mode in (settings.coordinator.mode, *(each for _, each in schedule)):
-        demand(mode, seats)
+        demand(mode, seats, weights)
     return seats, schedule
+
+
+def weights_of(text: str | None, seats: Sequence[str]) -> dict[str, int]:
+    """Return the weights of votes that `executor-1:2,optimizer-1:1` asks for.
+
+    Raises:
+        SettingsError: what it should look like.
+    """
+    weights: dict[str, int] = {}
+    for part in (text or "").split(",") if text else ():
+        name, _, figure = part.strip().partition(":")
+        sound = name in seats and name not in weights and len(figure) < 9 and figure.isdecimal()
+        if not sound or not 1 <= int(figure) <= WEIGHT_MAX:
+            raise SettingsError(
+                f"coordinator.weights must be SEAT:WEIGHT,..., found {printable(part.strip())!r}; "
+                f"weights are in [1, {WEIGHT_MAX}], seats are {', '.join(seats)}"
+            )
+        weights[name] = int(figure)
+    return weights
 
 
 def schedule_of(text: str | None) -> tuple[tuple[int, Mode], ...]:

@@ -7,7 +7,7 @@ executor judges the rest in every mode: its own bounds, and a veto of risk.
 
 from dataclasses import dataclass
 
-from agents.coordinator.state import Proposal, State, halted, incumbent
+from agents.coordinator.state import Proposal, State, halted, incumbent, is_benched
 from protocol.errors import NackCode, printable
 from protocol.merge import digest, on_grid, within_step
 from protocol.messages import utc_ns
@@ -57,6 +57,8 @@ def screen(state: State, proposal: Proposal) -> Refusal | None:
 
 def _possible(state: State, proposal: Proposal) -> Refusal | None:
     """Return why nothing, or not this, could come into force now."""
+    if is_benched(state, proposal.src):
+        return Refusal(NackCode.FORBIDDEN, f"{proposal.src} is benched")
     if halted(state):
         return Refusal(NackCode.HALTED, "the executor is stopped by the operator")
     if state.flight is not None:

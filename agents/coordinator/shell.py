@@ -6,7 +6,7 @@ event at a time is handled to its end, so what the core sees is a sequence.
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 import structlog
 
 from agents.bus import hub_of, participant_of
+from agents.coordinator.conduct import SHAPES
 from agents.coordinator.events import (
     Answered,
     Append,
@@ -21,12 +22,14 @@ from agents.coordinator.events import (
     Event,
     Fenced,
     Heard,
+    Malformed,
     Measure,
     Measured,
     Post,
     Publish,
     Reply,
     Started,
+    Tallied,
     Tick,
     Withdraw,
 )
@@ -34,14 +37,24 @@ from agents.coordinator.log import DecisionLog
 from agents.coordinator.pages import page
 from agents.coordinator.records import restored
 from agents.coordinator.rules import SECOND_NS, Rules
-from agents.coordinator.state import NOTHING, State, heartbeat
+from agents.coordinator.state import NOTHING, State, heartbeat, standing_of
 from agents.coordinator.step import step
 from agents.settings import Settings
+from protocol.bus.frames import Header
+from protocol.bus.gatekeeper import FORWARDED
 from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant, Received
-from protocol.errors import BusError
+from protocol.errors import BusError, NackCode
 from protocol.keyring import Keyring
-from protocol.messages import Heartbeat, JournalPage, JournalRequest, Pair, Status, Word
+from protocol.messages import (
+    Heartbeat,
+    JournalPage,
+    JournalRequest,
+    Nack,
+    Pair,
+    Status,
+    Word,
+)
 
 if TYPE_CHECKING:
     from agents.coordinator.measuring import Meter
@@ -60,6 +73,9 @@ KEPT_MAX = 4096
 """Messages that may still be answered again."""
 TICK_S = 0.1
 STATUS_S = 1.0
+TALLY_S = 60.0
+"""Refusals without an entry of their own are counted in one entry a minute: no flood of them can
+fill the disk."""
 
 log = structlog.get_logger()
 
@@ -96,6 +112,9 @@ class Coordinator:
         self._meter: Meter | None = None
         self._measuring: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
+        self._refusals: Counter[tuple[str, str]] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._told_dropped: Counter[str] = Counter()
         self._venue_ns = 0
         self._venue_seen_ns = 0
         self._venue_pair: Pair | None = None
@@ -113,8 +132,9 @@ class Coordinator:
             RecordingError: what the supervisor measures on cannot be read.
         """
         name, keys, seats = self.rules.name, self.settings.keys_folder, self.rules.seats
-        keyring = Keyring(name, keys, environ, seats=seats)
+        keyring = Keyring(name, keys, environ, seats=seats, weights=self.rules.weights)
         hub = hub_of(self.settings, keyring, folder=self.folder, clock=self._clock)
+        self._dropped = hub.gatekeeper.counts
         async with hub as self._hub:
             with DecisionLog.open(self.folder) as self._log:
                 self._state = restored(self.rules, self._log.records())
@@ -128,6 +148,7 @@ class Coordinator:
                     self._handle(Started())
                     log.info("started", epoch=self._state.epoch, seats=len(self.rules.seats))
                     await self._until_ended()
+                    self._tally()
                     for task in self._measuring:
                         task.cancel()
         if self._failure is not None:
@@ -139,11 +160,12 @@ class Coordinator:
         for each in HEARD:
             me.on(each, self._hear)
         me.on("journal_request", self._page)
+        me.witness(self._refused)
         if not self.rules.lockstep:
             me.listen("status", self.rules.executor, self._see)
 
     async def _until_ended(self) -> None:
-        told_s = 0.0
+        told_s, tallied_s = 0.0, time.monotonic()
         while not self.ended.is_set():
             try:
                 async with asyncio.timeout(TICK_S):
@@ -155,6 +177,9 @@ class Coordinator:
             if now_s - told_s >= STATUS_S:
                 told_s = now_s
                 self._tell()
+            if now_s - tallied_s >= TALLY_S:
+                tallied_s = now_s
+                self._tally()
 
     def _beat(self, lag_ms: float) -> Word:
         if self._state is None:
@@ -178,6 +203,7 @@ class Coordinator:
             "seats": list(self.rules.seats),
             "stops": len(state.stops),
             **{f"control_{why}": n for why, n in self._hub.gatekeeper.counts.items()},
+            "conduct": [standing_of(state, each) for each in self.rules.seats],
         }
         self._me.tell(Status.model_validate(figures))
 
@@ -199,6 +225,25 @@ class Coordinator:
                 generation=header.gen,
             )
         )
+
+    def _refused(self, header: Header, code: NackCode, detail: str) -> None:
+        """Witness that something was no word for us: on disk, or counted, before it is answered."""
+        self._refusals[header.src, code.value] += 1
+        if code in SHAPES:
+            self._handle(Malformed(header.src, header.id, code, detail))
+
+    def _tally(self) -> None:
+        """Put the counts of what was refused unlogged, and dropped by the hub, into the log."""
+        dropped = self._dropped - self._told_dropped
+        del dropped[FORWARDED]
+        if not self._refusals and not dropped:
+            return
+        self._told_dropped = Counter(self._dropped)
+        refused: dict[str, dict[str, int]] = {}
+        for (name, code), count in sorted(self._refusals.items()):
+            refused.setdefault(name, {})[code] = count
+        self._refusals.clear()
+        self._handle(Tallied(refused, dict(sorted(dropped.items()))))
 
     def _page(self, received: Received) -> Word:
         assert self._log is not None, "a request before the log was read"
@@ -237,12 +282,15 @@ class Coordinator:
 
     def _perform(self, effect: Effect) -> None:
         assert self._log is not None and self._me is not None  # noqa: PT018 - both, or neither
+        assert self._state is not None, "an effect before the log was read"
         match effect:
             case Append(records):
                 self._log.append(records)
                 for record in records:
                     log.info(record.kind.value, **_plain(record.body))
             case Reply(dst, ref, word):
+                if isinstance(word, Nack) and ref not in self._state.proposals:
+                    self._refusals[dst, word.code.value] += 1
                 received = self._heard.get((dst, ref))
                 if received is not None:  # else it was said before our start and comes again
                     self._me.answer(received, word)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, assert_never
 
+from agents.coordinator.conduct import Conduct
 from agents.coordinator.hedge import Hedge, Running
 from agents.coordinator.rules import Rules
 from protocol.elements import SETS_MAX
@@ -24,6 +25,7 @@ from protocol.messages import (
     Round,
     RoundSet,
     Snapshot,
+    utc_text,
 )
 
 NOTHING: Pair = (0, 0)
@@ -209,6 +211,10 @@ class State:
     standing: Standing = field(default_factory=Standing)
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict)
     """By seat; what its reliability follows from."""
+    conduct: Mapping[str, Conduct] = field(default_factory=dict)
+    """By whoever committed a fault of content."""
+    malformed: Mapping[str, str] = field(default_factory=dict)
+    """Ids of such faults that are counted already, with who said them."""
     hedge: Hedge | None = None
     running: Running = field(default_factory=Running)
     silences: int = 0
@@ -298,6 +304,20 @@ def weight(state: State, proposal: Proposal) -> int:
     )
 
 
+def standing_of(state: State, seat: str) -> dict[str, Any]:
+    """Return how a seat stands, as plain values: weight, reliability, faults in a row, bench."""
+    seen, held = state.outcomes.get(seat, Outcomes()), state.conduct.get(seat, Conduct())
+    return {
+        "name": seat,
+        "weight": state.rules.weight_of((seat,)),
+        "wins": seen.wins,
+        "outcomes": seen.outcomes,
+        "reliability": round((seen.wins + 1) / (seen.outcomes + 2), 4),
+        "faults": held.faults,
+        "benched_until": utc_text(held.until_ns) if is_benched(state, seat) else None,
+    }
+
+
 def round_word(state: State) -> Round | None:
     """Return the open round as a word, None when there is none."""
     opened = state.round
@@ -328,18 +348,32 @@ def _set(put: Proposal, weight: int) -> RoundSet:
 
 
 def is_whole(state: State) -> bool:
-    """Return whether a boundary is open and every seat has answered it."""
+    """Return whether a boundary is open and every seat that is not benched has answered it."""
     opened = state.boundary
-    return opened is not None and len(opened.answers) == len(state.rules.seats)
+    if opened is None:
+        return False
+    answered = {each.seat for each in opened.answers}
+    return answered.issuperset(present(state))
+
+
+def is_benched(state: State, name: str) -> bool:
+    """Return whether nothing that a party says is taken for now."""
+    held = state.conduct.get(name)
+    return held is not None and state.now_ns < held.until_ns
+
+
+def present(state: State) -> tuple[str, ...]:
+    """Return the seats that are not benched, in their order; the others count as absent."""
+    return tuple(each for each in state.rules.seats if not is_benched(state, each))
 
 
 def voters(state: State) -> tuple[str, ...]:
-    """Return who votes under the present mode, in the order of seats."""
+    """Return who votes under the present mode, in the order of seats; a master is never benched."""
     match state.mode:
         case Mode.MASTER_SLAVE:
             return (state.rules.executor,)
         case Mode.CONSENSUS:
-            return state.rules.seats
+            return present(state)
         case Mode.PEER | Mode.HIERARCHICAL:
             return ()
         case _:

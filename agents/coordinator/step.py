@@ -20,12 +20,23 @@ from agents.coordinator.draft import (
     refuse,
     send_again,
 )
-from agents.coordinator.events import Answered, Effect, Event, Heard, Measured, Started, Tick
-from agents.coordinator.hearing import hear
+from agents.coordinator.events import (
+    Answered,
+    Effect,
+    Event,
+    Heard,
+    Malformed,
+    Measured,
+    Started,
+    Tallied,
+    Tick,
+)
+from agents.coordinator.hearing import hear, note_fault
 from agents.coordinator.judged import answered, rejected
 from agents.coordinator.merging import ask_all, gather, lapse, merge, share, waiting
 from agents.coordinator.modes.offered import MODES
 from agents.coordinator.modes.table import Action, Signal
+from agents.coordinator.polling import outcome
 from agents.coordinator.records import Kind
 from agents.coordinator.screening import screen
 from agents.coordinator.state import Phase, State, is_whole, voters
@@ -59,9 +70,24 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, tuple[Effect, 
             follow(draft, measured(draft, event))
         case Tick():
             follow(draft, _tick(draft, event))
+        case Malformed():
+            note_fault(draft, event)
+        case Tallied():
+            refused = {name: dict(codes) for name, codes in event.refused.items()}
+            draft.record(Kind.TALLY, {"refused": refused, "dropped": dict(event.dropped)})
         case _:
             assert_never(event)
+    if draft.benched:
+        follow(draft, _absent(draft))
     return draft.state, draft.effects()
+
+
+def _absent(draft: Draft) -> Signal | None:
+    """Wait no longer for whoever was benched."""
+    state = draft.state
+    if state.phase is Phase.VOTING and state.mode is Mode.CONSENSUS:
+        return outcome(draft)
+    return Signal.COMPLETE if state.phase is Phase.COLLECTING and is_whole(state) else None
 
 
 def follow(draft: Draft, signal: Signal | None) -> None:

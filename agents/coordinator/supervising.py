@@ -22,6 +22,7 @@ from agents.coordinator.state import (
     experts,
     halted,
     incumbent,
+    is_benched,
 )
 from protocol.bus.frames import derive_id
 from protocol.errors import NackCode
@@ -173,6 +174,8 @@ def _next(state: State) -> dict[str, QuoteParameters]:
     presets = dict(state.rules.presets)
     following: dict[str, QuoteParameters] = {}
     for name in experts(state):
+        if is_benched(state, name):
+            continue  # absent: whose loss is missing has lost everything
         if name in advised:
             following[name] = clip_step(held, advised[name], state.rules.step_limit)
         elif name in presets:

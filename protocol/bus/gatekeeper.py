@@ -20,6 +20,8 @@ ECHOES_MAX = 4096
 """Frames remembered as just forwarded."""
 TURNS_MAX = 330
 """Snapshot requests of a sender remembered: one a second for the longest ttl, and 30 s."""
+FORWARDED = "forwarded"
+"""What is counted beside the reasons of dropping."""
 
 
 class Rates:
@@ -114,10 +116,11 @@ class Gatekeeper:
         allowance = self._repeats if opened.again else self._rates
         if header.type not in STOPS and not allowance.take(header.src, now_ns):
             self.counts["rate"] += 1
-            new = not opened.again and header.type not in NEVER_ANSWERED
+            said = opened.topic.channel is Channel.CONTROL and header.type not in NEVER_ANSWERED
+            new = said and not opened.again
             tell = new and self._busy.take(header.src, now_ns)
             return False, opened if tell else None
-        self.counts["forwarded"] += 1
+        self.counts[FORWARDED] += 1
         return True, None
 
     def _answerable(self, unfit: Unfit, now_ns: int) -> bool:

@@ -10,7 +10,7 @@ import zmq
 import zmq.asyncio
 
 from protocol.bus.batch import Telemetry
-from protocol.bus.frames import NEVER_ANSWERED, Message, Opener, Said, Unfit
+from protocol.bus.frames import NEVER_ANSWERED, Header, Message, Opener, Said, Unfit
 from protocol.bus.inbox import Heard, Inbox
 from protocol.bus.saying import Received, Saying
 from protocol.bus.tasks import Tasks
@@ -27,6 +27,7 @@ BATCH = 64
 
 Handler: TypeAlias = Callable[[Received], Word | Awaitable[Word | None] | None]
 Follower: TypeAlias = Callable[[Received], None]
+Witness: TypeAlias = Callable[[Header, NackCode, str], None]
 
 
 class Hearing:
@@ -41,6 +42,7 @@ class Hearing:
 
     Attributes:
         counts: what was not taken, by reason.
+        witness: sees each refusal given here, before its sender does.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Hearing:
         tasks: Tasks,
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.witness: Witness | None = None
         self._name = name
         self._opener = Opener(roster)
         self._clock = clock
@@ -218,5 +221,7 @@ class Hearing:
             return
         if header.dst != self._name or not self._saying.joined.is_set():
             return
+        if self.witness is not None:
+            self.witness(header, code, detail)
         word = Nack(code=code, detail=detail, retry_after_ms=retry_after_ms)
         self._saying.answer(header, word, Said(ref=header.id))

@@ -14,7 +14,7 @@ from typing import Self
 from protocol.bus.batch import Telemetry
 from protocol.bus.endpoints import Endpoints
 from protocol.bus.frames import TTL_MAX_MS, Said
-from protocol.bus.hearing import Follower, Handler, Hearing
+from protocol.bus.hearing import Follower, Handler, Hearing, Witness
 from protocol.bus.links import Links
 from protocol.bus.saying import Received, Saying, flush
 from protocol.bus.tasks import Tasks
@@ -255,6 +255,10 @@ class Participant:
     def on(self, type_name: str, handler: Handler) -> None:
         """Hand every new message of a type to one handler; what it returns is the answer."""
         self._hearing.on(type_name, handler)
+
+    def witness(self, witness: Witness) -> None:
+        """See each refusal of what is no word for us, before its sender hears it."""
+        self._hearing.witness = witness
 
     def follow(self, type_name: str, src: str, follower: Follower) -> None:
         """Hear a state of somebody."""

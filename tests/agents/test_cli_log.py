@@ -312,3 +312,16 @@ def test_a_reader_who_has_seen_enough_is_no_bug(tmp_path):
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_faults_benches_and_counts_are_told():
+    """Who said nonsense, who is not heard and until when, and what was refused unlogged."""
+    book = Book()
+    book.write(Kind.FAULT, seat="optimizer-1", id=ONE, code="E_SCHEMA", detail="levels is missing")
+    book.write(Kind.BENCH, seat="optimizer-1", until=START_NS + 60 * MINUTE_NS, faults=10)
+    book.write(Kind.TALLY, refused={"optimizer-1": {"E_SCHEMA": 7}}, dropped={"rate": 3})
+    lines = [line for each in Chronicle(book.records).told() for line in lines_of(each)]
+    text = "\n".join(lines)
+    assert "optimizer-1 says what is no word: E_SCHEMA levels is missing" in text
+    assert "optimizer-1 is benched until 2023-11-14T23:13:20Z, after 10 faults in a row" in text
+    assert "refused besides: optimizer-1 E_SCHEMA x 7, dropped (rate) x 3" in text

@@ -275,3 +275,11 @@ async def test_what_is_posted_wrongly_fails_where_it_is_posted(place):
 def test_a_message_of_the_party_is_what_the_tests_think_it_is():
     """The builder's own check."""
     assert message().header.src == "optimizer-1"
+
+
+def test_a_flood_of_states_is_cut_and_never_answered(keeper):
+    """Heartbeats are never answered, not even with E_BUSY; a state floods its sender alone."""
+    beat = m.Heartbeat(state="up", lag_ms=0.0)
+    passed, told = flooded(keeper, 500, NOW_NS, word=beat, channel=Channel.STATE)
+    assert (passed, told) == (int(RATE), [])
+    assert flooded(keeper, 10, NOW_NS, src="optimizer-2")[0] == 10

@@ -25,26 +25,39 @@ SEATS_MIN: Mapping[Mode, int] = {
 weight that is not above half."""
 
 
+EQUAL: Mapping[str, int] = {}
+"""Weights when every seat has 1."""
+
+
 class ModeError(Exception):
     """A mode that these seats cannot have (E_MODE)."""
 
     exit_code = 4
 
 
-def objection(mode: Mode, seats: Sequence[str]) -> str | None:
-    """Return why these seats cannot have a mode, None when they can."""
-    if len(seats) >= SEATS_MIN[mode]:
-        return None
-    found = ", ".join(seats)
-    return f"{mode.value} needs at least {SEATS_MIN[mode]} seats, found {len(seats)} ({found})"
+def objection(mode: Mode, seats: Sequence[str], weights: Mapping[str, int] = EQUAL) -> str | None:
+    """Return why these seats cannot have a mode, None when they can.
+
+    Args:
+        weights: of those whose vote does not weigh 1.
+    """
+    if len(seats) < SEATS_MIN[mode]:
+        found = ", ".join(seats)
+        return f"{mode.value} needs at least {SEATS_MIN[mode]} seats, found {len(seats)} ({found})"
+    weighed = {each: weights.get(each, 1) for each in seats}
+    heaviest, total = max(seats, key=lambda each: weighed[each]), sum(weighed.values())
+    if mode is Mode.CONSENSUS and 2 * weighed[heaviest] > total:
+        found = f"{weighed[heaviest]} of {total} ({heaviest})"
+        return f"{mode.value} needs weights of which none is above half, found {found}"
+    return None
 
 
-def demand(mode: Mode, seats: Sequence[str]) -> None:
+def demand(mode: Mode, seats: Sequence[str], weights: Mapping[str, int] = EQUAL) -> None:
     """Refuse a mode that these seats cannot have.
 
     Raises:
         ModeError: found, allowed, what to do.
     """
-    line = objection(mode, seats)
+    line = objection(mode, seats, weights)
     if line is not None:
         raise ModeError(f"coordinator.mode {line} (E_MODE); give --optimizers or another --mode")

@@ -1,7 +1,9 @@
 import random
+from dataclasses import replace
 
 import pytest
 
+from agents.coordinator.audit import audit
 from agents.coordinator.events import Answered, Post, Tick, Withdraw
 from agents.coordinator.records import Kind
 from agents.coordinator.state import Phase
@@ -61,6 +63,22 @@ def test_half_is_not_enough():
     effects = bench.vote(voter="optimizer-1")
     assert bench.state.flight is None
     assert replies(effects, NackCode.NOT_CHOSEN)[0].detail == "1 of 2 seats approve, 1 do not"
+
+
+def test_votes_weigh_what_the_configuration_says():
+    """Two of five, then three, then five: more than half of the weight adopts, not of the seats."""
+    weights = {"executor-1": 2, "optimizer-1": 2}
+    bench = Bench(seats=THREE, mode=Mode.CONSENSUS, lockstep=False, weights=weights)
+    for seat in THREE[1:]:
+        bench.hear(seat, update(WIDER, START), "p", now_ns=START)
+    bench.vote(voter="optimizer-2")
+    bench.vote(Choice.REJECT, voter="executor-1")
+    assert bench.state.phase is Phase.VOTING
+    bench.vote(voter="optimizer-1")
+    assert bench.state.flight is not None
+    assert audit(bench.rules, bench.disk) == []
+    light = replace(bench.rules, weights={"executor-1": 3})
+    assert audit(light, bench.disk) == ["(1, 1) under consensus: 2 of 5 seats approve"]
 
 
 def test_two_different_votes_of_one_voter_void_both(bench):

@@ -4,8 +4,10 @@ from agents.coordinator.modes.draw import main, page
 from agents.coordinator.modes.flight import FLIGHT, Judgement
 from agents.coordinator.modes.offered import MODES, SEATS_MIN, ModeError, demand, objection
 from agents.coordinator.modes.table import SHARED, Action, Move, Signal, table
+from agents.coordinator.rules import weights_of
 from agents.coordinator.state import Flight, Phase
 from agents.coordinator.step import ACTIONS
+from protocol.errors import SettingsError
 from protocol.messages import Mode
 
 modes = pytest.mark.parametrize("mode", list(Mode))
@@ -102,6 +104,20 @@ def test_all_modes_are_offered_to_those_who_can_have_them():
     for mode in (Mode.PEER, Mode.HIERARCHICAL, Mode.CONSENSUS):
         with pytest.raises(ModeError, match=r"needs at least 2 seats, found 1.*E_MODE"):
             demand(mode, two[:1])
+
+
+def test_no_weight_may_be_above_half():
+    """One seat would decide alone; exactly half decides nothing alone."""
+    three = ("executor-1", "optimizer-1", "optimizer-2")
+    assert objection(Mode.CONSENSUS, three, {"executor-1": 2}) is None
+    line = objection(Mode.CONSENSUS, three, {"executor-1": 3})
+    assert line == "consensus needs weights of which none is above half, found 3 of 5 (executor-1)"
+    assert objection(Mode.PEER, three, {"executor-1": 3}) is None
+    assert weights_of("executor-1:3, optimizer-2:1", three) == {"executor-1": 3, "optimizer-2": 1}
+    assert weights_of(None, three) == {}
+    for text in ("executor-1", "executor-1:0", "nobody:2", "executor-1:1,executor-1:2", "a:-1"):
+        with pytest.raises(SettingsError, match=r"coordinator\.weights must be SEAT:WEIGHT"):
+            weights_of(text, three)
 
 
 def test_the_diagrams_in_the_documentation_are_drawn_from_the_tables():

@@ -273,3 +273,22 @@ async def test_the_operator_switches_and_the_next_round_is_one_of_peers(settings
     records = read_records(settings.data / "run")
     assert not [each for each in records if each.kind in {Kind.VOTE, Kind.ALARM}]
     assert audit(rules_from(settings), records, executor.decisions) == []
+
+
+async def test_nonsense_is_on_disk_before_it_is_answered_and_benches_in_the_end(settings):
+    """Over sockets: ten malformed sets under ten ids; the eleventh, sound, is E_FORBIDDEN."""
+    async with Running(settings), party(settings, "optimizer-1") as one:
+        await settled(one.join())
+        sound = update(WIDER, START)
+        data = sound.data.model_copy(
+            update={"optimized_params": WIDER.model_copy(update={"levels": 99})}
+        )
+        for serial in range(10):
+            wrong = sound.model_copy(update={"data": data})
+            final = await settled(one.post("coordinator", wrong, message_id=ident("w", serial)))
+            assert final.word.code is NackCode.BOUNDS
+            kinds = [each.kind for each in read_records(settings.data / "run")]
+            assert kinds.count(Kind.FAULT) == serial + 1
+        final = (await settled(one.post("coordinator", sound, message_id=ident("s")))).word
+        assert final.code is NackCode.FORBIDDEN
+        assert "optimizer-1 is benched until" in final.detail
