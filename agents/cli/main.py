@@ -9,7 +9,7 @@ import typer
 from agents.cli import feed
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
-from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Seed
+from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Plain, Seed
 from agents.cli.output import flush
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def run(
     optimizers: Annotated[int | None, typer.Option("--optimizers", help="how many")] = None,
     clock: Annotated[str | None, typer.Option("--clock", help="lockstep or real")] = None,
     speed: Annotated[float | None, typer.Option("--speed", help="with --clock real")] = None,
+    accept_plain: Plain = None,
     data: Data = None,
     config: Config = None,
     change: Change = None,
@@ -50,6 +51,7 @@ def run(
 
     flags = trading(feed_path, hours, maker_fee, seed, data) | {
         "coordinator.mode": mode,
+        "coordinator.accept_plain": accept_plain,
         "run.optimizers": optimizers,
         "run.clock": clock,
         "run.speed": speed,
@@ -102,6 +104,7 @@ def coordinator(
     *,
     mode: Mode = None,
     optimizers: Annotated[int | None, typer.Option("--optimizers", help="how many seats")] = None,
+    accept_plain: Plain = None,
     data: Data = None,
     config: Config = None,
     change: Change = None,
@@ -110,7 +113,12 @@ def coordinator(
     from agents.cli import alone
     from agents.cli.flags import resolve
 
-    flags = {"coordinator.mode": mode, "run.optimizers": optimizers, "data": data}
+    flags = {
+        "coordinator.mode": mode,
+        "coordinator.accept_plain": accept_plain,
+        "run.optimizers": optimizers,
+        "data": data,
+    }
     raise typer.Exit(alone.coordinator(resolve(config, change, flags)))
 
 

@@ -19,4 +19,10 @@ Change = Annotated[
     list[str] | None,
     typer.Option("--set", help="any setting: --set optimizer.budget=48 (repeatable)"),
 ]
+Plain = Annotated[
+    int | None,
+    typer.Option(
+        "--accept-plain", help="loopback port for unsigned parameter_update", metavar="PORT"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]

@@ -22,6 +22,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = parser_of("coordinator", __doc__, run="folder of the decision log")
     parser.add_argument("--optimizers", type=int, help="optimizers that have a seat")
+    parser.add_argument("--accept-plain", type=int, help="port for unsigned parameter_update")
     return parser.parse_args(argv)
 
 
@@ -32,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
 
 def start(told: argparse.Namespace) -> int:
     """Do what the command line says."""
-    settings = settings_of(told.config, {"run.optimizers": told.optimizers})
+    flags = {"run.optimizers": told.optimizers, "coordinator.accept_plain": told.accept_plain}
+    settings = settings_of(told.config, flags)
     folder = open_folder(told.run, settings, name="coordinator", component="coordinator")
     port = settings.bus.metrics_port
     with serve_metrics(port) if port else nullcontext():

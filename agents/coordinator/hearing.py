@@ -6,7 +6,7 @@ and it gets the answer it has come to. None of these changes what a round does: 
 
 from dataclasses import replace
 
-from agents.coordinator.draft import Draft, acknowledge, post_closed, reply_of
+from agents.coordinator.draft import Draft, acknowledge, post_closed, refuse, reply_of
 from agents.coordinator.events import Fenced, Heard, Malformed, Reply
 from agents.coordinator.judged import note_applied
 from agents.coordinator.modes.offered import objection
@@ -34,6 +34,8 @@ from protocol.messages import (
 
 EARLY_MAX = 64
 """Answers kept that overtook their boundary."""
+PLAIN = "plain"
+"""Under this name propose all who cannot sign; nobody in the roster may have it."""
 QUEUE_MAX = 16
 """Proposals that may wait at once beside those of the boundary."""
 
@@ -205,16 +207,20 @@ def _answer(draft: Draft, heard: Heard, word: ParameterUpdate | None) -> Signal 
 def _free(draft: Draft, heard: Heard, word: ParameterUpdate) -> Signal | None:
     """Take a proposal that belongs to no boundary: the clock is real, or the sender no seat."""
     state = draft.state
+    body = {"src": heard.src, "id": heard.id, "update": update_body(word)}
     if state.mode is not Mode.MASTER_SLAVE and (
         state.rules.lockstep or heard.src not in state.rules.seats
     ):
         line = f"{state.mode.value} takes the sets of seats alone, in lockstep at boundaries alone"
+        if heard.src == PLAIN:  # there is no way back: the log alone can tell
+            draft.record(Kind.PROPOSAL, body)
+            refuse(draft, heard.id, NackCode.MODE, line)
+            return None
         _nack(draft, heard, NackCode.MODE, line)
         return None
     if len(state.queue) >= QUEUE_MAX:
         _nack(draft, heard, NackCode.BUSY, f"{QUEUE_MAX} proposals are waiting")
         return None
-    body = {"src": heard.src, "id": heard.id, "update": update_body(word)}
     draft.record(Kind.PROPOSAL, body)
     acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
     return Signal.PROPOSAL

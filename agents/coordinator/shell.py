@@ -7,9 +7,9 @@ event at a time is handled to its end, so what the core sees is a sequence.
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
 
@@ -33,8 +33,10 @@ from agents.coordinator.events import (
     Tick,
     Withdraw,
 )
+from agents.coordinator.hearing import PLAIN
 from agents.coordinator.log import DecisionLog
 from agents.coordinator.pages import page
+from agents.coordinator.plain import PlainDoor
 from agents.coordinator.records import restored
 from agents.coordinator.rules import SECOND_NS, Rules
 from agents.coordinator.state import NOTHING, State, heartbeat, standing_of
@@ -46,12 +48,14 @@ from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant, Received
 from protocol.errors import BusError, NackCode
 from protocol.keyring import Keyring
+from protocol.keys import Roster
 from protocol.messages import (
     Heartbeat,
     JournalPage,
     JournalRequest,
     Nack,
     Pair,
+    ParameterUpdate,
     Status,
     Word,
 )
@@ -110,7 +114,7 @@ class Coordinator:
         self._heard: OrderedDict[tuple[str, str], Received] = OrderedDict()
         self._posts: dict[str, asyncio.Future[Received]] = {}
         self._meter: Meter | None = None
-        self._measuring: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._dropped: Counter[str] = Counter()
@@ -146,10 +150,11 @@ class Coordinator:
                     self._me = me
                     me.become_joined()
                     self._handle(Started())
+                    self._open_door(hub.gatekeeper.roster)
                     log.info("started", epoch=self._state.epoch, seats=len(self.rules.seats))
                     await self._until_ended()
                     self._tally()
-                    for task in self._measuring:
+                    for task in self._tasks:
                         task.cancel()
         if self._failure is not None:
             raise self._failure
@@ -231,6 +236,24 @@ class Coordinator:
         self._refusals[header.src, code.value] += 1
         if code in SHAPES:
             self._handle(Malformed(header.src, header.id, code, detail))
+
+    def _open_door(self, roster: Roster) -> None:
+        """Hear unsigned documents too, if that is configured."""
+        port = self.settings.coordinator.accept_plain
+        if port is None:
+            return
+        if PLAIN in roster.members:
+            raise BusError(f"the roster has a {PLAIN}: rename it, or accept nothing plain")
+        door = PlainDoor(port, clock=self._clock, take=self._take_plain, refuse=self._refuse_plain)
+        self._spawn(door.serve())
+
+    def _take_plain(self, key: str, word: ParameterUpdate) -> None:
+        self._handle(Heard(src=PLAIN, id=key, word=word))
+
+    def _refuse_plain(self, key: str, code: NackCode, detail: str) -> None:
+        self._refusals[PLAIN, code.value] += 1
+        if code in SHAPES:
+            self._handle(Malformed(PLAIN, key, code, detail))
 
     def _tally(self) -> None:
         """Put the counts of what was refused unlogged, and dropped by the hub, into the log."""
@@ -325,12 +348,15 @@ class Coordinator:
             if not self.ended.is_set():
                 self._handle(Measured(effect.key, nets))
 
-        task = asyncio.create_task(measure())
-        self._measuring.add(task)
+        self._spawn(measure())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._measuring.discard(task)
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
             self.end()

@@ -25,16 +25,22 @@ FORWARDED = "forwarded"
 
 
 class Rates:
-    """A token bucket for each sender."""
+    """A token bucket for each sender.
 
-    def __init__(self, rate: float = RATE) -> None:
+    Args:
+        rate: a second.
+        burst: what may come at once; None: one second's worth.
+    """
+
+    def __init__(self, rate: float = RATE, burst: float | None = None) -> None:
         self._rate = rate
+        self._burst = rate if burst is None else burst
         self._tokens: dict[str, tuple[float, int]] = {}
 
     def take(self, name: str, now_ns: int) -> bool:
         """Return whether a sender may say one more thing now."""
-        tokens, since_ns = self._tokens.get(name, (self._rate, now_ns))
-        tokens = min(self._rate, tokens + max(0, now_ns - since_ns) * 1e-9 * self._rate)
+        tokens, since_ns = self._tokens.get(name, (self._burst, now_ns))
+        tokens = min(self._burst, tokens + max(0, now_ns - since_ns) * 1e-9 * self._rate)
         allowed = tokens >= 1.0
         self._tokens[name] = (tokens - 1.0 if allowed else tokens, now_ns)
         return allowed
