@@ -6,7 +6,7 @@ event at a time is handled to its end, so what the core sees is a sequence.
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
@@ -29,7 +29,6 @@ from agents.coordinator.events import (
     Publish,
     Reply,
     Started,
-    Tallied,
     Tick,
     Withdraw,
 )
@@ -41,9 +40,9 @@ from agents.coordinator.records import restored
 from agents.coordinator.rules import SECOND_NS, Rules
 from agents.coordinator.state import NOTHING, State, heartbeat, standing_of
 from agents.coordinator.step import step
+from agents.coordinator.tally import TALLY_S, Tally
 from agents.settings import Settings
 from protocol.bus.frames import Header
-from protocol.bus.gatekeeper import FORWARDED
 from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant, Received
 from protocol.errors import BusError, NackCode
@@ -77,9 +76,6 @@ KEPT_MAX = 4096
 """Messages that may still be answered again."""
 TICK_S = 0.1
 STATUS_S = 1.0
-TALLY_S = 60.0
-"""Refusals without an entry of their own are counted in one entry a minute: no flood of them can
-fill the disk."""
 
 log = structlog.get_logger()
 
@@ -116,9 +112,7 @@ class Coordinator:
         self._meter: Meter | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
-        self._refusals: Counter[tuple[str, str]] = Counter()
-        self._dropped: Counter[str] = Counter()
-        self._told_dropped: Counter[str] = Counter()
+        self._tally = Tally()
         self._venue_ns = 0
         self._venue_seen_ns = 0
         self._venue_pair: Pair | None = None
@@ -138,7 +132,7 @@ class Coordinator:
         name, keys, seats = self.rules.name, self.settings.keys_folder, self.rules.seats
         keyring = Keyring(name, keys, environ, seats=seats, weights=self.rules.weights)
         hub = hub_of(self.settings, keyring, folder=self.folder, clock=self._clock)
-        self._dropped = hub.gatekeeper.counts
+        self._tally.dropped = hub.gatekeeper.counts
         async with hub as self._hub:
             with DecisionLog.open(self.folder) as self._log:
                 self._state = restored(self.rules, self._log.records())
@@ -153,7 +147,7 @@ class Coordinator:
                     self._open_door(hub.gatekeeper.roster)
                     log.info("started", epoch=self._state.epoch, seats=len(self.rules.seats))
                     await self._until_ended()
-                    self._tally()
+                    self._tell_tally()
                     for task in self._tasks:
                         task.cancel()
         if self._failure is not None:
@@ -184,7 +178,7 @@ class Coordinator:
                 self._tell()
             if now_s - tallied_s >= TALLY_S:
                 tallied_s = now_s
-                self._tally()
+                self._tell_tally()
 
     def _beat(self, lag_ms: float) -> Word:
         if self._state is None:
@@ -233,7 +227,7 @@ class Coordinator:
 
     def _refused(self, header: Header, code: NackCode, detail: str) -> None:
         """Witness that something was no word for us: on disk, or counted, before it is answered."""
-        self._refusals[header.src, code.value] += 1
+        self._tally.add(header.src, code)
         if code in SHAPES:
             self._handle(Malformed(header.src, header.id, code, detail))
 
@@ -251,22 +245,15 @@ class Coordinator:
         self._handle(Heard(src=PLAIN, id=key, word=word))
 
     def _refuse_plain(self, key: str, code: NackCode, detail: str) -> None:
-        self._refusals[PLAIN, code.value] += 1
+        self._tally.add(PLAIN, code)
         if code in SHAPES:
             self._handle(Malformed(PLAIN, key, code, detail))
 
-    def _tally(self) -> None:
+    def _tell_tally(self) -> None:
         """Put the counts of what was refused unlogged, and dropped by the hub, into the log."""
-        dropped = self._dropped - self._told_dropped
-        del dropped[FORWARDED]
-        if not self._refusals and not dropped:
-            return
-        self._told_dropped = Counter(self._dropped)
-        refused: dict[str, dict[str, int]] = {}
-        for (name, code), count in sorted(self._refusals.items()):
-            refused.setdefault(name, {})[code] = count
-        self._refusals.clear()
-        self._handle(Tallied(refused, dict(sorted(dropped.items()))))
+        told = self._tally.take()
+        if told is not None:
+            self._handle(told)
 
     def _page(self, received: Received) -> Word:
         assert self._log is not None, "a request before the log was read"
@@ -313,7 +300,7 @@ class Coordinator:
                     log.info(record.kind.value, **_plain(record.body))
             case Reply(dst, ref, word):
                 if isinstance(word, Nack) and ref not in self._state.proposals:
-                    self._refusals[dst, word.code.value] += 1
+                    self._tally.add(dst, word.code)
                 received = self._heard.get((dst, ref))
                 if received is not None:  # else it was said before our start and comes again
                     self._me.answer(received, word)
