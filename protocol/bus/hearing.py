@@ -117,14 +117,7 @@ class Hearing:
         while True:
             frames = await socket.recv_multipart()
             began_s = loop.time()
-            opened = self._opener.open(frames, self._clock())
-            try:
-                telemetry = self._take(opened)
-            except CodecError as error:
-                assert isinstance(opened, Message), "only a message is decoded"
-                telemetry = False
-                self.counts[error.code.value] += 1
-                self._refuse(opened, error.code, error.detail)
+            telemetry = self.take(frames)
             taken += 1
             # A socket with a backlog is always ready. Telemetry gets half of the time at most, so
             # that control never waits behind a backlog of it (test_bus_processes).
@@ -132,6 +125,17 @@ class Hearing:
                 await asyncio.sleep(loop.time() - began_s)
             elif taken % BATCH == 0:
                 await asyncio.sleep(0)
+
+    def take(self, frames: list[bytes]) -> bool:
+        """Take in frames, which may be anything; return whether they were telemetry."""
+        opened = self._opener.open(frames, self._clock())
+        try:
+            return self._take(opened)
+        except CodecError as error:
+            assert isinstance(opened, Message), "only a message is decoded"
+            self.counts[error.code.value] += 1
+            self._refuse(opened, error.code, error.detail)
+            return False
 
     def _take(self, opened: Message | Unfit) -> bool:
         """Take in what came; return whether it was telemetry."""
@@ -145,6 +149,9 @@ class Hearing:
         header = opened.header
         followers = self._followers.get((opened.topic.channel, header.type, header.src))
         if followers is None:  # the name of another begins with the one that we follow
+            return False
+        if opened.again:  # nobody says a state twice: somebody plays an old sign of life
+            self.counts["again"] += 1
             return False
         telemetry = opened.topic.channel is Channel.TELEMETRY
         if telemetry:

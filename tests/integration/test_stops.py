@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.executor.stopfile import stops_in
+from bench.hostile import storm
 from bench.stop_house import House
 from tests.agents.command_line import told
 
@@ -92,4 +93,13 @@ def test_stop_exits_with_5_when_one_executor_is_dead_and_the_stop_outlives_it(ho
     assert stops_in(one.folder)
     one.start(one.executor)
     one.until(quoting=False)
+    rearmed(houses)
+
+
+def test_hostile_frames_over_sockets_change_nothing(houses):
+    """Journal and decision log stay as they are, both processes live, and a stop still stops."""
+    found = storm(houses[0], 2000, seed=3)
+    assert found["changed"] == 0
+    assert found["alive"]
+    assert found["stop_s"] < 10.0
     rearmed(houses)
