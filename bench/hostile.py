@@ -69,7 +69,7 @@ class Receiver:
 
     def __init__(self, identity: Identity, roster: Roster, clock: Any) -> None:
         self.calls = 0
-        self.acks: set[bytes] = set()
+        self.acks: set[tuple[str, bytes]] = set()
         self.warm = True
         self.saying = Saying(identity, clock, clock)
         self.saying.open(self)  # type: ignore[arg-type]
@@ -86,9 +86,10 @@ class Receiver:
         """Hear what it says, as its socket would: no ack that is new."""
         del flags
         if frames[0].endswith(b".ack"):
+            said = (json.loads(frames[1])["ref"], frames[2])
             if self.warm:
-                self.acks.add(frames[3])
-            elif frames[3] not in self.acks:
+                self.acks.add(said)
+            elif said not in self.acks:
                 self.calls += 1
 
     def _handle(self, _: Received) -> Word:

@@ -141,9 +141,17 @@ def signed_anew(identity: Identity, frames: tuple[bytes, ...]) -> tuple[bytes, .
 
 
 def stamped_anew(identity: Identity, frames: tuple[bytes, ...], now_ns: int) -> tuple[bytes, ...]:
-    """Return the same answer as said now: a stored one would be late after its own ttl."""
+    """Return the same answer as said not long ago: a stored one would be late after its own ttl.
+
+    Its time moves in steps of half a ttl, so that the answers to what is played back again and
+    again are the same bytes: the hub charges them as repetitions, not as new.
+    """
     topic, head, body = frames[:3]
-    header = parse_header(head, identity.name).model_copy(update={"ts": now_ns})
+    header = parse_header(head, identity.name)
+    step_ns = header.ttl * 500_000
+    age_ns = now_ns - header.ts
+    ts = now_ns if age_ns < 0 else now_ns - age_ns % step_ns
+    header = header.model_copy(update={"ts": ts})
     return signed_anew(identity, (topic, encode(header), body, b""))
 
 

@@ -248,3 +248,17 @@ def test_a_message_is_frozen():
     with pytest.raises(AttributeError):
         found.body = b""
     assert replace(found, body=b"x") != found
+
+
+def test_a_stored_answer_said_again_is_fresh_and_mostly_the_same_bytes():
+    """Half a ttl apart at least; what is played back must not cost its answerer new messages."""
+    me = house()[1]["optimizer-1"]
+    stored = tuple(frames(m.Ack(stage=m.Stage.RECEIVED), ref="a" * 32, ttl=60_000))
+    said = [stamped_anew(me, stored, NOW_NS + n * 10**9) for n in range(120)]
+    assert said[0] == stored
+    assert len(set(said)) == 4
+    for n, each in enumerate(said):
+        assert isinstance(opened(list(each), NOW_NS + n * 10**9), Message)
+    assert isinstance(
+        opened(list(stamped_anew(me, stored, NOW_NS - 10**12)), NOW_NS - 10**12), Message
+    )
