@@ -18,7 +18,7 @@ const COORDINATOR = "coordinator";
 const TTL_MS = 300000;
 const [JOIN_MS, FAST_MS, SLOW_MS, TURN_MS] = [20, 500, 5000, 10];
 const JOIN_FAST = 50; // requests at the joining pace; after that nobody is there, and we slow down
-const BEATS = { heartbeatInterval: 500, heartbeatTimeout: 1500, heartbeatTimeToLive: 1500 };
+const BEATS = { heartbeatInterval: 500, heartbeatTimeout: 1500 };
 const OPTIONS = {
   connectTimeout: 2000,
   reconnectInterval: 100,

@@ -189,6 +189,8 @@ class Hearing:
             return
         heard, stored = self._inbox.hear(message, self._clock())
         if heard is Heard.NEW:
+            if header.type == "snapshot_request":  # he missed something, our words perhaps
+                self._saying.refresh(header.src)
             self._handle(message)
             return
         self.counts[heard.value] += 1

@@ -178,9 +178,12 @@ class Outbox:
         for entry in self._open.values():
             entry.frames = sign(entry.frames)
 
-    def refresh(self, dst: str, now_ns: int) -> None:
-        """Put every open message to a participant that restarted back to the fast schedule."""
+    def refresh(self, dst: str | None, now_ns: int) -> None:
+        """Put every open message to a participant, or to all, back to the fast schedule.
+
+        He restarted, or the link was cut: what he answered meanwhile is lost.
+        """
         for entry in self._open.values():
-            if entry.header.dst == dst:
+            if dst in (None, entry.header.dst):
                 entry.every_ns = FAST_NS
                 entry.due_ns = now_ns

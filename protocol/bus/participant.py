@@ -31,6 +31,8 @@ SNAPSHOT_S = 5.0
 ASK_NS = 5_000_000_000
 ASK_REST_S = 0.05
 """How long one snapshot request is said again, and how long before the next one."""
+SILENT_NS = 2_500_000_000
+"""Silence of the coordinator after which the link is taken to have been cut: answers were lost."""
 BEHIND_MAX = 2
 """Heartbeats that may know more than we do before we ask: what they tell of may be on its way."""
 
@@ -177,6 +179,8 @@ class Participant:
     ) -> None:
         """Take a snapshot whenever heartbeats go on to know a pair above the one we judged.
 
+        After a silence too, whatever they know: the coordinator then says again what it had said.
+
         Args:
             executor: whose state is followed.
             have: the highest pair judged here.
@@ -184,6 +188,7 @@ class Participant:
         """
         behind = 0
         asking = False
+        seen_ns = 0
 
         async def ask() -> None:
             nonlocal asking
@@ -195,14 +200,15 @@ class Participant:
                 asking = False
 
         def hear(received: Received) -> None:
-            nonlocal behind, asking
+            nonlocal behind, asking, seen_ns
             word = received.word
             if not isinstance(word, CoordinatorHeartbeat) or not self.joined.is_set():
                 return
+            silent, seen_ns = self._was_silent(seen_ns), self._steady()
             rows = [row for row in word.executors if row.executor == executor]
             lacks = any((row.epoch, row.version) > tuple(have()) for row in rows)
             behind = behind + 1 if lacks else 0
-            if behind >= BEHIND_MAX and not asking:
+            if (silent or behind >= BEHIND_MAX) and not asking:
                 asking = True
                 self._tasks.spawn(ask())
 
@@ -272,8 +278,15 @@ class Participant:
     def _hear_coordinator(self, received: Received) -> None:
         if not isinstance(received.word, CoordinatorHeartbeat):
             return
+        silent = self._was_silent(self.coordinator_seen_ns)
         self.coordinator_seen_ns = self._steady()
-        epoch, known = received.word.epoch, self.coordinator_epoch
-        if known is not None and epoch > known:  # two that speak in turns refresh nothing
+        epoch = received.word.epoch
+        if self.coordinator_epoch is not None and epoch != self.coordinator_epoch:
             self._saying.refresh(COORDINATOR)
-        self.coordinator_epoch = epoch if known is None else max(epoch, known)
+        elif silent:
+            self._saying.refresh(None)
+        self.coordinator_epoch = epoch
+
+    def _was_silent(self, seen_ns: int) -> bool:
+        """Return whether the coordinator, last heard at `seen_ns`, has been silent for long."""
+        return 0 < seen_ns < self._steady() - SILENT_NS

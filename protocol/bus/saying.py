@@ -125,8 +125,8 @@ class Saying:
         if future is not None and not future.done():
             future.set_result(received)
 
-    def refresh(self, dst: str) -> None:
-        """Say everything open to somebody again at once: he has started anew."""
+    def refresh(self, dst: str | None) -> None:
+        """Say everything open to somebody, or to all, again at once: what was answered is lost."""
         self._outbox.refresh(dst, self._steady())
         self._wake.set()
 

@@ -20,17 +20,22 @@ Fact = dict[str, Any]
 class Actor:
     """One process of `bus_program`.
 
+    Args:
+        before: of its command line, such as what puts it on another host.
+
     Attributes:
         facts: everything that it told so far.
     """
 
-    def __init__(self, role: str, folder: Path, *options: object) -> None:
+    def __init__(
+        self, role: str, folder: Path, *options: object, before: tuple[str, ...] = ()
+    ) -> None:
         self.role = role
         self.facts: list[Fact] = []
         self._rest = b""
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "tests.protocol.bus_program", role, str(folder)),
+                *(*before, sys.executable, "-m", "tests.protocol.bus_program", role, str(folder)),
                 *map(str, options),
             ],
             stdin=subprocess.PIPE,
@@ -135,9 +140,9 @@ class Stage:
         for actor in self.actors:
             actor.close()
 
-    def call(self, role: str, *options: object) -> Actor:
+    def call(self, role: str, *options: object, before: tuple[str, ...] = ()) -> Actor:
         """Start a party."""
-        self.actors.append(Actor(role, self.folder, *options))
+        self.actors.append(Actor(role, self.folder, *options, before=before))
         return self.actors[-1]
 
     def coordinator(self, *options: object) -> Actor:

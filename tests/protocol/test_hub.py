@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections import Counter
 
 import pytest
@@ -248,6 +249,37 @@ async def test_a_handler_that_fails_ends_its_owner_loudly(place):
     for handler in (later, at_once):
         with pytest.raises(ValueError, match="late bug"):
             await serve(handler)
+
+
+async def test_after_a_silence_of_the_coordinator_a_snapshot_is_asked_for(place):
+    """Though its heartbeat knows of nothing new: answers may have been lost with the link."""
+    roster, who = house()
+    ends = ipc_endpoints(place / "s")
+    nothing = m.Snapshot(
+        pair=(0, 0), params=None, not_before=None, not_after=None, mode=m.Mode.MASTER_SLAVE,
+        generation=0, round=None, stops=(),
+    )  # fmt: skip
+    coordinator = Participant(
+        who["coordinator"], roster, ends, clock=lambda: NOW_NS,
+        beat=lambda _lag_ms: m.CoordinatorHeartbeat(epoch=1, executors=()),
+    )  # fmt: skip
+    coordinator.on("snapshot_request", lambda _received: nothing)
+    passed_ns, first, repaired = [0], asyncio.Event(), asyncio.Event()
+    me = Participant(
+        who["optimizer-1"], roster, ends, clock=lambda: NOW_NS,
+        steady=lambda: time.monotonic_ns() + passed_ns[0],
+    )  # fmt: skip
+    me.repair("executor-1", lambda: (0, 0), lambda _snapshot: repaired.set())
+    me.follow("heartbeat", "coordinator", lambda _received: first.set())
+    hub = Hub(who["coordinator"], roster, ends, folder=place, clock=lambda: NOW_NS)
+    async with asyncio.timeout(20), hub, coordinator, me:
+        coordinator.become_joined()
+        await me.join()
+        await first.wait()
+        assert not repaired.is_set()
+        passed_ns[0] = 3 * SECOND_NS
+        hub.gatekeeper._new_snapshots._last_ns.clear()  # a second has not passed for its clock
+        await repaired.wait()
 
 
 async def test_what_is_posted_wrongly_fails_where_it_is_posted(place):

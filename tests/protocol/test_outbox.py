@@ -107,6 +107,15 @@ def test_a_restarted_addressee_is_told_everything_again_at_once():
     assert outbox.next_ns() == 1 + FAST_NS
 
 
+def test_after_a_cut_link_everybody_is_told_everything_again_at_once():
+    """Answers were lost with it, whosever they were."""
+    outbox = posted()
+    outbox.answered(answer(RECEIVED), RECEIVED, 0)
+    assert outbox.due(1) == []
+    outbox.refresh(None, 1)
+    assert outbox.due(1)
+
+
 def test_open_messages_are_bounded():
     """A flood is refused where it begins."""
     outbox = Outbox()
