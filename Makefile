@@ -7,7 +7,7 @@ ARGS   ?=
 BENCHES ?= synthetic bus kills newcomer edge matching start memory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run node test test-all lint check bench up down clean
+.PHONY: help setup run keys node test test-all lint check bench up down clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ setup: $(VENV)/.base ## create the environment
 
 run: $(VENV)/.base ## run the whole stack on the bundled recording (ARGS="--hours 8 ...")
 	@$(BIN)/counterpoint run $(ARGS)
+
+keys: $(VENV)/.base ## make the roster and every private key (ARGS="--data FOLDER")
+	@$(BIN)/counterpoint keys new $(ARGS)
 
 node: docs/examples/node_modules/.made ## what the agent in JavaScript needs, where node and npm are
 

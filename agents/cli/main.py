@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import feed
+from agents.cli import feed, keys
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Plain, Seed
@@ -21,8 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(feed.app, name="feed")
-keys_app = typer.Typer(help="Signing keys and the roster.", no_args_is_help=True)
-app.add_typer(keys_app, name="keys")
+app.add_typer(keys.app, name="keys")
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(backtest)
@@ -247,17 +246,6 @@ def doctor(
 
     loaded = resolve(config, change, {"feed.path": feed_path, "data": data})
     raise typer.Exit(checks.doctor(loaded, as_json=as_json))
-
-
-@keys_app.command("new")
-def keys_new(*, data: Data = None, config: Config = None) -> None:
-    """Make the roster and every participant's key pairs."""
-    from agents.cli.flags import resolve
-    from protocol.keys import new_keys
-
-    folder = resolve(config, None, {"data": data}).settings.keys_folder
-    new_keys(folder)
-    print(folder)
 
 
 @config_app.command("show")
