@@ -53,8 +53,7 @@ def rotate(folder: Path, name: str) -> Row:
         kept = folder / f"{name}.key.old"
         kept.unlink(missing_ok=True)
         os.link(path, kept)
-        draft.replace(path)
-        _sync(folder)
+        _take_place(draft, path)
     return row
 
 
@@ -96,6 +95,11 @@ def _find(folder: Path, name: str) -> tuple[tuple[Row, ...], Row]:
 def _write(folder: Path, rows: tuple[Row, ...], changed: Row) -> None:
     write_roster(folder, (changed if row.name == changed.name else row for row in rows))
     _sync(folder)
+
+
+def _take_place(draft: Path, path: Path) -> None:
+    draft.replace(path)
+    _sync(path.parent)
 
 
 def _sync(folder: Path) -> None:

@@ -19,7 +19,7 @@ from protocol.bus.links import Links
 from protocol.bus.saying import Received, Saying, flush
 from protocol.bus.tasks import Tasks
 from protocol.errors import BusError, RosterError
-from protocol.keyring import Keyring
+from protocol.keyring import EVERY_S, Keyring
 from protocol.keys import Identity, Roster
 from protocol.messages import CoordinatorHeartbeat, Pair, Snapshot, SnapshotRequest, Stage, Word
 from protocol.topics import Channel
@@ -130,6 +130,7 @@ class Participant:
     async def _follow_keys(self, keyring: Keyring) -> None:
         async for keys in keyring.renewals():
             self._hearing.trust(keys.roster)
+            await asyncio.sleep(EVERY_S)  # the hubs look as often as we do: they must know first
             self._saying.sign_as(keys.identity)
             if self._telemetry is not None:
                 self._telemetry.sign_as(keys.identity)

@@ -1,29 +1,18 @@
 """CURVE between hosts, in processes: who is not in the roster gets nothing in, whatever fails."""
 
-import contextlib
-import json
-import shutil
-import socket
-import tempfile
-import time
-from pathlib import Path
-
 import pytest
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from protocol.bus.door import ADMITTED, DOMAIN, LATER, verdict
 from protocol.bus.endpoints import Endpoints, far_endpoints
 from protocol.bus.hub import Hub
 from protocol.errors import EndpointError
-from protocol.keys import ROSTER, load_identity, load_roster
-from tests.protocol.bus_stage import Stage
-from tests.protocol.party import NOW_NS, frames, house, make_keys
+from protocol.keys import ROSTER
+from tests.protocol.far_stage import admits, answered, opened, pair_of, rewritten
+from tests.protocol.party import NOW_NS, house, make_keys
 
 KEY = zmq.curve_keypair()
 LISTED = frozenset([KEY[0].decode()])
-SHUT_S = 0.7
-"""A link that is let in is up in milliseconds; so long we look whether one is that must not be."""
 
 
 def asked(**change):
@@ -78,56 +67,6 @@ def test_an_address_that_others_reach_cannot_be_bound_without_curve(tmp_path):
 
 
 # --- processes --------------------------------------------------------------------------------
-def four_ports():
-    """Return the first of four ports that are free."""
-    while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                for n in (1, 2, 3):
-                    other = stack.enter_context(socket.socket())
-                    other.bind(("127.0.0.1", port + n))
-                return port
-
-
-class Far:
-    """A stage whose hubs are open to other hosts."""
-
-    def __init__(self, stage):
-        self.stage = stage
-        self.port = four_ports()
-        self.address = f"tcp://127.0.0.1:{self.port}"
-        self.coordinator = stage.coordinator("--beyond", self.address)
-        self.counted = 0
-
-    def call(self, role, *options):
-        """Start a party as if on another host: it knows the roster and its own key alone."""
-        folder = self.stage.folder / f"keys-{role}"
-        if not folder.exists():
-            shutil.copytree(self.stage.folder / "keys", folder, ignore=only(role))
-        return self.stage.call(role, "--connect", self.address, "--keys", folder, *options)
-
-    def counts(self):
-        """Return what the hubs count by now."""
-        self.counted += 1
-        self.coordinator.order("count")
-        return self.coordinator.expect("counts", count=self.counted)
-
-    def knocks(self, code, count):
-        """Wait until so many knocks were answered so; each question takes its time, so no sleep."""
-        end_s = time.monotonic() + 20
-        while self.counts()["knocks"].get(code, 0) < count:
-            assert time.monotonic() < end_s, "nobody knocks any more"
-
-
-def only(role):
-    return lambda _folder, names: [
-        name for name in names if name.endswith(".key") and name != f"{role}.key"
-    ]
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys") / "keys"
@@ -137,25 +76,8 @@ def keys(tmp_path_factory):
 
 @pytest.fixture
 def far(keys):
-    with tempfile.TemporaryDirectory(prefix="cp") as folder:
-        shutil.copytree(keys, Path(folder) / "keys")
-        with Stage(Path(folder)) as stage:
-            yield Far(stage)
-
-
-def rewritten(folder, change):
-    """Put a changed roster in the place of the old one, as the command line does."""
-    document = json.loads((folder / ROSTER).read_text())
-    change({row["name"]: row for row in document["members"]})
-    draft = folder / ".draft"
-    draft.write_text(json.dumps(document))
-    draft.replace(folder / ROSTER)
-
-
-def answered(actor, count=1):
-    """Whether a word of it is answered by the coordinator."""
-    actor.order("post", dst="coordinator")
-    return actor.expect("final", count=count)["final"]["stage"] == "received"
+    with opened(keys) as made:
+        yield made
 
 
 def test_parties_on_the_host_and_beyond_meet_on_one_bus(far):
@@ -173,67 +95,15 @@ def test_parties_on_the_host_and_beyond_meet_on_one_bus(far):
     assert far.counts()["knocks"] == {"200": 4}
 
 
-class Knocker:
-    """A bare PUB socket in this process that says what a member would say.
-
-    Args:
-        curve: (public, secret, server), None for a socket without CURVE.
-    """
-
-    def __init__(self, address, curve):
-        self.context = zmq.Context()
-        self.socket = self.context.socket(zmq.PUB)
-        self.socket.setsockopt(zmq.LINGER, 0)
-        if curve is not None:
-            self.socket.curve_publickey, self.socket.curve_secretkey = curve[:2]
-            self.socket.curve_serverkey = curve[2]
-        self.monitor = self.socket.get_monitor_socket()
-        self.socket.connect(address)
-
-    def is_let_in(self):
-        """Return whether the link comes up; whatever it could say is said meanwhile."""
-        end_s = time.monotonic() + SHUT_S
-        events = []
-        while (left_s := end_s - time.monotonic()) > 0:
-            self.socket.send_multipart(frames(ts=time.time_ns()))
-            if self.monitor.poll(min(20, left_s * 1000)):
-                events.append(parse_monitor_message(self.monitor.recv_multipart())["event"])
-        assert zmq.Event.CONNECTED in events, "nobody listens at that port"
-        return zmq.Event.HANDSHAKE_SUCCEEDED in events
-
-    def close(self):
-        """Let everything go."""
-        self.socket.disable_monitor()
-        self.context.destroy(0)
-
-
-@contextlib.contextmanager
-def knocking(address, curve):
-    knocker = Knocker(address, curve)
-    try:
-        yield knocker
-    finally:
-        knocker.close()
-
-
-def pair_of(folder, name):
-    """Public and secret CURVE key of a member, and the hubs' public one."""
-    secret = load_identity(name, folder, {}).curve.encode()
-    server = load_roster(folder).members["coordinator"].curve.encode()
-    return zmq.curve_public(secret), secret, server
-
-
 def test_who_has_no_listed_curve_key_gets_nothing_in(far):
     """No CURVE at all, an unlisted pair, a listed pair that takes the hubs for somebody else."""
     folder = far.stage.folder / "keys"
     listed = pair_of(folder, "optimizer-1")
     strangers = [None, (*zmq.curve_keypair(), listed[2]), (*listed[:2], zmq.curve_keypair()[0])]
     for curve in strangers:
-        with knocking(far.address, curve) as stranger:
-            assert not stranger.is_let_in()
+        assert not admits(far.address, curve)
     assert set(far.counts()["counts"]) == {"forwarded"}  # what the coordinator says itself
-    with knocking(far.address, listed) as member:
-        assert member.is_let_in()
+    assert admits(far.address, listed)
     assert far.counts()["counts"]["signature"] > 0  # it came in, and its words were judged
 
 
@@ -246,25 +116,24 @@ def test_with_its_handler_killed_the_door_is_shut_to_everybody(far, how):
     far.coordinator.expect("handler")
     before = far.counts()["counts"].get("signature", 0)
     folder = far.stage.folder / "keys"
-    for curve in (
-        pair_of(folder, "optimizer-1"),
-        (*zmq.curve_keypair(), pair_of(folder, "desk")[2]),
-    ):
-        with knocking(far.address, curve) as knocker:
-            assert not knocker.is_let_in()
+    server = pair_of(folder, "desk")[2]
+    for curve in (pair_of(folder, "optimizer-1"), (*zmq.curve_keypair(), server)):
+        assert not admits(far.address, curve)
     assert far.counts()["counts"].get("signature", 0) == before
     assert answered(inside)
     near = far.stage.call("executor-1")
     near.expect("joined")
 
 
+@pytest.mark.slow
+@pytest.mark.slice
 def test_a_key_that_the_hubs_roster_gains_is_let_in_without_any_restart(far):
     """It knocks on: 300 is `not now`. A damaged roster in between changes nothing."""
     folder = far.stage.folder / "keys"
     own, _ = zmq.curve_keypair()
 
     def stranger(rows):
-        rows["optimizer-3"]["curve"] = own.decode()
+        next(row for row in rows if row["name"] == "optimizer-3")["curve"] = own.decode()
 
     whole = (folder / ROSTER).read_text()
     far.call("optimizer-4").expect("joined")
