@@ -174,21 +174,21 @@ def open_round(draft: Draft, sets: tuple[str, ...], candidate: QuoteParameters) 
 
 def post_round(draft: Draft, wanted: tuple[str, ...]) -> None:
     """Put the open round to voters, each until its vote is in."""
-    state, word = draft.state, round_word(draft.state)
+    state, word = draft.state, round_word(draft.state, draft.state.round)
     assert word is not None and state.round is not None, "no open round to put"  # noqa: PT018
     for voter in wanted:
         key = round_id(state, state.round, voter)
         draft.send(Post(voter, key, word, generation=state.generation))
 
 
-def show_round(draft: Draft) -> None:
-    """Say the open round to every present seat as a peer, each until it has received it."""
-    state, word = draft.state, round_word(draft.state)
-    assert word is not None and state.round is not None, "no open round to show"  # noqa: PT018
+def show_round(draft: Draft, opened: OpenRound) -> None:
+    """Say a round to every present seat as a peer, each until it has received it."""
+    state, word = draft.state, round_word(draft.state, opened)
+    assert word is not None, "no round to show"
     shown = dict(state.shown)
     for peer in present(state):
-        key = round_id(state, state.round, peer)
-        shown[key] = (state.round.number, peer)
+        key = round_id(state, opened, peer)
+        shown[key] = (opened.number, peer)
         draft.send(Post(peer, key, word, generation=state.generation, until=Stage.RECEIVED))
     while len(shown) > SHOWN_MAX:
         del shown[next(iter(shown))]
@@ -256,12 +256,15 @@ def post_closed(draft: Draft) -> None:
 
 
 def send_again(draft: Draft) -> None:
-    """Say again what may never have arrived: the decision in flight, the last boundary_done."""
+    """Say again what may never have arrived: the decision in flight, its round, what was closed."""
     state = draft.state
+    held = state.in_force
+    lapsed = held is not None and state.now_ns > held.not_after_ns
+    if state.peered is not None and not lapsed:  # else it would begin from another set than it did
+        show_round(draft, state.peered)
     if state.flight is not None:
         post_decision(draft)
-    elif state.in_force is not None:
-        held = state.in_force
+    elif held is not None:
         draft.send(Publish(decision_word(held), held.pair, held.generation))
     if state.closed is not None and state.boundary is None:
         post_closed(draft)

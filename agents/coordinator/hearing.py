@@ -133,6 +133,9 @@ def _no_update(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
         acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
         draft.state = replace(state, passed={**state.passed, heard.src: state.now_ns})
         waited = state.phase is Phase.COLLECTING and state.boundary is None
+        # Presets say nothing themselves: the supervisor looks at them when the others pass.
+        rested = state.phase is Phase.IDLE and state.mode is Mode.HIERARCHICAL
+        waited = waited or (rested and bool(state.rules.presets))
         return _renew(draft, heard, word) or (Signal.PROPOSAL if waited else None)
     return _answer(draft, heard, None)
 

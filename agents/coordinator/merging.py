@@ -101,7 +101,7 @@ def share(draft: Draft) -> Signal:
     """Show every set and the merge to all peers, and decide it: they check, nobody votes."""
     sets = _in_order(draft.state)
     opened = open_round(draft, tuple(each.id for each in sets), merged(draft.state, sets))
-    show_round(draft)
+    show_round(draft, opened)
     decide(draft, opened.sets, opened.candidate, authors(sets))
     return Signal.EXHAUSTED
 

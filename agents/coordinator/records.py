@@ -257,7 +257,8 @@ def _decision(state: State, body: Body, _time_ns: int) -> State:
     queue = tuple(each for each in state.queue if each not in decided.basis)
     version = decided.pair[1]
     state = replace(state, silences=0, rest_until_ns=0)
-    return replace(state, flight=decided, version=version, queue=queue, round=None)
+    peered = state.round if decided.mode is Mode.PEER else None
+    return replace(state, flight=decided, version=version, queue=queue, round=None, peered=peered)
 
 
 def _applied(state: State, body: Body, _time_ns: int) -> State:
@@ -268,7 +269,7 @@ def _applied(state: State, body: Body, _time_ns: int) -> State:
     standing = replace(state.standing, trial=trial, against=incumbent(state))
     for each in flight.basis:
         state = _settle(state, each, Fate.APPLIED)
-    return replace(state, in_force=flight, flight=None, standing=standing)
+    return replace(state, in_force=flight, flight=None, peered=None, standing=standing)
 
 
 def _rejected(state: State, body: Body, _time_ns: int) -> State:
@@ -299,6 +300,7 @@ def _mode(state: State, body: Body, _time_ns: int) -> State:
         generation=body["generation"],
         changes=changes,
         round=None,
+        peered=None,
         standing=Standing(),  # what stood under another mode may be hours old
     )
 

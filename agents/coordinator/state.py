@@ -200,6 +200,8 @@ class State:
     queue: tuple[str, ...] = ()
     round: OpenRound | None = None
     flight: Decided | None = None
+    peered: OpenRound | None = None
+    """The round of peers that led to the decision in flight."""
     in_force: Decided | None = None
     proposals: Mapping[str, Proposal] = field(default_factory=dict)
     renewals: Mapping[str, str] = field(default_factory=dict)
@@ -288,7 +290,7 @@ def snapshot(state: State) -> Snapshot:
         not_after=held.not_after_ns if held else None,
         mode=state.mode,
         generation=state.generation,
-        round=round_word(state),
+        round=round_word(state, state.round),
         stops=active_stops(state),
     )
 
@@ -318,9 +320,8 @@ def standing_of(state: State, seat: str) -> dict[str, Any]:
     }
 
 
-def round_word(state: State) -> Round | None:
-    """Return the open round as a word, None when there is none."""
-    opened = state.round
+def round_word(state: State, opened: OpenRound | None) -> Round | None:
+    """Return a round that begins from the set in force as a word, None when there is none."""
     if opened is None:
         return None
     return Round(

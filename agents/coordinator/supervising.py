@@ -75,7 +75,8 @@ def choose(draft: Draft) -> Signal:
     if chosen is None:
         return Signal.EXHAUSTED
     own = [each for each in sets if each.src == runs]
-    if digest(chosen) == digest(incumbent(state)) and not any(each.renewal for each in own):
+    prolonged = any(each.renewal for each in own) or (not own and _is_old(state))
+    if digest(chosen) == digest(incumbent(state)) and not prolonged:
         for each in own:
             refuse(draft, each.id, NackCode.NOT_CHOSEN, "the set is in force already")
         return Signal.EXHAUSTED
@@ -102,6 +103,14 @@ def _chosen(state: State, sets: tuple[Proposal, ...]) -> QuoteParameters | None:
             return clip_step(held, each.params, limit)
     wanted = dict(state.rules.presets).get(state.running.expert or "")
     return None if wanted is None else clip_step(held, wanted, limit)
+
+
+def _is_old(state: State) -> bool:
+    """Return whether a preset's set in force needs a decision to stay so: on the real clock."""
+    held = state.in_force
+    if held is None or state.rules.lockstep:
+        return False
+    return held.not_after_ns - state.now_ns <= state.rules.validity_ns // 2
 
 
 def _is_due(state: State) -> bool:

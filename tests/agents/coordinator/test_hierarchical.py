@@ -7,8 +7,9 @@ from agents.coordinator.rules import presets_of
 from agents.coordinator.state import Phase
 from agents.coordinator.story import story
 from protocol.errors import NackCode
-from protocol.messages import Ack, EmergencyStop, Mode, Stage
-from tests.agents.coordinator.bench import Bench
+from protocol.merge import digest
+from protocol.messages import Ack, EmergencyStop, Mode, NoUpdate, Stage
+from tests.agents.coordinator.bench import WIDER, Bench
 from tests.agents.coordinator.test_step import replies
 from tests.agents.coordinator.world import BASELINE, BOUNDARY, SECOND, START, update
 
@@ -187,3 +188,25 @@ def test_weights_outlive_a_while_under_another_mode(other):
     assert bench.state.standing.since_ns == 0
     bench.switch(Mode.HIERARCHICAL, 2)
     assert (bench.state.hedge.lost, bench.state.running) == (lost, running)
+
+
+def test_a_preset_is_renewed_on_the_real_clock():
+    """Nobody proposes it, and all optimizers pass: its set stays in force for long."""
+    bench = Bench(
+        mode=Mode.HIERARCHICAL, lockstep=False, presets=(("preset-wide", WIDER),),
+        seats=("executor-1", "optimizer-1"), patience=Patience(0.0, 1, 0), hedge_windows=100,
+    )  # fmt: skip
+    nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="nothing")
+    versions, now = set(), START
+    for serial in range(24):
+        now = START + serial * bench.rules.validity_ns // 8
+        bench.hear("optimizer-1", nothing, "n", serial, now_ns=now)
+        if bench.state.phase is Phase.MEASURING:
+            bench.measure()
+        if bench.state.flight is not None:
+            bench.judge(Ack(stage=Stage.APPLIED))
+            versions.add(bench.state.in_force.pair[1])
+    assert bench.state.running.expert == "preset-wide"
+    assert bench.state.in_force.params == WIDER
+    assert bench.state.in_force.not_after_ns > now
+    assert len(versions) >= 4

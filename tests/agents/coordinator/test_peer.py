@@ -176,3 +176,22 @@ def test_only_seats_take_part(bench):
     stranger = bench.hear("desk", update(WIDER, START), "p")
     assert replies(stranger, NackCode.MODE)
     assert ident("desk", "p") not in bench.state.proposals
+
+
+def test_peers_are_shown_the_round_again_after_a_death(bench):
+    """A coordinator that died before it said so says it again, under the same ids; alarms count."""
+    first = {each.id: each.word for each in rounds(bench.effects)}
+    effects = bench.restart()
+    again = {each.id: each.word for each in rounds(effects)}
+    assert first == again
+    key = next(iter(again))
+    bench.do(Answered(key, Nack(code=NackCode.SCHEMA, detail="another merge")))
+    assert bench.kinds()[-1] is Kind.ALARM
+    bench.judge(Ack(stage=Stage.APPLIED))
+    assert rounds(bench.restart()) == [], "what is in force is checked no more"
+
+
+def rounds(effects):
+    """What was shown to peers."""
+    words = [each for each in effects if isinstance(each, Post)]
+    return [each for each in words if each.word.type_name == "round"]
