@@ -3,6 +3,9 @@
 //   npm install --no-package-lock           (once, in this folder)
 //   node agent.mjs --run counterpoint-data/runs/latest --spread 0.18 --levels 4 --base 1 --position 9
 //
+// With --seat it stays, as a seat that `run --optimizers N` waits for: it answers boundaries, checks
+// the merges of peers and votes in consensus (seat.mjs), until --timeout or SIGTERM.
+//
 // It says what happens as JSON lines. Exit code: 0 applied, 1 refused, 2 usage, 5 no answer in time.
 // The page that explains each step is docs/protocol.md.
 
@@ -11,6 +14,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import zmq from "zeromq";
 
+import { Votes, answerTo } from "./seat.mjs";
 import { digest } from "./sets.mjs";
 import { open, readIdentity, readRoster, seal, unpack } from "./wire.mjs";
 
@@ -43,6 +47,7 @@ function settings() {
       confidence: text("0.9"),
       at: text(), // venue time; default: what the executor tells, else the clock
       timeout: text("60"),
+      seat: { type: "boolean", default: false },
     },
   });
   const told = JSON.parse(fs.readFileSync(path.join(values.run, "config.json"), "utf8"));
@@ -53,6 +58,7 @@ function settings() {
     ...values,
     keys: told.bus.keys ?? path.join(told.data, "keys"),
     executor: told.account.executor,
+    rules: { seats: 1 + (told.run?.optimizers ?? 1), fraction: told.optimizer?.step_limit ?? 0.25 },
     ends: { controlIn, controlOut, telemetryOut },
   };
 }
@@ -64,6 +70,8 @@ class Agent {
     this.roster = roster;
     this.open = new Map(); // our messages without a final answer, by id
     this.epoch = null;
+    this.modes = new Map(); // by generation
+    this.seat = null; // what hears boundaries and rounds
     this.publisher = new zmq.Publisher({ ...OPTIONS, ...BEATS, immediate: true });
     this.publisher.connect(ends.controlIn);
     this.subscriber = new zmq.Subscriber({ ...OPTIONS, maxMessageSize: 131072 });
@@ -106,8 +114,9 @@ class Agent {
   async read() {
     for await (const frames of this.subscriber) {
       const heard = open(frames, this.roster, Date.now());
-      if (heard.why !== undefined || heard.header.src !== COORDINATOR) continue;
-      if (heard.header.enc !== "json") continue;
+      if (heard.why !== undefined || heard.header.enc !== "json") continue;
+      const boundary = heard.header.type === "boundary"; // the only word that others may say to us
+      if (heard.header.src !== COORDINATOR && !boundary) continue;
       this.take({ header: heard.header, body: JSON.parse(heard.body.toString("utf8")) });
     }
   }
@@ -117,6 +126,11 @@ class Agent {
       const restarted = this.epoch !== null && this.epoch !== body.epoch;
       if (restarted) this.open.forEach((entry) => (entry.due = 0)); // it may know nothing of us
       this.epoch = body.epoch;
+      for (const row of body.executors) this.modes.set(row.generation, row.mode);
+      return;
+    }
+    if (header.type === "round" || header.type === "boundary") {
+      this.seat?.(header, body);
       return;
     }
     const entry = this.open.get(header.ref);
@@ -140,12 +154,24 @@ class Agent {
     return this.post("snapshot_request", { have: [0, 0] }, JOIN_MS, isFinal);
   }
 
+  /** Answer once; whoever did not hear it asks again. */
+  async answer(dst, type, body, ref) {
+    const frames = seal(this.identity, dst, type, body, Date.now(), 60000, { ref });
+    await this.publisher.send(frames).catch(() => {});
+  }
+
+  /** Say a word that ends with `received` or a refusal. */
+  async settle(type, body, more) {
+    const isFinal = (header, told) => header.type === "ack" || told.code !== "E_BUSY";
+    return this.post(type, body, FAST_MS, isFinal, more);
+  }
+
   /** Propose a set; resolves with `ack` of stage applied, or with a `nack`. */
-  async propose(update, generation) {
+  async propose(update, more) {
     const isFinal = (header, body) =>
       (header.type === "ack" && body.stage === "applied") ||
       (header.type === "nack" && body.code !== "E_BUSY");
-    return this.post("parameter_update", update, FAST_MS, isFinal, { gen: generation });
+    return this.post("parameter_update", update, FAST_MS, isFinal, more);
   }
 
   async close() {
@@ -153,6 +179,51 @@ class Agent {
     this.subscriber.close();
     await Promise.allSettled([this.reading, this.speaking]);
   }
+}
+
+/** Take a seat: answer every boundary and every round, each once. */
+function takeSeat(agent, told, update) {
+  const votes = new Votes(path.join(told.run, `${told.name}.votes.jsonl`));
+  const done = new Set();
+  agent.seat = async (header, body) => {
+    const again = done.has(header.id);
+    if (header.type === "boundary") {
+      done.add(header.id);
+      if (again) return; // our answer is said until it is heard
+      const timestamp = new Date(body.venue_time / 1e6).toISOString();
+      if (done.size === 1) {
+        const more = { ref: header.id, gen: Math.max(...agent.modes.keys()) };
+        tell(await agent.propose({ ...update, timestamp }, more));
+        return;
+      }
+      const rest = {
+        window: [body.venue_time, body.venue_time],
+        digest: digest(update.data.optimized_params),
+        reason: "proposed already",
+      };
+      await agent.settle("no_update", rest, { ref: header.id });
+      return;
+    }
+    const mode = agent.modes.get(header.gen);
+    if (mode === undefined) return; // a heartbeat will tell; then it comes again
+    const [type, answer] = answerTo(body, mode, told.rules);
+    if (type !== "vote") {
+      await agent.answer(COORDINATOR, type, answer, header.id);
+    } else if (!again) {
+      done.add(header.id);
+      const vote = votes.give(header.id, answer);
+      say({ voted: vote.choice, round: vote.round });
+      await agent.settle("vote", vote, { ref: header.id, gen: header.gen });
+      return;
+    }
+    if (!again && type !== "vote") say({ checked: answer.stage ?? answer.code, round: body.round });
+    done.add(header.id);
+  };
+}
+
+function tell(answer) {
+  const body = answer?.body ?? {};
+  say({ answer: body.stage ?? body.code ?? null, digest: body.digest, detail: body.detail });
 }
 
 /** Venue time as ISO text: that of the recording when the executor tells one, else the clock. */
@@ -199,6 +270,7 @@ async function main() {
     }
     const { pair, mode, generation, stops } = snapshot.body;
     say({ joined: pair, mode, generation, stops });
+    agent.modes.set(generation, mode);
     const update = {
       timestamp: told.at ?? (await venueTime(told, roster)),
       source_agent: identity.name,
@@ -211,15 +283,19 @@ async function main() {
         confidence_score: Number(told.confidence),
       },
     };
+    if (told.seat) {
+      takeSeat(agent, told, update);
+      await Promise.race([late, new Promise((done) => process.once("SIGTERM", done))]);
+      return 0;
+    }
     say({ proposed: params, digest: digest(params), timestamp: update.timestamp });
-    const answer = await Promise.race([agent.propose(update, generation), late]);
+    const answer = await Promise.race([agent.propose(update, { gen: generation }), late]);
     if (answer === null) {
       say({ answer: null, detail: "no answer in time" });
       return 5;
     }
-    const { body } = answer;
-    say({ answer: body.stage ?? body.code, digest: body.digest, detail: body.detail });
-    return body.stage === "applied" ? 0 : 1;
+    tell(answer);
+    return answer.body.stage === "applied" ? 0 : 1;
   } finally {
     await agent.close();
   }

@@ -1,5 +1,6 @@
 """An agent in JavaScript, from `docs/examples`: the page, the vectors and the program are true."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -7,17 +8,24 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from agents.cli import stack as stacks
+from agents.coordinator.log import read_records
+from agents.coordinator.records import Kind
 from protocol.keys import new_keys
 from protocol.merge import digest
+from protocol.messages import Ack, Mode
+from protocol.messages import Stage as AckStage
 from tests.agents.command_line import ROOT, Process, short_day, standing, told, until
+from tests.agents.coordinator import test_shell as shells
 from tests.protocol import wire_vectors
 from tests.protocol.bus_stage import Stage
 
+coordinated = shells.settings  # a fixture
 EXAMPLES = ROOT / "docs" / "examples"
 SETS = 10_000
 LIMIT_S = 60
@@ -121,6 +129,58 @@ def test_without_a_coordinator_the_agent_says_so(bus):
     code, said = agent(bus.folder, *SET, "--timeout", "1")
     assert code == 5
     assert said == [{"answer": None, "detail": "no coordinator let us join"}]
+
+
+@needs_zeromq
+@pytest.mark.parametrize("mode", [Mode.CONSENSUS, Mode.PEER])
+async def test_the_javascript_agent_takes_a_seat_beside_two_optimizers(coordinated, mode):
+    """It proposes, finds the same merge, abstains since it replays nothing, and hears `applied`."""
+    settings = shells.with_mode(coordinated, mode, optimizers=3)
+    run = settings.data / "run"
+    run.mkdir()
+    (run / "config.json").write_text(settings.model_dump_json(), encoding="utf-8")
+    # fmt: off
+    command = (
+        "agent.mjs", "--run", run, "--name", "optimizer-3", "--seat", "--timeout", 40,
+        "--spread", 0.24, "--levels", 3, "--base", 1, "--position", 10,
+    )
+    # fmt: on
+    names = ("executor-1", "optimizer-1", "optimizer-2")
+    async with shells.Running(settings), AsyncExitStack() as stack:
+        parties = [await stack.enter_async_context(shells.party(settings, each)) for each in names]
+        executor = shells.Executor(parties[0])
+        if mode is Mode.PEER:
+            parties[0].on("round", lambda _received: Ack(stage=AckStage.RECEIVED))
+        for each in parties:
+            await shells.settled(each.join())
+        seats = [shells.Seat(each, mode, seats=4) for each in parties[1:]]
+        process = await asyncio.create_subprocess_exec(
+            "node", *map(str, command), cwd=EXAMPLES, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            said = [json.loads(await shells.settled(process.stdout.readline()))]
+            key = executor.reach(1)
+            executor.tell_seat(1, "optimizer-3")
+            await asyncio.gather(seats[0].propose(key, 0.22), seats[1].propose(key, 0.23))
+            assert (await shells.settled(executor.done.get())).decision == (1, 1)
+            while "answer" not in said[-1]:
+                said.append(json.loads(await shells.settled(process.stdout.readline())))
+        finally:
+            process.kill()
+            await process.wait()
+    assert said[0]["mode"] == mode.value
+    assert said[-1]["answer"] == "applied"
+    records = read_records(run)
+    assert not [each for each in records if each.kind is Kind.ALARM]
+    decided = next(each.body for each in records if each.kind is Kind.DECISION)
+    assert decided["seat"] == "optimizer-1+optimizer-2+optimizer-3"
+    if mode is Mode.CONSENSUS:
+        assert {"voted": "abstain", "round": 1} in said
+        votes = {each.body["voter"]: each.body for each in records if each.kind is Kind.VOTE}
+        assert votes["optimizer-3"]["choice"] == "abstain"
+        assert len((run / "optimizer-3.votes.jsonl").read_text().splitlines()) == 1
+    else:
+        assert {"checked": "received", "round": 1} in said
 
 
 @pytest.fixture

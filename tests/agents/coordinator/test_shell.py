@@ -203,15 +203,15 @@ def with_mode(settings, mode, optimizers=2):
 class Seat:
     """An optimizer that proposes one set, approves every candidate, and checks every merge."""
 
-    def __init__(self, me, mode):
-        self.me, self.mode, self.rounds = me, mode, asyncio.Queue()
+    def __init__(self, me, mode, seats=3):
+        self.me, self.mode, self.seats, self.rounds = me, mode, seats, asyncio.Queue()
         me.on("round", self.judge)
 
     def judge(self, received):
         """As a peer say that it was received, as a voter vote; the merge must be what we find."""
         self.rounds.put_nowait(received)
         word = received.word
-        found = candidate_of(word, self.mode, seats=3, fraction=0.25)
+        found = candidate_of(word, self.mode, seats=self.seats, fraction=0.25)
         assert digest(found) == digest(word.candidate)
         if self.mode is Mode.PEER:
             return Ack(stage=Stage.RECEIVED)
