@@ -1,6 +1,7 @@
 """Plays seeded simulations of the whole bus: virtual clock, network and disks, real cores.
 
-python -m bench.simulation [--seeds 20] [--from 0] [--trace] [--each] [--pairs] [--planted]
+python -m bench.simulation [--seeds 20] [--from 0] [--each] [--pairs] [--planted]
+python -m bench.simulation --from SEED --seeds 1 --trace [--keep 3,7]
 """
 
 import argparse
@@ -10,7 +11,7 @@ import time
 from collections import Counter
 
 from tests.simulation.planted import DEFECTS, planted
-from tests.simulation.shrink import report
+from tests.simulation.shrink import chosen, report
 from tests.simulation.world import simulate
 
 DEFECT_SEEDS = 200
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--trace", action="store_true", help="print everything that happens")
+    parser.add_argument("--keep", help="places of the only faults that shall happen, or none")
     parser.add_argument("--each", action="store_true", help="print one line for each seed")
     parser.add_argument("--pairs", action="store_true", help="play each twice, compare digests")
     parser.add_argument("--planted", action="store_true", help="look for the planted defects")
@@ -30,7 +32,17 @@ def main() -> int:
     seeds = range(told.first, told.first + told.seeds)
     if told.planted:
         return find(seeds)
+    if told.keep:
+        return retell(told.first, told.keep)
     return play(seeds, trace=told.trace, each=told.each, pairs=told.pairs)
+
+
+def retell(seed: int, keep: str) -> int:
+    """Play one seed with some of its faults and print all that happens."""
+    places = [] if keep == "none" else [int(each) for each in keep.split(",")]
+    outcome = simulate(seed, chosen(seed, places), keep=True)
+    print("\n".join([*outcome.trace, str(outcome)]))
+    return 0 if outcome.violation is None else 1
 
 
 def play(seeds: range, *, trace: bool, each: bool, pairs: bool) -> int:

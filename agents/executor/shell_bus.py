@@ -30,7 +30,7 @@ from agents.executor.events import (
     StopHeard,
 )
 from agents.executor.shell import Shell
-from agents.executor.state import COORDINATOR, State
+from agents.executor.state import COORDINATOR, NOTHING, State
 from agents.executor.telling import fill_words, pnl_word, status_word
 from agents.settings import Settings
 from protocol.bus.frames import derive_id
@@ -160,7 +160,7 @@ class BusLink:
         self.participant.tell(pnl_word(state))
         if state.waiting:
             for place, (key, word, ref, future) in list(self._boundary.items()):
-                if future.done() and not future.cancelled() and future.exception() is not None:
+                if _is_unheard(future):
                     self._post_boundary(state, place.partition(" ")[0], key, word, ref)
 
     def silence_s(self) -> float:
@@ -174,7 +174,8 @@ class BusLink:
     # --- inside -----------------------------------------------------------------------------
 
     def _post_boundary(self, state: State, dst: str, key: str, word: Word, ref: str | None) -> None:
-        pair = state.applied_pair
+        # A set that has lapsed is nobody's incumbent: what is proposed then starts at the baseline.
+        pair = NOTHING if state.in_force is None else state.applied_pair
         future = self.participant.post(dst, word, message_id=key, ref=ref, pair=pair)
         self._boundary[f"{dst} {key}"] = (key, word, ref, future)
 
@@ -264,6 +265,16 @@ class BusLink:
     def _beat(self, lag_ms: float) -> Word:
         state = self._shell.state
         return Heartbeat(state=mood_of(state), lag_ms=lag_ms)
+
+
+def _is_unheard(future: "asyncio.Future[Received]") -> bool:
+    """Return whether a word ended without having been heard: its ttl, or a clock, ran out."""
+    if not future.done() or future.cancelled():
+        return False
+    if future.exception() is not None:
+        return True
+    word = future.result().word
+    return isinstance(word, Nack) and word.code is NackCode.EXPIRED
 
 
 def mood_of(state: State) -> str:

@@ -238,6 +238,8 @@ class Optimizer:
             except BusError as error:
                 log.warning("answer_not_settled", boundary=index, error=str(error))
                 return
+            if isinstance(final, Nack) and final.code is NackCode.EXPIRED and ref is not None:
+                continue  # a clock was set meanwhile, and feed time waits for this answer
             if not (isinstance(final, Nack) and final.code is NackCode.STALE_GENERATION):
                 if isinstance(final, Nack):
                     log.info("refused", boundary=index, code=final.code.value, why=final.detail)
@@ -273,20 +275,32 @@ class Optimizer:
     # --- when the clock is real --------------------------------------------------------------
     def _see(self, me: Participant, received: Received) -> None:
         """Learn the venue time from the executor's status; think when it passes a boundary."""
-        told = received.word.model_dump().get("venue_time")
+        document = received.word.model_dump()
+        told = document.get("venue_time")
         if not isinstance(told, int) or not me.joined.is_set():
             return
         self._now_ns = max(self._now_ns, told)
         due = self._pace.due(told)
         if due is not None and not self._tasks:
-            self._spawn(self._propose(me, *due))  # type: ignore[arg-type]
+            held = _quoted(document.get("parameters")) or self._known.get(self._known.newest)
+            assert held is not None, "the newest known set is known"
+            self._spawn(self._propose(me, *due, held))  # type: ignore[arg-type]
 
-    async def _propose(self, me: Participant, index: int, now_ns: int) -> None:
-        held = self._known.get(self._known.newest)
-        assert held is not None, "the newest known set is known"
+    async def _propose(
+        self, me: Participant, index: int, now_ns: int, held: QuoteParameters
+    ) -> None:
+        """Propose from what is quoted by now: the newest set may have lapsed to the baseline."""
         answer = await self._think(index, now_ns, held)
         await self._say(me, answer.word, index, None)
 
     def _tell(self, me: Participant) -> None:
         figures = {"state": self._state, "answered": self._answered, "name": self.name}
         me.tell(Status.model_validate(figures))
+
+
+def _quoted(document: object) -> QuoteParameters | None:
+    """Return the set that a status tells of, None when it tells of none."""
+    try:
+        return QuoteParameters.model_validate(document)
+    except ValueError:
+        return None

@@ -37,6 +37,15 @@ PROPOSALS_EVERY = 8
 """Entries of a log between two comparisons of all proposals, which are many."""
 
 
+def _about(body: Any) -> str:
+    """Return what an entry without a key is about, for the trace."""
+    told = body if isinstance(body, dict) else {}
+    for name in ("pair", "id", "round", "epoch", "lifts"):
+        if told.get(name) is not None:
+            return f"{name} {str(told[name])[:8]} {told.get('code') or ''}".strip()
+    return ""
+
+
 class Watch:
     """The checks of one simulation.
 
@@ -74,7 +83,8 @@ class Watch:
     def wrote(self, disk: Any, entries: tuple[Entry, ...]) -> None:
         """Look at what came onto a disk."""
         for entry in entries:
-            self.world.engine.note(f"{disk.name} wrote {entry.table} {entry.kind} {entry.key}")
+            about = entry.key or _about(entry.body)
+            self.world.engine.note(f"{disk.name} wrote {entry.table} {entry.kind} {about}")
             if disk.name == "coordinator":
                 self._logged(disk, entry)
             elif disk.name == "executor":

@@ -68,7 +68,7 @@ DEFECTS = (
     Defect(
         "a stop that is not durable",
         f"{STEP}:_stop",
-        'effects.append(_keep(state, "stop", body, heard.id))',
+        'effects.append(_keep(state, "stop", body, key))',
         'fold(state, "stop", body)',
     ),
     Defect(

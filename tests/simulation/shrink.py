@@ -35,14 +35,24 @@ def shrink(seed: int, *, runs: int = RUNS_MAX) -> tuple[list[Fault], Outcome]:
     return list(kept), simulate(seed, kept, keep=True)
 
 
+def chosen(seed: int, places: Sequence[int]) -> list[Fault]:
+    """Return the faults of a seed that stand at these places of its list."""
+    faults = World(seed).faults
+    return [faults[place] for place in places]
+
+
 def report(seed: int, *, runs: int = RUNS_MAX) -> str:
     """Return what a person needs of a failing seed: command, faults that matter, last lines."""
     faults, outcome = shrink(seed, runs=runs)
+    places = ",".join(str(World(seed).faults.index(each)) for each in faults)
+    again = f"python -m bench.simulation --from {seed} --seeds 1"
     return "\n".join(
         [
             f"{outcome}",
-            f"again: python -m bench.simulation --from {seed} --seeds 1 --trace",
-            f"{len(faults)} faults matter:",
+            "what the number of an invariant means: docs/simulation.md",
+            f"again: {again} --trace",
+            f"shrunk: {again} --trace --keep {places or 'none'}",
+            f"{len(faults)} faults matter (simulated seconds, kind, whom, figures):",
             *(f"  {each}" for each in faults),
             f"the last {TAIL} lines of the shrunk trace:",
             *outcome.trace[-TAIL:],
