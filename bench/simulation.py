@@ -39,8 +39,7 @@ def main() -> int:
 
 def retell(seed: int, keep: str) -> int:
     """Play one seed with some of its faults and print all that happens."""
-    places = [] if keep == "none" else [int(each) for each in keep.split(",")]
-    outcome = simulate(seed, chosen(seed, places), keep=True)
+    outcome = simulate(seed, chosen(seed, keep), keep=True)
     print("\n".join([*outcome.trace, str(outcome)]))
     return 0 if outcome.violation is None else 1
 

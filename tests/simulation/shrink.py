@@ -35,10 +35,10 @@ def shrink(seed: int, *, runs: int = RUNS_MAX) -> tuple[list[Fault], Outcome]:
     return list(kept), simulate(seed, kept, keep=True)
 
 
-def chosen(seed: int, places: Sequence[int]) -> list[Fault]:
-    """Return the faults of a seed that stand at these places of its list."""
+def chosen(seed: int, keep: str) -> list[Fault]:
+    """Return the faults of a seed at some places of its list: `3,7`, or `none`."""
     faults = World(seed).faults
-    return [faults[place] for place in places]
+    return [] if keep == "none" else [faults[int(place)] for place in keep.split(",")]
 
 
 def report(seed: int, *, runs: int = RUNS_MAX) -> str:
