@@ -165,6 +165,18 @@ DEFECTS = (
         "return None",
     ),
     Defect(
+        "proposals from a set that has lapsed",
+        "agents.executor.shell_bus:BusLink._post_boundary",
+        "NOTHING if state.in_force is None else state.applied_pair",
+        "state.applied_pair",
+    ),
+    Defect(
+        "a boundary that a clock has ended",
+        "agents.optimizer.shell:Optimizer._say",
+        "if isinstance(final, Nack) and final.code is NackCode.EXPIRED and ref is not None:",
+        "if False:",
+    ),
+    Defect(
         "an answer that is said again as of long ago",
         "protocol.bus.saying:Saying.say_again",
         "stamped_anew(self._identity, frames, self._clock())",

@@ -18,7 +18,7 @@ from protocol.keys import Roster
 from protocol.messages import (
     Mode,
 )
-from tests.simulation.engine import SECOND, Engine, ViolationError
+from tests.simulation.engine import SECOND, Engine, ViolationError, demand
 from tests.simulation.faults import Fault, plan
 from tests.simulation.havoc import Havoc
 from tests.simulation.invariants import Watch
@@ -183,6 +183,8 @@ class World:
                 self.engine.at(0, self.operator, choose)
         self.engine.run(until_ns + PEACE_NS)
         self.watch.bounds.converged()
+        count = len(self.watch.decided)
+        demand(count >= DECISIONS_MIN, 20, f"{count} decisions in {until_ns // SECOND} s")
 
     def _heal(self) -> None:
         """End all faults, lift all stops."""
