@@ -34,8 +34,16 @@ class Bounds:
         self.asked_ns: dict[str, int] = defaultdict(lambda: -ASKING_NS)
         self.behind_ns: dict[str, tuple[int, Any, int] | None] = {}
         self.intent_ns = 0
+        self.decided_ns: dict[tuple[int, ...], int] = {}
+        self.benches: dict[tuple[Any, str], int] = {}  # by log and seat: venue time of its end
 
     # --- what a log may say --------------------------------------------------------------------
+    def deciding(self, disk: Any, auditor: Any, record: Any) -> None:
+        """Look at a decision before it is taken in."""
+        self.decided_ns[tuple(record.body["pair"])] = self.world.engine.now_ns
+        self.no_peer_moves_further_than_its_weight(auditor, record.body)
+        self.nothing_of_a_benched_seat(disk, auditor, record.body, record.time_ns)
+
     def no_stale_generation(self, auditor: Any, body: dict[str, Any]) -> None:
         """17: a proposal is taken under the generation that it was made for, or under none."""
         told = self.generations.get(body["id"])
@@ -53,6 +61,21 @@ class Bounds:
         moved = abs(body["params"]["spread_percentage"] - held)
         most = held * limit * sum(weights) / UNITS + 1e-8
         demand(moved <= most, 16, f"a merge moved the spread by {moved:.3g}, at most {most:.3g}")
+
+    def nothing_of_a_benched_seat(
+        self, disk: Any, auditor: Any, body: dict[str, Any], now_ns: int
+    ) -> None:
+        """16: no set of a seat that is benched becomes a decision, whatever restarts between."""
+        self.world.counts["benched"] = len(self.benches)
+        for key in body["basis"]:
+            seat = auditor._sets[key][0]
+            until_ns = self.benches.get((disk, seat), 0)
+            demand(now_ns >= until_ns, 16, f"a set of {seat} was decided, who is benched")
+
+    def copied(self, old: Any, new: Any) -> None:
+        """Let a copied log know whom the original benched."""
+        held = [(seat, until) for (disk, seat), until in self.benches.items() if disk is old]
+        self.benches |= {(new, seat): until for seat, until in held}
 
     # --- what answers promise --------------------------------------------------------------------
     def ended(self, party: Any, header: Any, word: Any) -> None:
@@ -143,7 +166,9 @@ class Bounds:
         mine, state = node.shell.state, leader.shell._state
         newest = state.newest
         if newest is not None:
-            demand(mine.verdict.pair >= newest.pair, 20, f"{newest.pair} never arrived")
+            young = world.engine.now_ns - self.decided_ns[newest.pair] < 10 * SECOND
+            arrived = young or mine.verdict.pair >= newest.pair
+            demand(arrived, 20, f"{newest.pair} never arrived")
         demand(set(mine.stops) == set(state.stops), 20, "stops differ for good")
         held, line = mine.in_force, "incumbents differ for good"
         if held is not None and state.flight is None:

@@ -99,6 +99,8 @@ def odd(dice: random.Random, add: Callable[..., None], agents: tuple[str, ...]) 
         add("dither", "", tuple(dice.choice(MODES) for _ in range(5)))
     if dice.random() < 0.3:  # ten times as many frames as anybody may say, or of nobody we know
         add("flood", dice.choice((*agents[2:], "stranger")), dice.randint(700, 900))
+    if dice.random() < 0.25:  # a seat that has lost its mind, until it is benched
+        add("nonsense", dice.choice(agents[2:]), dice.randint(9, 14))
     if dice.random() < 0.4:  # a reader so slow that its queue overflows
         add("overflow", dice.choice(agents), dice.randint(3, 20))
     if dice.random() < 0.3:  # a key is changed while everything goes on

@@ -205,6 +205,24 @@ class Havoc:
         self.world.network.sealed.update([frames] if fault.node in self.world.keys else [])
         self.world.network.send(node.party, frames)
 
+    def nonsense(self, fault: Fault) -> None:
+        """Sign what is no proposal, again and again: a fault of content each time."""
+        node = self.world.node(fault.node)
+        for place in range(fault.figure):
+            babble = partial(self._babble, fault, node, place)
+            self.world.engine.at(place * SECOND // 5, node, babble)
+
+    def _babble(self, fault: Fault, node: Any, place: int) -> None:
+        key = self.world.keys[node.name]
+        header = Header(
+            v=1, id=derive_id(self.world.seed, "nonsense", fault.time_ns, place),
+            type="parameter_update", src=node.name, dst="coordinator", ts=node.clock(),
+            ttl=60_000, enc="json",
+        )  # fmt: skip
+        frames = seal(key, Channel.CONTROL, header, b'{"data":{}}')
+        self.world.network.sealed.add(frames)
+        self.world.network.send(node.party, frames)
+
     def overflow(self, fault: Fault) -> None:
         """Let a reader be so slow that its queue overflows."""
         node = self.world.node(fault.node)

@@ -22,6 +22,7 @@ from tests.simulation.engine import SECOND, demand
 DURABLE = (
     *("version", "flight", "in_force", "queue", "stops", "lifted", "closed", "mode"),
     *("generation", "standing", "outcomes", "hedge", "running", "rounds", "silences", "changes"),
+    *("conduct", "malformed"),
 )
 
 
@@ -100,7 +101,9 @@ class Watch:
         auditor = self.auditors.setdefault(disk, _Auditor(self.world.rules))
         auditor.now_ns = max(auditor.now_ns, record.time_ns)
         if kind is Kind.DECISION:
-            self.bounds.no_peer_moves_further_than_its_weight(auditor, body)
+            self.bounds.deciding(disk, auditor, record)
+        elif kind is Kind.BENCH:
+            self.bounds.benches[disk, body["seat"]] = body["until"]
         _HEARD.get(kind, _Auditor.skip)(auditor, body)
         if disk not in self.folds:
             self.folds[disk] = restored(self.world.rules, ())
@@ -130,6 +133,7 @@ class Watch:
             auditor.now_ns = max(auditor.now_ns, entry.time_ns)
             _HEARD.get(Kind(entry.kind), _Auditor.skip)(auditor, entry.body)
         self.epochs[new] = self.epochs[old]
+        self.bounds.copied(old, new)
         self.rows[new] = set(self.rows[old])
         self.folds[new] = self.folds[old]
 

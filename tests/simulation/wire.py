@@ -199,7 +199,11 @@ class Ears(Hearing):
 
     def _handle(self, message: Message) -> None:
         self.party.handling(message)
-        super()._handle(message)
+        try:
+            super()._handle(message)
+        except CodecError:  # no word at all: it was not handled
+            self.party.handled.discard((message.header.src, message.header.id))
+            raise
 
 
 class Tasks:
