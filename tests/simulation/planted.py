@@ -121,7 +121,7 @@ DEFECTS = (
         'VOID if body["voter"] in opened.votes else body["choice"]',
         'body["choice"]',
     ),
-    Defect("a quorum of half", f"{POLLING}:_outcome", "> seats:", ">= seats:"),
+    Defect("a quorum of half", f"{POLLING}:outcome", "2 * approve > total", "2 * approve >= total"),
     Defect(
         "a highest pair that falls",
         f"{JUDGING}:renew",
@@ -240,9 +240,9 @@ DEFECTS = (
     ),
     Defect(
         "a hub without rates",
-        "protocol.bus.gatekeeper:Gatekeeper.judge",
-        "not self._rates.take(header.src, now_ns)",
-        "False",
+        "protocol.bus.gatekeeper:Rates.take",
+        "allowed = tokens >= 1.0",
+        "allowed = True",
     ),
     Defect(
         "a roster that is not read anew",

@@ -55,6 +55,13 @@ def test_a_failing_seed_tells_how_to_play_it_again_and_what_of_it_matters():
     assert again.violation in told
 
 
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda each: each.name)
+def test_a_planted_defect_still_fits_the_code(defect):
+    """What it replaces stands there once; taken out again, nothing of it is left."""
+    with planted(defect):
+        pass
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda each: each.name)
 def test_a_planted_defect_is_found(defect):
