@@ -5,9 +5,11 @@ hub were bypassed or broken.
 """
 
 import itertools
+import time
 from types import MappingProxyType
 
 import pytest
+import zmq
 
 from protocol.bus.frames import Message, Opener, preimage
 from protocol.bus.gatekeeper import Gatekeeper
@@ -15,7 +17,8 @@ from protocol.codec import encode
 from protocol.keys import RIGHTS, Identity, Roster, load_identity, load_roster, new_keys
 from protocol.messages import WORDS
 from protocol.topics import Channel, Topic
-from tests.protocol.party import NOW_NS, header, house
+from tests.protocol.far_stage import opened
+from tests.protocol.party import NOW_NS, header, house, make_keys
 
 KINDS = MappingProxyType(
     {
@@ -104,3 +107,50 @@ def test_a_key_outside_the_roster_gets_nothing_forwarded_under_any_name(kind, st
         for channel in Channel:
             party = "executor-1" if channel is Channel.CONTROL else src
             assert taken(said(kind, src, stranger[1], channel, party)) == (False, False)
+
+
+# --- over sockets -------------------------------------------------------------------------------
+FORGERIES = (
+    ("decision", "coordinator", "optimizer-1"),
+    ("decision", "executor-1", "executor-1"),
+    ("vote", "executor-1", "optimizer-1"),
+    ("rearm", "operator", "optimizer-1"),
+    ("rearm", "optimizer-1", "optimizer-1"),
+    ("mode_change", "optimizer-1", "optimizer-1"),
+    ("emergency_stop", "operator", "executor-1"),
+    ("snapshot", "optimizer-1", "optimizer-1"),
+    ("boundary_done", "coordinator", "optimizer-1"),
+)
+"""Word, whose name it bears, whose key signed it."""
+
+
+def test_forgeries_over_a_real_hub_reach_nobody(tmp_path_factory):
+    """Bare sockets say them until the hub has counted each; the executor hears a true word only."""
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    make_keys(keys)
+    with opened(keys) as far:
+        folder = far.stage.folder / "keys"
+        executor, member = (far.stage.call(name) for name in ("executor-1", "optimizer-1"))
+        for actor in (executor, member):
+            actor.expect("joined")
+        who = {name: load_identity(name, folder, {}) for name in NAMES}
+        reasons = ("signature", "rights", "unknown")
+        with zmq.Context() as context, context.socket(zmq.PUB) as socket:
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.connect(f"ipc://{far.stage.folder}/s/ci")
+            end_s = time.monotonic() + 20
+            while any(far.counts()["counts"].get(reason, 0) < 4 for reason in reasons):
+                assert time.monotonic() < end_s, "not every forgery came to the hub"
+                for kind, src, signer in (*FORGERIES, ("rearm", "stranger", "operator")):
+                    socket.send_multipart(forged(kind, src, who[signer]))
+        far.coordinator.order("post", dst="executor-1", kind="boundary_done", message_id="d" * 32)
+        assert far.coordinator.expect("final")["final"]["stage"] == "received"
+        executor.expect("handled")
+        assert [each["handled"] for each in executor.told("handled")] == ["d" * 32]
+
+
+def forged(kind, src, signer):
+    """A word to the executor that is fresh, and not the signer's to say."""
+    head = encode(header(src=src, dst="executor-1", kind=kind, ts=time.time_ns()))
+    parts = (f"ctl.executor-1.{kind}".encode(), head, b"{}")
+    return [*parts, signer.sign(preimage(*parts))]
