@@ -31,7 +31,7 @@ from tests.protocol.ordeal import Ordeal, Pressure
 from tests.protocol.party import make_keys
 
 PARTS = ("load", "cut", "trips", "kills")
-A_SECOND = 25.0
+A_SECOND = 28.0
 ROWS_A_SECOND = 5_000
 STOP_S = 4.0
 SUBNET = 95

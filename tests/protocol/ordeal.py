@@ -109,7 +109,7 @@ class Ordeal:
         """Kill a party and start it anew."""
         self.who[name].kill()
         self._call(name, REMEMBER)
-        self.who[name].expect("joined")
+        self.who[name].expect("joined", within_s=self.pressure.patience_s)
         if name in SENDERS:
             self._load(name)
 
