@@ -52,6 +52,8 @@ def refusal(process):
     return err.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
+@pytest.mark.slice
 def test_a_second_coordinator_refuses_to_start_and_the_first_lives_on(place):
     """The same log under other addresses, the same sockets over another log, the same ports."""
     first = started(place, "log", FOLDER=place / "s")
