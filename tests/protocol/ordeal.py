@@ -58,7 +58,7 @@ class Ordeal:
             self._call(name, REMEMBER)
         for actor in self.who.values():
             if actor.role != "coordinator":
-                actor.expect("joined")
+                actor.expect("joined", within_s=self.pressure.patience_s)
         self.who["executor-4"].order("stream", a_second=self.pressure.rows_a_second)
         for name in SENDERS:
             self._load(name)
