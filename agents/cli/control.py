@@ -239,7 +239,9 @@ async def switching(stack: Stack, wanted: Mode, reason: str) -> int:
     if wrong is not None:
         warn(wrong)
         return ERROR if isinstance(said, Nack) else TIMEOUT
-    print(f"{old.value} -> {wanted.value}, generation {generation + 1}: open rounds are void")
+    print(
+        f"{old.value} -> {wanted.value}, generation {generation + 1}: what was open is decided anew"
+    )
     return OK
 
 

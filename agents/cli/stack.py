@@ -15,7 +15,8 @@ from pathlib import Path
 from agents.bus import participant_of
 from agents.cli.exits import CONFIGURATION, NOT_RUNNING, CommandError
 from agents.settings import Settings
-from protocol.bus.participant import Participant
+from protocol.bus.participant import COORDINATOR, Participant
+from protocol.errors import BusError
 from protocol.messages import Snapshot
 
 PROCESSES = "processes.json"
@@ -168,4 +169,21 @@ async def operator(
     if prepare is not None:
         prepare(me)
     async with me:
-        yield me, await me.join(timeout_s=timeout_s)
+        try:
+            snapshot = await me.join(timeout_s=timeout_s)
+        except BusError as error:
+            raise BusError(silence_of(stack, timeout_s)) from error
+        yield me, snapshot
+
+
+def silence_of(stack: Stack, timeout_s: float) -> str:
+    """Return what it may mean that a run's coordinator does not answer, and where to look."""
+    pid = stack.pids.get(COORDINATOR)
+    if pid is None:
+        where = stack.folder / f"{COORDINATOR}.stderr"
+        return f"the coordinator does not live, it is started again soon; {where} says why it ended"
+    where = stack.folder / f"{COORDINATOR}.log"
+    return (
+        f"the coordinator (process {pid}) did not answer within {timeout_s:g} s: it is still "
+        f"starting, or held up; see {where}"
+    )
