@@ -248,9 +248,9 @@ def main() -> int:
                     least=told.least,
                 )
             )
-        how = "once" if told.quick else f"twice, then with {cores} cores busy"
+        how = "once" if told.quick else f"twice, the second time with {cores} cores kept busy"
         count = len(days) * (len(Mode) + 1)
-        print(f"{count} runs with {told.optimizers} optimizers, each {how}; about 2 minutes each")
+        print(f"{count} runs with {told.optimizers} optimizers, {how}; about 2 minutes each")
         tables = {
             day.name: compare(day, folder / f"day-{n}", twice=not told.quick, cores=cores)
             for n, day in enumerate(days)

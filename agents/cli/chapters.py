@@ -50,11 +50,11 @@ class Chapter:
 
 def outcomes_line(body: Body) -> str:
     """Return whose applied sets beat what they replaced."""
-    won = [seat for seat, each in body["won"].items() if each]
-    lost = [seat for seat, each in body["won"].items() if not each]
-    better = [f"{', '.join(won)} beat what they replaced"] if won else []
-    worse = [f"{', '.join(lost)} did not"] if lost else []
-    return "on replay " + " and ".join([*better, *worse]) if won or lost else ""
+    won = ", ".join(seat for seat, each in body["won"].items() if each)
+    lost = ", ".join(seat for seat, each in body["won"].items() if not each)
+    if not won:
+        return f"on replay {lost} did not beat what they replaced" if lost else ""
+    return f"on replay {won} beat what they replaced" + (f" and {lost} did not" if lost else "")
 
 
 def supervisor_line(body: Body) -> str:

@@ -7,7 +7,7 @@ which it was made, however much later it happened.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from agents.cli.chapters import (
@@ -57,6 +57,7 @@ class Chronicle:
         self._homes: dict[str, Chapter] = {}
         self._grounds: dict[str, Line] = {}
         self._round: list[Line] = []
+        self._measured = ""
         self._round_home: Chapter | None = None
         self._decided: dict[Pair, Decided] = {}
         self._fates: dict[Pair, Line] = {}
@@ -69,12 +70,13 @@ class Chronicle:
         found: list[Chapter] = []
         for dull, group in groupby(self.chapters, key=lambda each: each.dull):
             chapters = list(group)
-            if not dull or len(chapters) == 1:
+            if not dull:
                 found += chapters
                 continue
             ends = [each.boundaries for each in (chapters[0], chapters[-1])]
             first, last = (0 if each is None else each[0] for each in ends)
-            title = f"boundaries {first} to {last}: nobody proposed"
+            which = f"boundary {first}" if first == last else f"boundaries {first} to {last}"
+            title = f"{which}: nobody proposed"
             lines = [line for each in chapters for line in each.lines]
             found.append(Chapter(chapters[0].time_ns, title, lines, boundaries=(first, last)))
         return found
@@ -204,9 +206,11 @@ class Chronicle:
         chapter = self._boundary or (self._open(record) if text else self._last(record))
         names = ("window", "nets", "won", "losses", "weights", "ran", "supervisor")
         facts = {name: body[name] for name in names if name in body}
-        line = self._add(chapter, record, text, facts, quiet=not text)
+        line = self._add(chapter, record, text, facts, quiet=not text or text == self._measured)
+        self._measured = text
         if body["supervisor"] is not None:
-            self._round, self._round_home = [line], chapter
+            # What a decision rests on is told with it, news or not.
+            self._round, self._round_home = [replace(line, quiet=not text)], chapter
 
     def refused(self, record: Record, body: Body) -> None:
         """A proposal comes to nothing."""

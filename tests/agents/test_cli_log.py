@@ -152,6 +152,26 @@ def test_boundaries_at_which_nobody_proposed_are_one_chapter(book):
     assert lines[3].endswith("refused: E_STEP levels must be in [3, 5] to be one step, found 9")
 
 
+def test_what_the_supervisor_finds_again_is_told_only_where_a_decision_rests_on_it(book):
+    """Weights that have not moved are no news; a lone quiet boundary says that nobody proposed."""
+    supervisor = {"running": {"expert": "optimizer-1"}}
+    weights = {"optimizer-1": 0.6, "optimizer-2": 0.4}
+    for index in range(1, 4):
+        book.write(Kind.BOUNDARY, index=index, id=f"{index:032x}", incumbent=[0, 0])
+        if index == 3:
+            book.propose("optimizer-1", ONE, boundary=True)
+        book.write(
+            Kind.MEASURED, window=[0, index], nets={}, won={}, weights=weights,
+            supervisor=supervisor,
+        )  # fmt: skip
+    book.decide(1, ONE, mode="hierarchical")
+    text = book.text(Mode.HIERARCHICAL)
+    assert "boundary 2: nobody proposed" in text
+    assert text.count("the supervisor runs optimizer-1") == 1
+    chapter = book.told(Mode.HIERARCHICAL).decision((1, 1))
+    assert any("the supervisor runs optimizer-1" in line for line in lines_of(chapter))
+
+
 def test_switches_stops_and_late_refusals_have_their_place(book):
     """The operator's deeds are chapters; the executor's veto stands with the decision."""
     book.propose("optimizer-1", ONE, renewal=True)

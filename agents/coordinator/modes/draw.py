@@ -1,6 +1,7 @@
 """Draws the modes' tables as diagrams: `python -m agents.coordinator.modes.draw` writes the page.
 
-The page is `docs/modes.md`; with `--check` nothing is written, and 1 is returned when it is not
+The page is `docs/modes.md`: what stands above the mark is written by hand and kept, what stands
+below is drawn. With `--check` nothing is written, and 1 is returned when the lower part is not
 what the tables say.
 """
 
@@ -16,13 +17,13 @@ from agents.coordinator.state import Flight, Phase
 from protocol.messages import Mode
 
 PAGE = Path(__file__).parents[3] / "docs" / "modes.md"
-INTRODUCTION = """\
-# Coordination modes
+MARK = "<!-- what follows is drawn: python -m agents.coordinator.modes.draw -->"
+INTRODUCTION = """
+## The tables
 
-Drawn from the tables in `agents/coordinator/modes/` by `python -m agents.coordinator.modes.draw`;
-do not edit by hand. An arrow says what happened and, behind the slash, what is done about it. What
-is not drawn changes nothing. The protocol says what each mode means, `modes/table.py` what an
-action does.
+Drawn from the tables in `agents/coordinator/modes/`; do not edit by hand. An arrow says what
+happened and, behind the slash, what is done about it. What is not drawn changes nothing. The
+protocol says what each mode means, `modes/table.py` what an action does.
 
 A switch is a log entry that begins a new generation. It voids what lies before voters or the
 supervisor, and the mode that is now in force begins with the same proposals; a decision that was
@@ -56,21 +57,27 @@ def life() -> str:
     return "\n".join([*lines, "```"])
 
 
-def page() -> str:
-    """Return the whole page."""
+def drawn() -> str:
+    """Return the part of the page that follows from the tables."""
     parts = [INTRODUCTION]
     for mode, table in MODES.items():
         told = (MODULES[mode] or "").strip()
-        parts += [f"## {mode.value}\n", f"{told}\n", f"{diagram(table)}\n"]
-    parts += ["## A decision\n", "The same in every mode: one in flight, never two.\n", life()]
+        parts += [f"### {mode.value}\n", f"{told}\n", f"{diagram(table)}\n"]
+    parts += ["### A decision\n", "The same in every mode: one in flight, never two.\n", life()]
     return "\n".join(parts) + "\n"
+
+
+def page(held: str) -> str:
+    """Return the whole page anew, keeping what was written by hand in the one that is `held`."""
+    return held.partition(MARK)[0] + MARK + "\n" + drawn()
 
 
 def main(arguments: list[str]) -> int:
     """Write the page, or check it."""
+    held = PAGE.read_text(encoding="utf-8")
     if "--check" in arguments:
-        return 0 if PAGE.read_text(encoding="utf-8") == page() else 1
-    PAGE.write_text(page(), encoding="utf-8")
+        return 0 if held == page(held) else 1
+    PAGE.write_text(page(held), encoding="utf-8")
     return 0
 
 
