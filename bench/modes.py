@@ -198,7 +198,10 @@ def compare(day: Day, folder: Path, *, twice: bool, cores: int) -> list[dict[str
         data = folder / name.replace(" ", "-")
         if name == THROUGH_ALL:
             schedule = schedule_of(rows[0]["boundaries"])
-            mode = ("--mode", ORDER[0].value, "--set", f"coordinator.schedule={schedule}")
+            mode: tuple[str, ...] = (
+                *("--mode", ORDER[0].value),
+                *("--set", f"coordinator.schedule={schedule}"),
+            )
         else:
             mode = ("--mode", name)
         outcome = run(data, *day.arguments, *mode)
