@@ -247,7 +247,7 @@ class Adversary:
 
     def late(self, now_ns: int) -> Frames:
         """Say what was valid once, or will be one day. Stops alone ignore clocks."""
-        offset_ns = self.rng.choice((-400, -91, 31, 10_000)) * SECOND_NS
+        offset_ns = self.rng.choice((-400, -91, 300, 10_000)) * SECOND_NS
         while True:
             frames = self._said(now_ns, ts=now_ns + offset_ns)
             if b"emergency_stop" not in frames[0]:

@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Self
+from urllib.request import urlopen
 
 from agents.cli.run import parts_of
 from agents.cli.stack import PROCESSES, Stack, running
@@ -109,7 +110,7 @@ class House:
 
     def figures(self) -> dict[str, float]:
         """Return what the executor shows on its metrics endpoint: it needs no bus."""
-        with suppress(OSError), urllib.request.urlopen(self._metrics, timeout=5.0) as page:  # noqa: S310 - ours
+        with suppress(OSError, HTTPException), urlopen(self._metrics, timeout=5.0) as page:  # noqa: S310
             text = page.read().decode()
             found = re.findall(r"^counterpoint_executor_(\w+) (\S+)$", text, re.MULTILINE)
             return {name: float(value) for name, value in found}

@@ -31,8 +31,8 @@ SOURCE = re.compile(rb'"src"\s*:\s*"([a-z0-9_-]{1,24})"')
 STOPS = frozenset({"emergency_stop"})
 """Words that ignore clocks and rates, never the signature."""
 NEVER_ANSWERED = frozenset({"ack", "nack"})
-VERIFIED_MAX = 16_384
-"""Signatures remembered as good; about 2 MB."""
+VERIFIED_MAX = 8192
+"""Signatures remembered as good; some 2 MB."""
 
 
 class Header(Word):
