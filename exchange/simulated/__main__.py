@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--step-ms", type=int, default=1000, help="step of lockstep")
     found.add_argument("--accounts", type=Path, help="who may trade (TOML); default: test, test")
     found.add_argument("--latency", default="0", help="of requests and answers, as 5ms or 5ms,7ms")
-    found.add_argument("--fill-model", default="power", help="how a place in a line is told")
+    found.add_argument("--fill-model", default="power:4", help="how a place in a line is told")
     found.add_argument("--maker-fee", type=float, help="basis points; default: the recording's")
     found.add_argument("--taker-fee", type=float, help="basis points")
     found.add_argument("--state", type=Path, help="folder that keeps orders and trades")

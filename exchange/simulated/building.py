@@ -53,7 +53,7 @@ class Wanted:
     hours: float = 24.0
     accounts: Path | None = None
     latency: str = "0"
-    fill_model: str = "power"
+    fill_model: str = "power:4"
     maker_fee_bps: float | None = None
     taker_fee_bps: float | None = None
     step_ms: int = 1000

@@ -5,6 +5,7 @@ that falls too far behind is closed.
 """
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from exchange.simulated.trade_tape import INTERVALS_NS
 
 BEHIND_MAX = 50_000
 """Messages that may wait for one reader."""
+CLOSE_S = 1.0
 MILLISECOND_NS = 10**6
 PARTIAL = (5, 10, 20)
 UPDATES = ("", "@100ms", "@1000ms")
@@ -89,7 +91,11 @@ class Connection:
             self.ended = True
 
     async def close(self, code: int, reason: str) -> None:
-        """Close it from this side."""
+        """Close it from this side; what it was to be told is told first."""
+        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                while self.waiting:
+                    await self.socket.send_str(self.waiting.popleft())
         self.ended = True
         self.wake.set()
         await self.socket.close(code=code, message=reason.encode())

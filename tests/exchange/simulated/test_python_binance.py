@@ -12,7 +12,7 @@ from tests.exchange.simulated.market import SYMBOL, serving, write
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     path = write(tmp_path_factory.mktemp("feed"), seconds=3_000)
-    with serving("--feed", path, "--speed", 4) as found:
+    with serving("--feed", path, "--speed", 10) as found:
         yield found
 
 

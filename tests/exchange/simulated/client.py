@@ -1,0 +1,90 @@
+"""A plain client of the exchange: signs, asks, listens. Knows nothing of anybody's library."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from urllib.parse import urlencode
+
+import aiohttp
+
+from tests.exchange.simulated.market import SYMBOL
+
+
+class Client:
+    """One account over HTTP and sockets; `heard` are the events of its user stream."""
+
+    def __init__(self, server, key="test", secret="test"):
+        self.server, self.key, self.secret = server, key, secret
+        self.session = None
+        self.heard, self.answers, self.tasks = [], {}, []
+        self.api = None
+
+    async def __aenter__(self):
+        self.session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *_):
+        if self.api is not None:
+            await self.api.close()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.session.close()
+
+    def signed(self, parameters, **told):
+        """Parameters with time and signature."""
+        full = {**parameters, "timestamp": int(time.time() * 1000), **told}
+        query = urlencode(full)
+        seal = hmac.new(self.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+        return f"{query}&signature={seal}"
+
+    async def ask(self, method, path, signed=True, **parameters):
+        """Ask; return (status, body)."""
+        query = self.signed(parameters) if signed else urlencode(parameters)
+        url = f"{self.server.url}/api/v3/{path}?{query}"
+        headers = {"X-MBX-APIKEY": self.key}
+        async with self.session.request(method, url, headers=headers) as answer:
+            self.headers = answer.headers
+            return answer.status, await answer.json(content_type=None)
+
+    async def place(self, side, quantity, price, name, kind="LIMIT_MAKER", **more):
+        """Send an order."""
+        told = {"side": side, "type": kind, "quantity": quantity, "price": price}
+        return await self.ask("POST", "order", symbol=SYMBOL, newClientOrderId=name, **told, **more)
+
+    async def open_api(self):
+        """Open the WebSocket API and its user stream."""
+        self.api = await self.session.ws_connect(f"{self.server.sockets}/ws-api/v3")
+        self.tasks.append(asyncio.create_task(self._listen(self.api)))
+        return await self.call("userDataStream.subscribe.signature")
+
+    async def call(self, method, **parameters):
+        """Send a request over the WebSocket API and wait for its answer."""
+        return await self.send(method, **parameters)
+
+    def send(self, method, **parameters):
+        """Send a request; return what will be its answer."""
+        full = {**parameters, "apiKey": self.key, "timestamp": int(time.time() * 1000)}
+        payload = "&".join(f"{name}={full[name]}" for name in sorted(full))
+        seal = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        number = len(self.answers) + 1
+        future = self.answers[number] = asyncio.get_running_loop().create_future()
+        told = {"id": number, "method": method, "params": {**full, "signature": seal}}
+        self.tasks.append(asyncio.create_task(self.api.send_str(json.dumps(told))))
+        return future
+
+    async def _listen(self, socket):
+        async for message in socket:
+            told = json.loads(message.data)
+            if "event" in told:
+                self.heard.append(told["event"])
+            else:
+                self.answers[told["id"]].set_result(told)
+
+    async def until(self, true, seconds=20.0):
+        """Wait until something is true."""
+        async with asyncio.timeout(seconds):
+            while not true():  # noqa: ASYNC110 - what is awaited is a list that others fill
+                await asyncio.sleep(0.001)

@@ -1,0 +1,151 @@
+import asyncio
+import contextlib
+
+import pytest
+
+from tests.exchange.simulated.market import serving, write
+
+ccxt = pytest.importorskip("ccxt.pro", reason="ccxt is a tool for development")
+SYMBOL = "PLAY/USDT"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    path = write(tmp_path_factory.mktemp("feed"), seconds=3_000)
+    with serving("--feed", path, "--speed", 10) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def client_of(server, **told):
+    """An unmodified ccxt, told nothing but addresses and that there is only a spot market."""
+    options = {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False, "fetchMargins": False}
+    keys = {"apiKey": "test", "secret": "test", "enableRateLimit": False}
+    client = ccxt.binance({**keys, **told, "options": {**options, **told.get("options", {})}})
+    client.urls["api"]["public"] = client.urls["api"]["private"] = f"{server.url}/api/v3"
+    client.urls["api"]["ws"]["spot"] = f"{server.sockets}/stream/ws"
+    client.urls["api"]["ws"]["ws-api"]["spot"] = f"{server.sockets}/ws-api/v3"
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def following(watch, heard):
+    """Put everything that a subscription says into a list."""
+    while True:
+        heard.extend(await watch())
+
+
+async def until(true, seconds=20.0):
+    """Wait until something is true."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - what is awaited is a list of somebody else
+            await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def watching(client):
+    """(orders, trades) of the user stream, lists that grow."""
+    client.newUpdates = True
+    orders, trades = [], []
+    tasks = [
+        asyncio.create_task(following(lambda: client.watch_orders(SYMBOL), orders)),
+        asyncio.create_task(following(lambda: client.watch_my_trades(SYMBOL), trades)),
+    ]
+    await asyncio.sleep(0.5)
+    try:
+        yield orders, trades
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_whole_market_making_cycle(server):
+    """Market, book, quotes, fills, edit, cancel, cancel-all, user stream, the account's trades."""
+    async with client_of(server) as client:
+        market = (await client.load_markets())[SYMBOL]
+        assert (market["precision"]["price"], market["limits"]["cost"]["min"]) == (0.01, 5.0)
+        book = await client.fetch_order_book(SYMBOL)
+        assert book["bids"][0] == [99.9, 0.1]
+        assert (await client.fetch_balance())["USDT"]["free"] == 100_000
+        async with watching(client) as (orders, told):
+            post = {"postOnly": True}
+            bid = await client.create_order(SYMBOL, "limit", "buy", 0.12, 99.95, post)
+            ask = await client.create_order(SYMBOL, "limit", "sell", 0.12, 100.05, post)
+            await until(
+                lambda: (
+                    {bid["id"], ask["id"]}
+                    <= {order["id"] for order in orders if order["status"] == "closed"}
+                )
+            )
+            far = await client.create_order(SYMBOL, "limit", "buy", 0.5, 90.0)
+            moved = await client.edit_order(far["id"], SYMBOL, "limit", "buy", 0.5, 91.0)
+            assert (moved["price"], moved["status"]) == (91.0, "open")
+            taken = await client.create_order(SYMBOL, "market", "buy", 0.15)
+            assert (taken["filled"], taken["status"]) == (0.15, "closed")
+            assert len(await client.fetch_open_orders(SYMBOL)) == 1
+            cancelled = await client.cancel_order(moved["id"], SYMBOL)
+            assert cancelled["status"] == "canceled"
+            await client.create_order(SYMBOL, "limit", "sell", 0.5, 110.0, post)
+            await client.cancel_all_orders(SYMBOL)
+            assert await client.fetch_open_orders(SYMBOL) == []
+            trades = await client.fetch_my_trades(SYMBOL)
+            await until(lambda: len(told) >= len(trades))
+            figures = ("id", "order", "price", "amount", "takerOrMaker", "timestamp", "fee")
+            assert [[each[name] for name in figures] for each in told] == [
+                [each[name] for name in figures] for each in trades
+            ]
+
+
+async def test_orders_over_the_websocket_api(server):
+    """Placed, asked for and cancelled without REST."""
+    async with client_of(server) as client:
+        placed = await client.create_order_ws(SYMBOL, "limit", "buy", 0.5, 90.0)
+        assert placed["status"] == "open"
+        assert (await client.fetch_order_ws(placed["id"], SYMBOL))["price"] == 90.0
+        assert len(await client.fetch_open_orders_ws(SYMBOL)) == 1
+        cancelled = await client.cancel_order_ws(placed["id"], SYMBOL)
+        assert cancelled["status"] == "canceled"
+
+
+async def test_the_book_it_keeps_is_the_snapshot(server):
+    """Ccxt builds its book from diffs with the same levels as ours."""
+    async with client_of(server) as client:
+        for _ in range(8):
+            book = await client.watch_order_book(SYMBOL)
+        number, kept = (
+            book["nonce"],
+            {side: [list(row) for row in book[side]] for side in ("bids", "asks")},
+        )
+        snapshot = await client.fetch_order_book(SYMBOL, 100)
+        assert snapshot["nonce"] >= number
+        if snapshot["nonce"] == number:
+            assert kept == {side: snapshot[side] for side in ("bids", "asks")}
+        assert len(kept["bids"]) == len(snapshot["bids"])
+        trades = await client.watch_trades(SYMBOL)
+        assert {trade["price"] for trade in trades} <= {99.86, 100.14}
+
+
+async def test_what_is_wrong_is_told_as_binance_tells_it(server):
+    """Ccxt reads our codes as it reads Binance's."""
+    async with client_of(server, secret="wrong") as client:
+        with pytest.raises(ccxt.AuthenticationError, match="-1022"):
+            await client.fetch_balance()
+    async with client_of(server, apiKey="nobody") as client:
+        with pytest.raises(ccxt.AuthenticationError, match="-2015"):
+            await client.fetch_balance()
+    async with client_of(server, options={"timeDifference": 60_000}) as client:
+        with pytest.raises(ccxt.InvalidNonce, match="-1021"):
+            await client.fetch_balance()
+    async with client_of(server) as client:
+        await client.load_markets()
+        with pytest.raises(ccxt.OrderImmediatelyFillable, match="immediately match"):
+            await client.create_order(SYMBOL, "limit", "buy", 0.5, 100.5, {"postOnly": True})
+        with pytest.raises(ccxt.InsufficientFunds, match="insufficient balance"):
+            await client.create_order(SYMBOL, "limit", "buy", 90_000, 90.0)
+        with pytest.raises(ccxt.BadRequest, match="NOTIONAL"):
+            await client.create_order(SYMBOL, "limit", "buy", 0.01, 90.0)
+        with pytest.raises(ccxt.OrderNotFound, match="-2013"):
+            await client.fetch_order("12345678", SYMBOL)

@@ -1,0 +1,35 @@
+import pytest
+
+from exchange.simulated.__main__ import main, parser, wanted_of
+from tests.exchange.simulated.market import write
+
+
+def test_what_cannot_be_served_is_one_line(tmp_path, capsys):
+    """Whatever is wrong with what was asked for: exit code 4 and no traceback."""
+    path, missing = str(write(tmp_path, seconds=60)), str(tmp_path / "no.toml")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('[[account]]\nname = "a"\nkey = "a"\nbalances = { USDT = "-1" }\n')
+    for told, words in (
+        ((), "either --feed DAY or --synthetic"),
+        (("--feed", path, "--speed", "fast"), "--speed must be"),
+        (("--feed", path, "--speed", "lockstep"), "needs --control"),
+        (("--feed", path, "--host", "0.0.0.0"), "loopback"),
+        (("--feed", path, "--step-ms", "0"), "--step-ms must be"),
+        (("--feed", path, "--accounts", missing), "cannot be read"),
+        (("--feed", path, "--accounts", str(wrong)), "account.0.balances.USDT"),
+        (("--feed", path, "--latency", "soon"), "--latency"),
+        (("--feed", path, "--fill-model", "hope"), "fill model must be"),
+        (("--feed", missing), "no such file"),
+    ):
+        assert main(told) == 4, told
+        line = capsys.readouterr().err.strip()
+        assert words in line
+        assert "\n" not in line
+
+
+def test_the_default_is_the_recordings_own_market():
+    """Speed 1, no latency, the recording's fees."""
+    wanted = wanted_of(parser().parse_args(["--synthetic"]))
+    assert (wanted.speed, wanted.latency, wanted.maker_fee_bps) == (1.0, "0", None)
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--speeed", "1"])

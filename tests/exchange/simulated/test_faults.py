@@ -1,0 +1,139 @@
+import asyncio
+
+import aiohttp
+import pytest
+
+from tests.exchange.simulated.client import Client
+from tests.exchange.simulated.market import SYMBOL, serving, write
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    path = write(tmp_path_factory.mktemp("feed"), seconds=3_000)
+    with serving("--feed", path, "--speed", 10) as found:
+        yield found
+
+
+@pytest.fixture
+async def client(server):
+    server.ask("/faults", method="DELETE")
+    async with Client(server) as found:
+        yield found
+        await found.ask("DELETE", "openOrders", symbol=SYMBOL)
+        server.ask("/faults", method="DELETE")
+
+
+async def known(client, name):
+    """Whether the exchange knows an order."""
+    status, _ = await client.ask("GET", "order", symbol=SYMBOL, origClientOrderId=name)
+    return status == 200
+
+
+async def test_an_error_before_matching_leaves_no_order_and_one_after_does(server, client):
+    """A 5xx says nothing about what became of an order."""
+    server.ask("/faults", {"kind": "error_before", "request": "order.place"})
+    status, body = await client.place("BUY", "0.5", "90.00", "before")
+    assert (status, body["code"], await known(client, "before")) == (503, -1007, False)
+    server.ask("/faults", {"kind": "error_after", "request": "order.place", "status": 504})
+    status, body = await client.place("BUY", "0.5", "90.00", "after")
+    assert (status, body["code"], await known(client, "after")) == (504, -1007, True)
+    assert server.ask("/faults") == []
+
+
+async def test_a_dropped_answer_tells_nothing(server, client):
+    """The connection ends; the order is there or not."""
+    for kind, there in (("drop_before", False), ("drop_after", True)):
+        server.ask("/faults", {"kind": kind, "request": "order"})
+        with pytest.raises(aiohttp.ClientError):
+            await client.place("BUY", "0.5", "90.00", kind)
+        assert await known(client, kind) == there
+
+
+async def test_a_delayed_answer_comes_late(server, client):
+    """So late that a client with little patience gives up."""
+    server.ask("/faults", {"kind": "delay_after", "request": "order.place", "seconds": 5})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await client.place("BUY", "0.5", "90.00", "late")
+    assert await known(client, "late")
+
+
+async def test_too_many_requests_must_wait_and_who_does_not_is_banned(server, client):
+    """429 with Retry-After; going on all the same brings 418."""
+    server.ask("/faults", {"kind": "too_many", "request": "time", "seconds": 1})
+    seen = [(await client.ask("GET", "time", signed=False))[0] for _ in range(12)]
+    assert seen[:10] == [429] * 10
+    assert seen[-1] == 418
+    assert 1 <= int(client.headers["Retry-After"]) <= 121
+    server.ask("/faults", {"kind": "too_many", "request": "time", "seconds": 0})
+    status, body = await client.ask("GET", "time", signed=False)
+    assert (status, body) == (200, body)
+    assert "X-MBX-USED-WEIGHT-1M" in client.headers
+
+
+async def test_events_of_the_user_stream_double_turn_and_vanish(server, client):
+    """Duplicated, reordered and withheld; what the account says is right all the while."""
+    await client.open_api()
+    server.ask("/faults", {"kind": "user_duplicate", "event": "NEW"})
+    await client.place("BUY", "0.5", "90.00", "doubled")
+    await client.until(lambda: [e.get("x") for e in client.heard[:2]] == ["NEW", "NEW"])
+    client.heard.clear()
+    server.ask("/faults", {"kind": "user_reorder", "event": "CANCELED"})
+    await client.ask("DELETE", "order", symbol=SYMBOL, origClientOrderId="doubled")
+    await client.until(lambda: len(client.heard) == 2)
+    assert [e["e"] for e in client.heard] == ["outboundAccountPosition", "executionReport"]
+    client.heard.clear()
+    server.ask("/faults", {"kind": "user_withhold", "event": "NEW"})
+    await client.place("BUY", "0.5", "90.00", "silent")
+    await client.until(lambda: client.heard)
+    assert [e["e"] for e in client.heard] == ["outboundAccountPosition"]
+
+
+async def test_streams_end_with_a_code_after_a_warning(server, client):
+    """A forced disconnect: serverShutdown, then 1001."""
+    async with client.session.ws_connect(f"{server.sockets}/ws/{SYMBOL.lower()}@kline_1d") as one:
+        await asyncio.sleep(0.2)
+        assert server.ask("/disconnect", {"kind": "market", "announce": True})["ended"] == 1
+        kinds = [message.json()["e"] async for message in one if message.type == 1]
+        assert kinds[-1] == "serverShutdown"
+        assert one.close_code == 1001
+
+
+async def test_a_withheld_diff_is_a_gap(server, client):
+    """The next diff does not follow the last one."""
+    async with client.session.ws_connect(f"{server.sockets}/ws/{SYMBOL.lower()}@depth") as one:
+        first = await one.receive_json()
+        second = await one.receive_json()
+        assert second["U"] == first["u"] + 1
+        server.ask("/withhold", {"diffs": 1})
+        third = await one.receive_json()
+        assert third["U"] > second["u"] + 1
+
+
+async def test_clock_and_symbol_change_on_request(server, client):
+    """An offset makes every request stale; status and filters are what exchangeInfo says."""
+    server.ask("/clock", {"offset_ms": 60_000})
+    assert (await client.ask("GET", "account"))[1]["code"] == -1021
+    server.ask("/clock", {"offset_ms": 0})
+    server.ask("/symbol", {"status": "CANCEL_ONLY", "tick": "0.1"})
+    _, info = await client.ask("GET", "exchangeInfo", signed=False)
+    assert info["symbols"][0]["status"] == "CANCEL_ONLY"
+    assert info["symbols"][0]["filters"][0]["tickSize"] == "0.10000000"
+    assert (await client.place("BUY", "0.5", "90.00", "closed"))[1]["code"] == -1013
+    server.ask("/symbol", {"status": "TRADING", "tick": "0.01"})
+    assert (await client.place("BUY", "0.5", "90.00", "open"))[0] == 200
+
+
+async def test_order_counts_are_told_and_kept_to(server, client):
+    """X-MBX-ORDER-COUNT counts unfilled orders; beyond the limit is -1015."""
+    _, info = await client.ask("GET", "exchangeInfo", signed=False)
+    limit = next(r["limit"] for r in info["rateLimits"] if r["rateLimitType"] == "ORDERS")
+    codes = []
+    for _ in range(limit + 60):
+        told = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "FOK"}
+        _, body = await client.ask("POST", "order", quantity="99", price="90.00", **told)
+        codes.append(body.get("code"))
+        if codes[-1] == -1015:
+            break
+    assert codes[-1] == -1015
+    assert int(client.headers["X-MBX-ORDER-COUNT-10S"]) == limit
