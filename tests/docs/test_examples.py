@@ -17,7 +17,7 @@ from protocol.keys import load_roster, new_keys
 from protocol.messages import ParameterUpdate
 
 ROOT = Path(__file__).parents[2]
-COMMAND = r"(?:`|^    )counterpoint ([a-z]+)\b"
+COMMAND = r"(?:`|^    )counterpoint ([a-z]+(?:-[a-z]+)*)\b"
 PAGES = [
     ROOT / "README.md",
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "node_modules" not in path.parts),
