@@ -220,19 +220,22 @@ class Task(Future):
 
     def __init__(self, engine: Engine, work: Coroutine[Any, Any, Any]) -> None:
         super().__init__(engine)
-        self._work = work
+        self._work: Coroutine[Any, Any, Any] | None = work
         if self._node is not None:
             self._node.tasks = [each for each in self._node.tasks if not each.done()] + [self]
         engine.at(0, self._node, self._go_on)
 
     def end(self) -> None:
         """Close the coroutine, unless it is what is running just now."""
+        work, self._work = self._work, None
         with suppress(ValueError), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # one that never began is no mistake
-            self._work.close()
+            if work is not None:
+                work.close()
+            del work  # here too: what it was given may be a coroutine that never began
 
     def _go_on(self, _: Any = None) -> None:
-        if self.done():
+        if self.done() or self._work is None:
             return
         try:
             waits = self._work.send(None)
