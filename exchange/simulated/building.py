@@ -186,6 +186,8 @@ def build(wanted: Wanted) -> Built:
         start_ns=0 if speed is None else start_ns,
         tick=None if store is None else store.tick,
     )
+    for side in house.sides.values():  # books stand and kernels are loaded before anyone asks
+        side.advance(start_ns)
     if wanted.listen_keys:
         service.listen_keys = {}
     if resumed_ns is not None:

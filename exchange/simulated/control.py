@@ -6,7 +6,7 @@
 | GET, POST, DELETE /faults | a fault as in `faults.py`                                         |
 | POST /symbol         | `status`, `tick`, `step`, `min_quantity`, `min_notional`, `max_position` |
 | POST /clock          | `offset_ms`, added to the server's wall time                           |
-| POST /disconnect     | `kind` (market, api, user or all), `code` (default 1001), `announce`   |
+| POST /disconnect     | `kind` (market, api, user or all), `code` (1001; 1006 cuts), `announce` |
 | POST /withhold       | `diffs`: so many depth updates are kept from everybody                 |
 | GET /lockstep?key=K  | a WebSocket, see `lockstep.py`                                         |
 """

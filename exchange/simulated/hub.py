@@ -22,6 +22,7 @@ from exchange.simulated.trade_tape import INTERVALS_NS
 BEHIND_MAX = 50_000
 """Messages that may wait for one reader."""
 CLOSE_S = 1.0
+CUT = 1006
 MILLISECOND_NS = 10**6
 PARTIAL = (5, 10, 20)
 UPDATES = ("", "@100ms", "@1000ms")
@@ -68,6 +69,7 @@ class Connection:
     waiting: deque[str] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
+    transport: asyncio.Transport | None = None
 
     def send(self, text: str) -> None:
         """Put a message into the queue."""
@@ -91,7 +93,15 @@ class Connection:
             self.ended = True
 
     async def close(self, code: int, reason: str) -> None:
-        """Close it from this side; what it was to be told is told first."""
+        """Close it from this side; what it was to be told is told first.
+
+        Code 1006 says nothing: the connection is cut.
+        """
+        if code == CUT and self.transport is not None:
+            self.ended = True
+            self.wake.set()
+            self.transport.abort()
+            return
         with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 while self.waiting:
@@ -179,8 +189,7 @@ class Hub:
     async def disconnect(self, code: int, reason: str, choose: Callable[[Connection], bool]) -> int:
         """Close the connections that are chosen; return how many."""
         chosen = [each for each in self.connections if choose(each)]
-        for each in chosen:
-            await each.close(code, reason)
+        await asyncio.gather(*(each.close(code, reason) for each in chosen))
         return len(chosen)
 
     def _tell(self, name: str, event: Event) -> None:

@@ -27,6 +27,7 @@ STATUSES = (TRADING, "BREAK", "HALT", CANCEL_ONLY, "END_OF_DAY")
 MAX_ORDERS = 200
 MAX_AMENDS = 10
 MAX_QUANTITY = 9_000_000_000 * UNITS
+MAX_PRICE = 9_000_000 * UNITS
 MAX_NOTIONAL = 90_000_000 * UNITS
 MULTIPLIER = 5
 """A price may be so many times the last one, or its so-manieth part."""
@@ -101,7 +102,7 @@ class Instrument:
         Raises:
             Refusal: a filter is broken.
         """
-        if price <= 0 or price % self.filters.tick or price % self.tick:
+        if not 0 < price <= MAX_PRICE or price % self.filters.tick or price % self.tick:
             raise filtered("PRICE_FILTER")
         last = last_ticks * self.tick
         if last and not last <= price * MULTIPLIER <= last * MULTIPLIER * MULTIPLIER:
@@ -165,7 +166,7 @@ def filter_rows(instrument: Instrument) -> list[dict[str, Any]]:
         {
             "filterType": "PRICE_FILTER",
             "minPrice": text(known.tick),
-            "maxPrice": text(MAX_QUANTITY // 1000),
+            "maxPrice": text(MAX_PRICE),
             "tickSize": text(known.tick),
         },
         {

@@ -19,7 +19,7 @@ from exchange.simulated.refusals import Refusal, no_such_order, not_valid, unkno
 from exchange.simulated.service import Service
 from exchange.simulated.trade_tape import INTERVALS_NS
 from exchange.simulated.wire import balance_rows, order_row, trade_row
-from market.layout import UNITS
+from market.layout import NEVER, UNITS
 
 Parameters = Mapping[str, str]
 Query = Callable[[Service, Account | None, Parameters], Any]
@@ -87,7 +87,7 @@ def klines(service: Service, _: Account | None, parameters: Parameters) -> list[
 
 def in_ns(milliseconds: int | None) -> int | None:
     """Return milliseconds in nanoseconds."""
-    return None if milliseconds is None else milliseconds * MILLISECOND_NS
+    return None if milliseconds is None else min(milliseconds * MILLISECOND_NS, NEVER)
 
 
 def one_or_all(service: Service, parameters: Parameters, row: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from exchange.simulated.api import BY_NAME, Answer, Endpoint, Request, Security, identify, perform
-from exchange.simulated.hub import Connection, dump
+from exchange.simulated.hub import CLOSE_S, Connection, dump
 from exchange.simulated.refusals import Refusal, missing
 from exchange.simulated.service import Service
 from exchange.simulated.signing import plain, socket_payload
@@ -37,6 +37,7 @@ async def serve(
     """Keep a connection: write its queue, ping it, hand on what it says."""
     socket = connection.socket
     await socket.prepare(request)
+    connection.transport = request.transport
     service.hub.connections.add(connection)
     tasks = [asyncio.create_task(connection.write())]
     heard = [time.monotonic()]
@@ -71,7 +72,9 @@ async def _ping(connection: Connection, heard: list[float], wall_ms: Callable[[]
 
 def new_socket() -> web.WebSocketResponse:
     """Return a socket that leaves pings to us."""
-    return web.WebSocketResponse(autoping=False, compress=False, max_msg_size=1 << 20)
+    return web.WebSocketResponse(
+        timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=1 << 20
+    )
 
 
 async def stream(service: Service, request: web.Request) -> web.WebSocketResponse:

@@ -56,9 +56,13 @@ class Client:
 
     async def open_api(self):
         """Open the WebSocket API and its user stream."""
+        await self.open_api_only()
+        return await self.call("userDataStream.subscribe.signature")
+
+    async def open_api_only(self):
+        """Open the WebSocket API."""
         self.api = await self.session.ws_connect(f"{self.server.sockets}/ws-api/v3")
         self.tasks.append(asyncio.create_task(self._listen(self.api)))
-        return await self.call("userDataStream.subscribe.signature")
 
     async def call(self, method, **parameters):
         """Send a request over the WebSocket API and wait for its answer."""
@@ -69,9 +73,13 @@ class Client:
         full = {**parameters, "apiKey": self.key, "timestamp": int(time.time() * 1000)}
         payload = "&".join(f"{name}={full[name]}" for name in sorted(full))
         seal = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        return self.raw(method, {**full, "signature": seal})
+
+    def raw(self, method, parameters):
+        """Send a request as it is; return what will be its answer."""
         number = len(self.answers) + 1
         future = self.answers[number] = asyncio.get_running_loop().create_future()
-        told = {"id": number, "method": method, "params": {**full, "signature": seal}}
+        told = {"id": number, "method": method, "params": parameters}
         self.tasks.append(asyncio.create_task(self.api.send_str(json.dumps(told))))
         return future
 

@@ -1,8 +1,10 @@
 import asyncio
+import random
 
 import aiohttp
 import pytest
 
+from exchange.simulated.api import ENDPOINTS
 from tests.exchange.simulated.client import Client
 from tests.exchange.simulated.market import SYMBOL, serving, write
 
@@ -130,3 +132,58 @@ async def test_the_count_of_unfilled_orders_is_told(server, client):
     assert 1 <= int(client.headers["X-MBX-ORDER-COUNT-10S"]) <= 20
     _, rows = await client.ask("GET", "rateLimit/order")
     assert [(row["interval"], row["intervalNum"]) for row in rows] == [("SECOND", 10), ("DAY", 1)]
+
+
+async def test_a_connection_can_be_cut_without_a_word(server, client):
+    """1006: the client sees no close frame."""
+    async with client.session.ws_connect(f"{server.sockets}/ws/{SYMBOL.lower()}@depth") as one:
+        await one.receive_json()
+        assert server.ask("/disconnect", {"kind": "market", "code": 1006})["ended"] == 1
+        kinds = [message.type async for message in one]
+        assert one.close_code == 1006
+        assert aiohttp.WSMsgType.CLOSE not in kinds
+
+
+async def test_nothing_that_a_client_sends_breaks_the_exchange(server, client):
+    """Odd parameters at every address: a refusal with a code, never an error of ours."""
+    odd = (
+        "",
+        "0",
+        "-1",
+        "1e5",
+        "9" * 20,
+        "9" * 40,
+        "\x00",
+        "\u00e9",
+        "NaN",
+        "true",
+        "[]",
+        "a" * 500,
+    )
+    names = ("symbol", "limit", "fromId", "orderId", "startTime", "endTime", "interval", "price",
+             "quantity", "side", "type", "timeInForce", "origClientOrderId", "newQty",
+             "newClientOrderId", "cancelReplaceMode", "quoteOrderQty", "timestamp")  # fmt: skip
+    good = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "90",
+            "quantity": "0.5", "interval": "1m", "origClientOrderId": "x", "newQty": "0.5",
+            "cancelReplaceMode": "ALLOW_FAILURE"}  # fmt: skip
+    rng = random.Random(7)
+    for endpoint in ENDPOINTS:
+        for _ in range(12):
+            told = {**good, **{rng.choice(names): rng.choice(odd) for _ in range(3)}}
+            path = endpoint.path
+            status, body = await client.ask(endpoint.method, path, signed=True, **told)
+            assert status in {200, 400, 401, 409, 410, 429}, (endpoint.name, told, body)
+    assert (await client.ask("GET", "account"))[0] == 200
+
+
+async def test_nothing_that_is_said_over_sockets_breaks_the_exchange(server, client):
+    """No JSON, no method, odd parameters: an answer with an error, and the connection goes on."""
+    async with client.session.ws_connect(f"{server.sockets}/ws-api/v3") as one:
+        for text in ("", "[]", "{}", "null", '{"method":5}', '{"id":1,"method":"order.place"}',
+                     '{"id":1,"method":"depth","params":[1]}',
+                     '{"id":[],"method":"account.status","params":{"apiKey":{},"timestamp":1.5}}',
+                     '{"id":2,"method":"time"}'):  # fmt: skip
+            await one.send_str(text)
+            told = await one.receive_json()
+            assert told["status"] in {200, 400, 401, 404}, text
+        assert told["result"]["serverTime"] > 0

@@ -27,7 +27,11 @@ async def client_of(server, key="test", secret="test"):
         yield client
     finally:
         if client.ws_api is not None:
-            await client.ws_api.__aexit__(None, None, None)
+            # Its reader notices the end with the next message, or after ten seconds.
+            closing = asyncio.create_task(client.ws_api.__aexit__(None, None, None))
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(server.ask, "/disconnect", {"kind": "api"})
+            await closing
         await client.close_connection()
 
 
