@@ -20,6 +20,7 @@ class Client:
         self.session = None
         self.heard, self.answers, self.tasks = [], {}, []
         self.api = None
+        self.woke = asyncio.Event()
 
     async def __aenter__(self):
         self.session = aiohttp.ClientSession()
@@ -90,9 +91,24 @@ class Client:
                 self.heard.append(told["event"])
             else:
                 self.answers[told["id"]].set_result(told)
+            self.woke.set()
+
+    async def follow(self, streams, heard):
+        """Listen to a combined connection of streams, into a list."""
+        url = f"{self.server.sockets}/stream?streams={'/'.join(streams)}"
+        socket = await self.session.ws_connect(url, max_msg_size=0)
+
+        async def listen():
+            async for message in socket:
+                heard.append(message.json()["data"])
+                self.woke.set()
+
+        self.tasks.append(asyncio.create_task(listen()))
+        return socket
 
     async def until(self, true, seconds=20.0):
-        """Wait until something is true."""
+        """Wait until something that was heard makes it true."""
         async with asyncio.timeout(seconds):
-            while not true():  # noqa: ASYNC110 - what is awaited is a list that others fill
-                await asyncio.sleep(0.001)
+            while not true():
+                self.woke.clear()
+                await self.woke.wait()

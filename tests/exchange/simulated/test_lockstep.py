@@ -20,16 +20,9 @@ async def trade(server, *, late=()):
     story = []
     async with Client(server) as client:
         await client.open_api()
-        market = await client.session.ws_connect(
-            f"{server.sockets}/stream?streams={SYMBOL.lower()}@trade/{SYMBOL.lower()}@depth"
-        )
         heard = []
-
-        async def listen():
-            async for message in market:
-                heard.append(message.json())  # noqa: PERF401 - somebody counts meanwhile
-
-        client.tasks.append(asyncio.create_task(listen()))
+        names = (f"{SYMBOL.lower()}@trade", f"{SYMBOL.lower()}@depth")
+        market = await client.follow(names, heard)
         sent = {}
         steps = await client.session.ws_connect(f"{server.control}/lockstep?key=test")
         async for message in steps:
