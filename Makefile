@@ -4,7 +4,7 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 ARGS   ?=
-BENCHES ?= synthetic bus kills newcomer edge matching start memory
+BENCHES ?= synthetic exchange bus kills newcomer edge matching start memory
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run keys node test test-all lint check bench up down clean
