@@ -78,7 +78,8 @@ async def test_events_of_the_user_stream_double_turn_and_vanish(server, client):
     await client.open_api()
     server.ask("/faults", {"kind": "user_duplicate", "event": "NEW"})
     await client.place("BUY", "0.5", "90.00", "doubled")
-    await client.until(lambda: [e.get("x") for e in client.heard[:2]] == ["NEW", "NEW"])
+    await client.until(lambda: len(client.heard) == 3)
+    assert [e.get("x") for e in client.heard] == ["NEW", "NEW", None]
     client.heard.clear()
     server.ask("/faults", {"kind": "user_reorder", "event": "CANCELED"})
     await client.ask("DELETE", "order", symbol=SYMBOL, origClientOrderId="doubled")

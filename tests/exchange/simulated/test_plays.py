@@ -72,6 +72,11 @@ def test_self_trades_are_prevented_as_the_order_asks():
         A | BUY LIMIT 0.15 @ 100.00 GTC selfTradePreventionMode=DECREMENT | EXPIRED_IN_MATCH
         A | is #u                                 | NEW 0.00
         B | BUY LIMIT 0.10 @ 100.00 IOC           | EXPIRED 0.05 @ 100.00
+        A | SELL LIMIT_MAKER 0.10 @ 100.00 #v     | NEW
+        B | SELL LIMIT_MAKER 0.20 @ 100.00 #b     | NEW
+        A | BUY LIMIT 0.15 @ 100.00 IOC selfTradePreventionMode=DECREMENT | FILLED 0.05 @ 100.00
+        A | is #v                                 | EXPIRED_IN_MATCH 0.00
+        B | is #b                                 | PARTIALLY_FILLED 0.05
     """)
 
 
