@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol import messages as m
 from protocol.bus.gatekeeper import Rates
@@ -191,3 +193,38 @@ def test_a_stop_waits_behind_nothing():
     outbox.post(header(src="operator", kind="emergency_stop", id=ID), (b"stop",), 0)
     assert outbox.next_ns() == 0
     assert outbox.due(0) == [(b"stop",)]
+
+
+@given(st.lists(st.tuples(st.sampled_from("pabeo"), st.integers(0, 5), st.integers(0, 900))))
+def test_dates_kept_in_order_say_what_a_look_at_every_entry_would(moves):
+    """The heaps against the plainest rule: due and not ended, by date; a stop never waits."""
+    outbox, plain, now_ns = Outbox(), {}, 0
+    for move, which, wait_ms in moves:
+        now_ns += wait_ms * 1_000_000
+        key = f"{which:032x}"
+        kind = "emergency_stop" if which == 0 else DECISION
+        if move == "p" and key not in plain:
+            outbox.post(
+                header(dst="executor-1", kind=kind, id=key, ttl=3000), (key.encode(),), now_ns
+            )
+            plain[key] = [now_ns, now_ns + 3 * SECOND_NS, FAST_NS]
+        elif move in "ab" and key in plain:
+            word = RECEIVED if move == "a" else BUSY
+            said = message(word, src="executor-1", dst="coordinator", ref=key)
+            outbox.answered(said, word, now_ns)
+            later_ns = SLOW_NS if move == "a" else SECOND_NS
+            plain[key] = [
+                now_ns + later_ns,
+                plain[key][1],
+                SLOW_NS if move == "a" else plain[key][2],
+            ]
+        elif move == "e":
+            gone = sorted(each.id for each in outbox.expired(now_ns))
+            assert gone == sorted(each for each, row in plain.items() if row[1] <= now_ns)
+            plain = {each: row for each, row in plain.items() if row[1] > now_ns}
+        ready = {each for each, row in plain.items() if row[0] <= now_ns < row[1]}
+        assert {one[0].decode() for one in outbox.due(now_ns)} == ready
+        for each in ready:
+            plain[each][0] = now_ns + plain[each][2]
+        dates = [row[1] if row[1] <= now_ns else min(row[:2]) for row in plain.values()]
+        assert outbox.next_ns() == min(dates, default=None)
