@@ -41,6 +41,13 @@ def test_accounts_trade_with_each_other_best_price_and_earliest_first():
         B | BUY LIMIT 0.35 @ 100.10 IOC | FILLED 0.20 @ 100.00, 0.10 @ 100.10, 0.05 @ 100.10
         C | is #late                              | PARTIALLY_FILLED 0.05
     """, accounts="ABC")  # fmt: skip
+    play("""
+        A | SELL LIMIT_MAKER 0.10 @ 100.10 #a     | NEW
+        C | SELL LIMIT_MAKER 0.10 @ 100.10 #c     | NEW
+        B | BUY LIMIT 0.30 @ 100.10 IOC | FILLED 0.10 @ 100.10, 0.10 @ 100.10, 0.10 @ 100.10
+        A | is #a                                 | FILLED 0.10
+        C | is #c                                 | FILLED 0.10
+    """, accounts="ABC")  # fmt: skip
 
 
 def test_the_recorded_market_fills_what_rests():
@@ -173,6 +180,14 @@ def test_balances_lock_what_open_orders_could_cost():
         A | free USDT                             | 9989.99
         A | SELL MARKET 0.10                      | FILLED 0.10 @ 99.90
         A | free USDT                             | 9999.978002
+    """, held="100")  # fmt: skip
+    play("""
+        A | SELL LIMIT_MAKER 0.30 @ 100.00 #s     | NEW
+        B | BUY LIMIT 0.10 @ 100.00 IOC           | FILLED 0.10 @ 100.00
+        A | free PLAY                             | 99.7
+        A | BUY LIMIT_MAKER 0.30 @ 99.95 #b       | NEW
+        B | SELL LIMIT 0.10 @ 99.95 IOC           | FILLED 0.10 @ 99.95
+        A | free USDT                             | 9980.014
     """, held="100")  # fmt: skip
 
 
