@@ -6,12 +6,12 @@ and it gets the answer it has come to. None of these changes what a round does: 
 
 from dataclasses import replace
 
-from agents.coordinator.draft import Draft, acknowledge, post_closed, refuse, reply_of
+from agents.coordinator.draft import Draft, acknowledge, post_closed, post_round, refuse, reply_of
 from agents.coordinator.events import Fenced, Heard, Malformed, Reply
 from agents.coordinator.judged import note_applied
 from agents.coordinator.modes.offered import objection
 from agents.coordinator.modes.table import Signal
-from agents.coordinator.polling import bench_nack, hear_vote
+from agents.coordinator.polling import bench_nack, hear_vote, silent
 from agents.coordinator.records import Kind, update_body
 from agents.coordinator.state import Phase, State, is_benched, is_whole, snapshot
 from protocol.bus.frames import derive_id
@@ -98,6 +98,8 @@ def _boundary(draft: Draft, heard: Heard, word: Boundary) -> Signal | None:
         return None
     if state.boundary is not None:
         # The same one, told again. An executor never opens the next before this one is closed.
+        if state.round is not None and signal is None:
+            post_round(draft, tuple(silent(state, state.round)))
         return signal
     draft.state = replace(draft.state, now_ns=max(draft.state.now_ns, word.venue_time))
     body = {"index": word.index, "id": heard.id, "incumbent": list(pair)}

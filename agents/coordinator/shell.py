@@ -49,6 +49,7 @@ from protocol.errors import BusError, NackCode
 from protocol.keyring import Keyring
 from protocol.keys import Roster
 from protocol.messages import (
+    Boundary,
     Heartbeat,
     JournalPage,
     JournalRequest,
@@ -224,6 +225,9 @@ class Coordinator:
                 generation=header.gen,
             )
         )
+        if isinstance(received.word, Boundary):
+            # Said again, it asks for what it still waits for: our word may have met a wrong clock.
+            self._me.reconsider(received)
 
     def _refused(self, header: Header, code: NackCode, detail: str) -> None:
         """Witness that something was no word for us: on disk, or counted, before it is answered."""

@@ -21,6 +21,8 @@ FORWARDED_MAX = 620
 """Of one sender in one second: a burst, one second's allowance, and one clock that jumps."""
 BEHIND_NS = 5 * SECOND
 """How long somebody may be behind the heartbeats that he hears before he asks."""
+SILENT_NS = 3 * SECOND
+"""Between two heartbeats of one row; more is a silence, after which the row begins anew."""
 ASKING_NS = 8 * SECOND
 
 
@@ -32,7 +34,7 @@ class Bounds:
         self.generations: dict[str, int | None] = {}  # by id: as the proposal's header said
         self.forwarded: dict[Any, deque[int]] = defaultdict(deque)
         self.asked_ns: dict[str, int] = defaultdict(lambda: -ASKING_NS)
-        self.behind_ns: dict[str, tuple[int, Any, int] | None] = {}
+        self.behind_ns: dict[str, tuple[int, Any, int, int] | None] = {}
         self.intent_ns = 0
         self.decided_ns: dict[tuple[int, ...], int] = {}
         self.benches: dict[tuple[Any, str], int] = {}  # by log and seat: venue time of its end
@@ -147,11 +149,14 @@ class Bounds:
         now_ns = self.world.engine.now_ns
         higher = any((row.epoch, row.version) > tuple(pair) for row in word.executors)
         since = self.behind_ns.get(party.name)
-        if not higher or since is None or since[1] is not party:
-            self.behind_ns[party.name] = (now_ns, party, 1) if higher else None
+        # After a silence it has heard of nothing *again*, whatever was played back meanwhile.
+        begins = since is None or since[1] is not party or now_ns - since[3] > SILENT_NS
+        if not higher or begins:
+            self.behind_ns[party.name] = (now_ns, party, 1, now_ns) if higher else None
             return
-        first_ns, _, count = since
-        self.behind_ns[party.name] = (first_ns, party, count + 1)
+        assert since is not None, "it began before"
+        first_ns, _, count, _ = since
+        self.behind_ns[party.name] = (first_ns, party, count + 1, now_ns)
         if count < BEHIND_NS // SECOND or now_ns - first_ns < BEHIND_NS:
             return
         asked = now_ns - self.asked_ns[party.name] <= ASKING_NS
