@@ -225,7 +225,7 @@ class Coordinator:
                 generation=header.gen,
             )
         )
-        if isinstance(received.word, Boundary):
+        if isinstance(received.word, Boundary) and self._me is not None:
             # Said again, it asks for what it still waits for: our word may have met a wrong clock.
             self._me.reconsider(received)
 

@@ -151,6 +151,19 @@ def test_a_seat_answers_a_boundary_once(bench):
     assert len(bench.disk) == entries
 
 
+def test_a_boundary_said_again_asks_for_the_vote_it_still_waits_for(bench):
+    """A clock that was set had made the round unfit: its nack ended it, and feed time stands."""
+    key = bench.boundary(1)
+    bench.hear("optimizer-1", update(WIDER, START + BOUNDARY), "answer", 1, ref=key)
+    asked = next(each for each in bench.effects if isinstance(each, Post))
+    bench.do(Answered(asked.id, Nack(code=NackCode.EXPIRED, detail="the clock was set")))
+    word = Boundary(index=1, venue_time=START + BOUNDARY)
+    again = bench.hear("executor-1", word, "boundary", 1, pair=(0, 0))
+    assert asked in again
+    bench.vote()
+    assert bench.state.flight is not None
+
+
 def test_an_answer_that_overtakes_its_boundary_waits_for_it(bench):
     """After a start of ours the seat's answer may come first; it counts once both are there."""
     key = ident("executor-1", "boundary", 1)
