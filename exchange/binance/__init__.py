@@ -1,0 +1,1 @@
+"""Binance as a venue: its words, limits and streams over an unmodified python-binance."""

@@ -1,0 +1,65 @@
+"""Requests about orders that are on their way, counted, and their answers, until they are taken."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from exchange.binance.desk import Outcome
+
+CANCEL = 0
+PLACE = 1
+
+
+class Requests:
+    """All requests of a venue.
+
+    Args:
+        woken: called when an answer has come.
+        broken: called with the reason when a task failed otherwise than by an answer.
+
+    Attributes:
+        sent: requests about orders that were ever sent.
+        answers: answers to them that ever came.
+    """
+
+    def __init__(self, woken: Callable[[], None], broken: Callable[[str], None]) -> None:
+        self.sent = 0
+        self.answers = 0
+        self._woken = woken
+        self._broken = broken
+        self._answered: list[tuple[int, int, Outcome]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def send(self, kind: int, order_id: int, call: Coroutine[Any, Any, Outcome]) -> None:
+        """Send a request about an order on its way; it is CANCEL or PLACE."""
+        self.sent += 1
+        self.spawn(self._await(kind, order_id, call))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something run beside the steps."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def take(self) -> list[tuple[int, int, Outcome]]:
+        """Return the answers since the last call: cancels first, then by id."""
+        answered, self._answered = self._answered, []
+        return sorted(answered, key=lambda each: each[:2])
+
+    async def give_up(self) -> None:
+        """Wait for no answer any more; those that came can still be taken."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _await(self, kind: int, order_id: int, call: Coroutine[Any, Any, Outcome]) -> None:
+        outcome = await call
+        self.answers += 1
+        self._answered.append((kind, order_id, outcome))
+        self._woken()
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._broken(f"a request broke: {task.exception()!r}")

@@ -1,0 +1,259 @@
+"""One connection to Binance: a client, both streams, the join of the book, and what one may ask.
+
+A session that has lost a stream is closed and never used again; the next one is built whole.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from exchange.binance.client import demand, measure_offset, new_client, outcome_of
+from exchange.binance.clock import Offset
+from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
+from exchange.binance.instrument import Grid, Instrument, instrument_of
+from exchange.binance.rates import Rates
+from exchange.binance.rows import Event, depth_events, snapshot_events, trade_event
+from exchange.binance.settings import BinanceSettings
+from exchange.binance.streams import Streams
+from exchange.binance.words import Failure, found_order, to_ns, trade_of
+from exchange.depth import DepthSync, Diff, Sync
+from exchange.errors import VenueError
+from exchange.reconcile import Found, FoundOrder, FoundTrade, asked_for
+from market.layout import BUY, SELL, UNITS
+
+SNAPSHOT_LEVELS = 1_000
+SNAPSHOT_TRIES = 20
+SNAPSHOT_WAIT_S = 0.1
+TRADES_PAGE = 1_000
+PAGES_MAX = 1_000
+
+
+class Session:
+    """One connection.
+
+    Args:
+        settings: where and what.
+        rates: of the address; lives longer than a session.
+        offset: of the clocks; the same.
+    """
+
+    def __init__(self, settings: BinanceSettings, rates: Rates, offset: Offset) -> None:
+        self._settings = settings
+        self._offset = offset
+        self.client = new_client(settings.place, settings.key, settings.secret, rates)
+        self.client.REQUEST_RECVWINDOW = settings.receive_window_ms
+        self.streams = Streams(self.client, settings.place, settings.symbol)
+        self._sync: DepthSync[Mapping[str, Any]] = DepthSync()
+        self._grid = Grid((1, 1), (1, 1))
+        self._rates = rates
+
+    async def open(self) -> Instrument:
+        """Connect, learn the symbol, and let events gather.
+
+        Raises:
+            StartRefusedError: the symbol is not listed.
+            VenueError: something was not answered.
+        """
+        await self.measure(probes=5)
+        known = await self.instrument()
+        if known is None:
+            raise VenueError(f"{self._settings.symbol} is not listed at {self._settings.place.rest}")
+        self._grid = Grid.of(known)
+        try:
+            async with asyncio.timeout(20):
+                await self.streams.open()
+        except Exception as error:
+            raise VenueError(f"the streams cannot be opened: {error!r}") from error
+        return known
+
+    async def close(self) -> None:
+        """Close everything; what gathered stays."""
+        await self.streams.close()
+        if self.client.session:
+            await self.client.session.close()
+
+    async def measure(self, *, probes: int = 3) -> None:
+        """Measure how far our clock is off."""
+        await measure_offset(self.client, self._offset, probes=probes)
+
+    async def instrument(self) -> Instrument | None:
+        """Return the symbol as it is listed now, and learn the limits; None when it is not."""
+        symbol = self._settings.symbol
+        # Its own method asks for every symbol, which weighs more.
+        call = self.client._get("exchangeInfo", data={"symbol": symbol})  # noqa: SLF001
+        outcome = await outcome_of(call)
+        if outcome.failure is Failure.REFUSED:  # -1121: invalid symbol
+            return None
+        if outcome.failure is not None:
+            raise VenueError(f"exchangeInfo was not answered: {outcome.detail}")
+        info = outcome.told
+        self._rates.learn(info.get("rateLimits", ()))
+        return instrument_of(info, symbol)
+
+    async def fees(self) -> tuple[Fraction, Fraction, str]:
+        """Return what the account pays as maker and taker, and what makes that uncertain."""
+        data = {"symbol": self._settings.symbol}
+        call = self.client._get("account/commission", signed=True, data=data)  # noqa: SLF001
+        told = await demand(call, "the account's commission")
+        kinds = ("standardCommission", "specialCommission", "taxCommission")
+        maker, taker = (
+            sum((Fraction(told[kind][side]) for kind in kinds if kind in told), Fraction(0))
+            for side in ("maker", "taker")
+        )
+        discount = told.get("discount") or {}
+        paid = bool(discount.get("enabledForAccount") and discount.get("enabledForSymbol"))
+        asset = str(discount.get("discountAsset", ""))
+        return maker, taker, asset if paid else ""
+
+    # --- the book ----------------------------------------------------------------------------
+
+    async def join(self, now_ns: int) -> list[Event]:
+        """Fetch a snapshot and join the stream to it; return the whole book as events.
+
+        Raises:
+            VenueError: no snapshot fits, or the stream has a gap already.
+        """
+        symbol = self._settings.symbol
+        for _ in range(SNAPSHOT_TRIES):
+            call = self.client.get_order_book(symbol=symbol, limit=SNAPSHOT_LEVELS)
+            told = await demand(call, "the order book")
+            waiting: list[tuple[Mapping[str, Any], int]] = list(self.streams.market)
+            self.streams.market.clear()
+            rows = [
+                row
+                for message, _ in waiting
+                for row in self.market_rows(message, now_ns)
+            ]
+            kept = self._sync.snapshot(int(told["lastUpdateId"]))
+            if self._sync.state is Sync.GAP:
+                raise VenueError(f"the book cannot be joined: {self._sync.reason}")
+            if kept is not None:
+                bids, asks = self._levels(told["bids"]), self._levels(told["asks"])
+                rows.extend(snapshot_events(bids, asks, now_ns, now_ns))
+                for diff in kept:
+                    rows.extend(self._depth_rows(diff.body, now_ns))
+                return rows
+            await asyncio.sleep(SNAPSHOT_WAIT_S)
+        raise VenueError(f"no snapshot of {symbol} was new enough in {SNAPSHOT_TRIES} tries")
+
+    def market_rows(self, message: Mapping[str, Any], local_ns: int) -> list[Event]:
+        """Return what a message of the market changes; a gap ends the session."""
+        kind = message.get("e")
+        if kind == "trade":
+            level = self._grid.level(message["p"], message["q"])
+            if level is None or level[1] <= 0:
+                return []
+            side = SELL if message["m"] else BUY
+            return [trade_event(side, to_ns(int(message["T"])), local_ns, *level)]
+        if kind != "depthUpdate":
+            return []
+        diff = Diff(int(message["U"]), int(message["u"]), message, int(message.get("pu", -1)))
+        rows = [
+            row for each in self._sync.diff(diff) for row in self._depth_rows(each.body, local_ns)
+        ]
+        if self._sync.state is Sync.GAP:
+            self.streams.lose(f"the book has a gap: {self._sync.reason}")
+        return rows
+
+    def _depth_rows(self, message: Mapping[str, Any], local_ns: int) -> list[Event]:
+        bids, asks = self._levels(message["b"]), self._levels(message["a"])
+        return depth_events(bids, asks, stamp_ns(message), local_ns)
+
+    def _levels(self, pairs: list[list[str]]) -> list[tuple[int, int]]:
+        found = (self._grid.level(price, quantity) for price, quantity in pairs)
+        return [level for level in found if level is not None]
+
+    # --- our orders --------------------------------------------------------------------------
+
+    async def query(self, name: str) -> Outcome:
+        """Ask for one order by its name."""
+        symbol = self._settings.symbol
+        return await outcome_of(self.client.get_order(symbol=symbol, origClientOrderId=name))
+
+    async def cancel(self, name: str) -> Outcome:
+        """Cancel one order by its name."""
+        symbol = self._settings.symbol
+        return await outcome_of(self.client.cancel_order(symbol=symbol, origClientOrderId=name))
+
+    async def trades(self, **which: int) -> list[dict[str, Any]]:
+        """Return trades of the account in the symbol, oldest first.
+
+        Raises:
+            VenueError: no answer, or more pages than are allowed.
+        """
+        symbol = self._settings.symbol
+        rows: list[dict[str, Any]] = []
+        for _ in range(PAGES_MAX):
+            call = self.client.get_my_trades(symbol=symbol, limit=TRADES_PAGE, **which)
+            page = await demand(call, "our trades")
+            rows.extend(page)
+            if len(page) < TRADES_PAGE or "fromId" not in which:
+                return rows
+            which = {"fromId": int(page[-1]["id"]) + 1}
+        raise VenueError(f"more than {PAGES_MAX * TRADES_PAGE} trades came since the last start")
+
+    async def newest_trade_id(self) -> int:
+        """Return the id of the account's last trade in the symbol; 0 without any."""
+        call = self.client.get_my_trades(symbol=self._settings.symbol, limit=1)
+        rows = await demand(call, "our last trade")
+        return int(rows[-1]["id"]) if rows else 0
+
+    async def balances(self, known: Instrument) -> tuple[int, int]:
+        """Return what the account holds of quote and base, locked included, 1e-8."""
+        told = await demand(self.client.get_account(omitZeroBalances="true"), "the account")
+        held = {
+            each["asset"]: int((Fraction(each["free"]) + Fraction(each["locked"])) * UNITS)
+            for each in told["balances"]
+        }
+        return held.get(known.quote, 0), held.get(known.base, 0)
+
+    async def open_orders(self, desk: OrderDesk) -> tuple[FoundOrder, ...]:
+        """Return every open order of the symbol, ours and others'."""
+        call = self.client.get_open_orders(symbol=self._settings.symbol)
+        rows = await demand(call, "the open orders")
+        found = tuple(found_order(row, desk.names, desk.known) for row in rows)
+        for row, order in zip(rows, found, strict=True):
+            if order.order_id is not None:
+                desk.numbers[int(row["orderId"])] = order.order_id
+        return found
+
+    async def found(self, desk: OrderDesk, exchange_ns: int) -> Found:
+        """Ask for all that a reconciliation needs; trades last, so that none is told too early.
+
+        Raises:
+            VenueError: something was not answered.
+        """
+        rows = await self.open_orders(desk)
+        open_ids = [row.order_id for row in rows if row.order_id is not None]
+        asked = asked_for(desk.orders.values(), open_ids)
+        ended: dict[int, FoundOrder | None] = {}
+        for order_id in asked:
+            outcome = await self.query(desk.names.of(order_id))
+            if outcome.failure is Failure.NOTHING:
+                ended[order_id] = None
+                continue
+            if outcome.failure is not None:
+                raise VenueError(f"order {order_id} was not answered: {outcome.detail}")
+            desk.numbers[int(outcome.told["orderId"])] = order_id
+            ended[order_id] = found_order(outcome.told, desk.names, desk.known)
+        trades = await self.trades(fromId=desk.last_trade_id + 1)
+        wanted = {*asked, *open_ids}
+        for number, order_id in list(desk.numbers.items()):
+            if order_id in wanted:
+                trades.extend(await self.trades(orderId=number))
+        mine = [FoundTrade(await self._owner(row, desk), trade_of(row, desk.known)) for row in trades]
+        quote_units, base_units = await self.balances(desk.known)
+        return Found(exchange_ns, rows, ended, tuple(mine), quote_units, base_units)
+
+    async def _owner(self, row: Mapping[str, Any], desk: OrderDesk) -> int | None:
+        """Return our order that a trade belongs to; it is asked for when its number is new."""
+        number = int(row["orderId"])
+        if number in desk.numbers:
+            return desk.numbers[number]
+        call = self.client.get_order(symbol=self._settings.symbol, orderId=number)
+        told = await demand(call, f"the order of trade {row['id']}")
+        order_id = desk.names.order_id(told["clientOrderId"])
+        if order_id is not None:
+            desk.numbers[number] = order_id
+        return order_id

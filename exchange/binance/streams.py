@@ -1,0 +1,118 @@
+"""The two streams of a session: the market, and our own orders. The first error ends both.
+
+python-binance reconnects market streams by itself and leaves a gap, and lets a user stream die in
+silence. So an error message, an exception, a word of farewell, or silence means: lost. Whoever
+owns the session builds all anew.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from exchange.binance.client import (
+    MAX_QUEUE,
+    TIME_UNIT,
+    AsyncClient,
+    BinanceSocketManager,
+    Environment,
+    hearing,
+    shut,
+)
+
+FAREWELLS = frozenset({"error", "serverShutdown", "eventStreamTerminated"})
+
+
+class Streams:
+    """Both streams of one symbol.
+
+    Args:
+        client: of the session.
+        place: where the streams are.
+        symbol: as Binance writes it.
+
+    Attributes:
+        market: (message, our wall time of it) in the order in which they came.
+        user: events of ours.
+        market_count: messages of the market that ever came.
+        user_count: events of ours that ever came.
+        lost: why the session is over; empty while it is not.
+        wake: set whenever something has come.
+    """
+
+    def __init__(self, client: AsyncClient, place: Environment, symbol: str) -> None:
+        self.market: deque[tuple[Mapping[str, Any], int]] = deque()
+        self.user: deque[Mapping[str, Any]] = deque()
+        self.market_count = 0
+        self.user_count = 0
+        self.lost = ""
+        self.wake = asyncio.Event()
+        self._heard_s = {"market": time.monotonic(), "user": time.monotonic()}
+        self._client = client
+        manager = BinanceSocketManager(client, max_queue_size=MAX_QUEUE)
+        manager.STREAM_URL = f"{place.streams}/"
+        manager.ws_kwargs = {"create_connection": hearing(lambda: self._hear("market"))}
+        client.ws_api._ws_kwargs = {"create_connection": hearing(lambda: self._hear("user"))}  # noqa: SLF001  # it has no argument for it
+        name = symbol.lower()
+        self._sockets = {
+            "user": manager.user_socket(),
+            "market": manager.multiplex_socket(
+                [f"{name}@depth@100ms", f"{name}@trade&timeUnit={TIME_UNIT}"]
+            ),
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Connect both; events gather from now on.
+
+        Raises:
+            Exception: whatever python-binance or the network raises.
+        """
+        for kind, socket in self._sockets.items():
+            await socket.connect()
+            self._hear(kind)
+            self._tasks.append(asyncio.create_task(self._pump(kind, socket)))
+
+    async def close(self) -> None:
+        """Close both; what gathered stays."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await asyncio.gather(shut(self._client.ws_api), shut(self._sockets["market"]))
+
+    def lose(self, reason: str) -> None:
+        """End the session, for the first reason given."""
+        self.lost = self.lost or reason
+        self.wake.set()
+
+    def check_silence(self, seconds: float) -> None:
+        """End the session when a stream has said nothing, not even a ping, for so long."""
+        for kind, heard_s in self._heard_s.items():
+            if time.monotonic() - heard_s > seconds:
+                self.lose(f"the {kind} stream was silent for {seconds:.0f} s")
+
+    def _hear(self, kind: str) -> None:
+        self._heard_s[kind] = time.monotonic()
+
+    async def _pump(self, kind: str, socket: Any) -> None:
+        try:
+            while not self.lost:
+                self._put(kind, await socket.recv())
+        except Exception as error:  # noqa: BLE001  # any of them ends the stream
+            self.lose(f"the {kind} stream ended: {error!r}")
+
+    def _put(self, kind: str, message: Any) -> None:
+        event = message.get("data", message) if kind == "market" else message
+        if event.get("e") in FAREWELLS:
+            told = event.get("m") or event.get("type") or ""
+            self.lose(f"the {kind} stream said {event['e']}: {told}")
+            return
+        if kind == "market":
+            self.market.append((event, time.time_ns()))
+            self.market_count += 1
+        else:
+            self.user.append(event)
+            self.user_count += 1
+        self.wake.set()
