@@ -92,9 +92,7 @@ def environment_of(text: str) -> Environment:
 
 def new_client(place: Environment, key: str, secret: str, rates: Rates) -> AsyncClient:
     """Return a client of an environment; nothing is sent yet. Needs a running event loop."""
-    made = type(
-        "PlacedClient", (AsyncClient,), {"API_URL": place.rest, "WS_API_URL": place.ws_api}
-    )
+    made = type("PlacedClient", (AsyncClient,), {"API_URL": place.rest, "WS_API_URL": place.ws_api})
     client = made(
         key,
         secret,
@@ -110,7 +108,7 @@ def new_client(place: Environment, key: str, secret: str, rates: Rates) -> Async
 def _tracing(rates: Rates) -> aiohttp.TraceConfig:
     tracing = aiohttp.TraceConfig()
 
-    async def ended(_session: Any, _context: Any, answer: aiohttp.TraceRequestEndParams) -> None:  # noqa: RUF029  # aiohttp awaits it
+    async def ended(_session: Any, _context: Any, answer: aiohttp.TraceRequestEndParams) -> None:
         rates.answered(answer.response.status, answer.response.headers, time.monotonic())
 
     tracing.on_request_end.append(ended)

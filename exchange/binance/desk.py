@@ -37,8 +37,8 @@ from exchange.order_life import (
     missed,
     withdraw,
 )
-from exchange.recorded import NO_REPORTS
 from exchange.reconcile import Found, Reconciled, reconcile
+from exchange.recorded import NO_REPORTS
 from market.layout import REPORT_CANCEL_REJECTED, REPORT_FILL, REPORT_KIND, REPORT_TRADE_ID
 from market.types import I8
 

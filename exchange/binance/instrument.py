@@ -104,7 +104,8 @@ class Grid:
 def steps_of(text: str, step: tuple[int, int]) -> tuple[int, int]:
     """Return decimal text as (whole steps, what is left over); the step is `recording.ratio`'s."""
     whole, _, part = text.partition(".")
-    return divmod(int(whole + part) * step[1], step[0] * 10 ** len(part))
+    places: int = 10 ** len(part)
+    return divmod(int(whole + part) * step[1], step[0] * places)
 
 
 def _demand(text: str, step: str) -> int:

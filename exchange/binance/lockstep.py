@@ -49,7 +49,9 @@ class Lockstep:
         try:
             self._socket = await connect(self._address, proxy=None, ping_interval=None)
         except (OSError, TimeoutError, WebSocketException) as error:
-            raise VenueError(f"the lockstep at {self._address} cannot be reached: {error}") from None
+            raise VenueError(
+                f"the lockstep at {self._address} cannot be reached: {error}"
+            ) from None
 
     async def close(self) -> None:
         """Leave the lockstep."""
@@ -78,9 +80,7 @@ class Lockstep:
         if "end" in told:
             return None
         self._done_ns = int(told["step"])
-        return Instant(
-            self._done_ns, int(told["market"]), int(told["user"]), int(told["answers"])
-        )
+        return Instant(self._done_ns, int(told["market"]), int(told["user"]), int(told["answers"]))
 
 
 async def until_here(

@@ -24,9 +24,7 @@ class Names:
 
     def __post_init__(self) -> None:
         if not TOKEN.fullmatch(self.token):
-            raise VenueError(
-                f"an executor's token is 1 to 12 of a-z and 0-9, found {self.token!r}"
-            )
+            raise VenueError(f"an executor's token is 1 to 12 of a-z and 0-9, found {self.token!r}")
 
     @property
     def prefix(self) -> str:

@@ -58,7 +58,9 @@ class Session:
         await self.measure(probes=5)
         known = await self.instrument()
         if known is None:
-            raise VenueError(f"{self._settings.symbol} is not listed at {self._settings.place.rest}")
+            raise VenueError(
+                f"{self._settings.symbol} is not listed at {self._settings.place.rest}"
+            )
         self._grid = Grid.of(known)
         try:
             async with asyncio.timeout(20):
@@ -120,11 +122,7 @@ class Session:
             told = await demand(call, "the order book")
             waiting: list[tuple[Mapping[str, Any], int]] = list(self.streams.market)
             self.streams.market.clear()
-            rows = [
-                row
-                for message, _ in waiting
-                for row in self.market_rows(message, now_ns)
-            ]
+            rows = [row for message, _ in waiting for row in self.market_rows(message, now_ns)]
             kept = self._sync.snapshot(int(told["lastUpdateId"]))
             if self._sync.state is Sync.GAP:
                 raise VenueError(f"the book cannot be joined: {self._sync.reason}")
@@ -208,10 +206,15 @@ class Session:
         }
         return held.get(known.quote, 0), held.get(known.base, 0)
 
+    async def open_rows(self) -> list[dict[str, Any]]:
+        """Return every open order of the symbol as it is told."""
+        call = self.client.get_open_orders(symbol=self._settings.symbol)
+        rows: list[dict[str, Any]] = await demand(call, "the open orders")
+        return rows
+
     async def open_orders(self, desk: OrderDesk) -> tuple[FoundOrder, ...]:
         """Return every open order of the symbol, ours and others'."""
-        call = self.client.get_open_orders(symbol=self._settings.symbol)
-        rows = await demand(call, "the open orders")
+        rows = await self.open_rows()
         found = tuple(found_order(row, desk.names, desk.known) for row in rows)
         for row, order in zip(rows, found, strict=True):
             if order.order_id is not None:
@@ -242,18 +245,25 @@ class Session:
         for number, order_id in list(desk.numbers.items()):
             if order_id in wanted:
                 trades.extend(await self.trades(orderId=number))
-        mine = [FoundTrade(await self._owner(row, desk), trade_of(row, desk.known)) for row in trades]
+        owners = {number: await self._owner(number, desk) for number in numbers_of(trades)}
+        mine = [
+            FoundTrade(owners[int(row["orderId"])], trade_of(row, desk.known)) for row in trades
+        ]
         quote_units, base_units = await self.balances(desk.known)
         return Found(exchange_ns, rows, ended, tuple(mine), quote_units, base_units)
 
-    async def _owner(self, row: Mapping[str, Any], desk: OrderDesk) -> int | None:
-        """Return our order that a trade belongs to; it is asked for when its number is new."""
-        number = int(row["orderId"])
+    async def _owner(self, number: int, desk: OrderDesk) -> int | None:
+        """Return our order that has a number; it is asked for when that is new."""
         if number in desk.numbers:
             return desk.numbers[number]
         call = self.client.get_order(symbol=self._settings.symbol, orderId=number)
-        told = await demand(call, f"the order of trade {row['id']}")
+        told = await demand(call, f"the order {number} of a trade")
         order_id = desk.names.order_id(told["clientOrderId"])
         if order_id is not None:
             desk.numbers[number] = order_id
         return order_id
+
+
+def numbers_of(trades: list[dict[str, Any]]) -> set[int]:
+    """Return the exchange's numbers of the orders that some trades belong to."""
+    return {int(row["orderId"]) for row in trades}

@@ -9,7 +9,6 @@ from exchange.binance.desk import OrderDesk
 from exchange.binance.session import Session
 from exchange.binance.words import Failure
 from exchange.errors import VenueError
-from exchange.order_life import TERMINAL
 from exchange.reconcile import Found, Reconciled
 
 CALM_S = 0.25

@@ -1,9 +1,8 @@
 """Binance as a `Venue`: guard steps and reports like any other, over python-binance as it is.
 
-A session that has lost a stream is given up: ours are cancelled, a new one is built, everything is
-asked for by REST, and only then is there a next step. Meanwhile nothing can be placed. What the
-exchange says of our orders reaches them once a step, in a fixed order: the stream's events as they
-came, then the answers to requests, cancels first and then by id.
+What the exchange says of our orders reaches them once a step, in a fixed order: the stream's
+events as they came, then the answers to requests, cancels first and then by id. When a stream is
+lost there is no step, and nothing can be placed, until `lifeline` has built everything anew.
 """
 
 import asyncio
@@ -15,27 +14,22 @@ import structlog
 from exchange.binance.client import outcome_of
 from exchange.binance.clock import Clock, FeedClock, Offset, WallClock
 from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
-from exchange.binance.instrument import Instrument, broken_filter
+from exchange.binance.instrument import broken_filter
+from exchange.binance.lifeline import Lifeline
 from exchange.binance.lockstep import Lockstep, until_here
-from exchange.binance.names import Names
 from exchange.binance.rates import Rates
 from exchange.binance.requests import CANCEL, PLACE, Requests
 from exchange.binance.rows import MarketRows
 from exchange.binance.session import Session
 from exchange.binance.settings import BinanceSettings, Condition, Opening, Pace, Record
-from exchange.binance.settling import cancel_ours, settle
-from exchange.binance.start import check_start, condition_of
 from exchange.binance.words import Failure
 from exchange.errors import VenueError
-from exchange.order_life import Due, Life, LiveOrder, News, Word
-from exchange.reconcile import Found, Reconciled
-from exchange.port import MarketStep, OpenOrder, VenueAccount
+from exchange.order_life import Due, LiveOrder, News, Word
+from exchange.port import MarketStep, VenueAccount
 from market.layout import BUY
 from market.types import F8
 from protocol.orders import Approved
 
-RETRY_S = (0.2, 5.0)
-"""Shortest and longest pause between two tries to build a session."""
 MARGIN_NS = 2 * 10**9
 """Added to a request's receive window: then it certainly cannot take effect any more."""
 WAIT_MAX_S = 1.0
@@ -50,18 +44,12 @@ class BinanceVenue:
         settings: where, what and how.
         observer: f8[OBSERVER_COLUMNS], as the tape's.
         record: what the journal knows.
-
-    Attributes:
-        condition: whether the symbol can be traded as it could at the start.
-        losses: sessions that were lost.
     """
 
     def __init__(
         self, settings: BinanceSettings, observer: F8, record: Record | None = None
     ) -> None:
         self.settings = settings
-        self.condition = Condition()
-        self.losses = 0
         self._record = record or Record()
         self._rates = Rates()
         self._offset = Offset()
@@ -72,11 +60,9 @@ class BinanceVenue:
         if settings.pace is Pace.LOCKSTEP:
             self._lockstep = Lockstep(settings.control, settings.key)
         self._rows = MarketRows(observer)
-        self._session: Session | None = None
-        self._desk: OrderDesk | None = None
+        self._line = Lifeline(settings, self._rates, self._offset)
         self._now_ns = 0
         self._next_ns = 0
-        self._behind: tuple[int, int] = (0, 0)
         self._requests = Requests(self._woken, self._broken)
         self._care: asyncio.Task[None] | None = None
 
@@ -159,39 +145,29 @@ class BinanceVenue:
         Raises:
             VenueError: something was not answered.
         """
-        desk, session = self.desk, self.session
-        rows = await session.client.get_open_orders(symbol=desk.known.symbol)
-        orders = []
-        for row in rows:
-            order_id = desk.names.order_id(row["clientOrderId"])
-            if order_id is None:
-                continue
-            lots = desk.known.lots(row["origQty"]) - desk.known.lots(row["executedQty"])
-            side = 1 if row["side"] == "BUY" else -1
-            orders.append(OpenOrder(order_id, side, desk.known.ticks(row["price"]), lots))
-        newer = await session.trades(fromId=desk.last_trade_id + 1)
-        ours = sum(int(row["orderId"]) in desk.numbers for row in newer)
-        quote_units, base_units = await session.balances(desk.known)
-        return VenueAccount(
-            quote_units=quote_units - self._behind[0],
-            base_units=base_units - self._behind[1],
-            fills=desk.fills + ours,
-            orders=tuple(sorted(orders, key=lambda each: each.order_id)),
-        )
+        return await self._line.account()
 
     # --- beginning and end -------------------------------------------------------------------
 
     @property
     def session(self) -> Session:
         """The session in use."""
-        assert self._session is not None, "a venue must be opened before it is used"
-        return self._session
+        return self._line.session
 
     @property
     def desk(self) -> OrderDesk:
         """Our orders."""
-        assert self._desk is not None, "a venue must be opened before it is used"
-        return self._desk
+        return self._line.desk
+
+    @property
+    def condition(self) -> Condition:
+        """Whether the symbol can be traded as it could at the start."""
+        return self._line.condition
+
+    @property
+    def losses(self) -> int:
+        """How many sessions were lost."""
+        return self._line.losses
 
     async def open(self) -> Opening:
         """Connect, compare the account with our record, cancel strays, and make ready.
@@ -200,47 +176,42 @@ class BinanceVenue:
             StartRefusedError: fees, foreign orders, unknown fills or missing balances.
             VenueError: the exchange cannot be reached.
         """
-        settings, record = self.settings, self._record
-        session = await self._build()
-        try:
-            known = await session.open()
-            trade_id = record.last_trade_id
-            self._desk = desk = OrderDesk(
-                Names(settings.token),
-                known,
-                orders=record.orders,
-                highest_id=record.highest_id,
-                last_trade_id=await session.newest_trade_id() if trade_id is None else trade_id,
-            )
-            self.condition = condition_of(known, known)
-            maker, taker, instead = await session.fees()
-            await self._join()
-            made, found = await self._settle()
-            check_start(settings, record, (maker, taker, instead), made, found)
-            held = await session.balances(known)
-            self._learn_others(held, record)
-            if self._lockstep is not None:
-                await self._lockstep.open()
-            else:
-                self._care = asyncio.create_task(self._look_after())
-        except BaseException:
-            await session.close()
-            raise
-        return Opening(known, maker, taker, *held, made.foreign, desk.last_trade_id)
+        if self.settings.pace is Pace.WALL:
+            self._now_ns = time.time_ns()
+        opening, book = await self._line.open(self._record, self._now_ns)
+        self._rows.add(book)
+        if self._lockstep is not None:
+            await self._lockstep.open()
+        else:
+            self._care = asyncio.create_task(self._line.look_after())
+        return opening
 
     async def close(self) -> None:
         """Cancel what rests of ours, as far as the exchange can be reached, and disconnect."""
         if self._care is not None:
             self._care.cancel()
             await asyncio.gather(self._care, return_exceptions=True)
-        if self._session is None:
-            return
-        if self._desk is not None:
-            await cancel_ours(self.session, self.desk, self._now_ns)
         await self._requests.give_up()
+        await self._line.close(self._now_ns)
         if self._lockstep is not None:
             await self._lockstep.close()
-        await self.session.close()
+
+    async def _recover(self) -> None:
+        """Let the lifeline build a new session; the steps that are missed pass unseen.
+
+        Raises:
+            VenueError: in lockstep: an instant cannot be lived through twice.
+        """
+        if self._lockstep is not None:
+            raise VenueError(f"a stream was lost in lockstep: {self.session.streams.lost}")
+        await self._requests.give_up()
+        self._absorb(self._now_ns)
+        self._rows.add(await self._line.recover(self._clock, self._now_ns))
+        self._read_market(None)
+        now_ns = self._clock.now_ns(time.time_ns())
+        while 0 < self._next_ns <= now_ns - self.settings.interval_ns:
+            self._rows.observe(self._next_ns)
+            self._next_ns += self.settings.interval_ns
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -374,104 +345,3 @@ class BinanceVenue:
         except TimeoutError:
             return
         wake.clear()
-
-    # --- a lost session ----------------------------------------------------------------------
-
-    async def _build(self) -> Session:
-        """Put a new session in the place of the old one; it is not connected yet."""
-        self._session = Session(self.settings, self._rates, self._offset)
-        return self._session
-
-    async def _join(self) -> None:
-        """Begin the book anew from a snapshot."""
-        seen_ns = max(self._clock.now_ns(time.time_ns()), self._now_ns)
-        if self._lockstep is not None or seen_ns == 0:
-            seen_ns = self._now_ns
-        self._rows.add(await self.session.join(seen_ns))
-
-    async def _settle(self) -> tuple[Reconciled, Found]:
-        seconds = self.settings.settle_s
-        return await settle(
-            self.session, self.desk, self._offset.ns, self._now_ns, seconds=seconds
-        )
-
-    def _learn_others(self, held: tuple[int, int], record: Record) -> None:
-        """Note what the account holds beyond our ledger."""
-        fresh = record.quote_units is None or record.base_units is None
-        ours = held if fresh else (record.quote_units, record.base_units)
-        self._behind = held[0] - (ours[0] or 0), held[1] - (ours[1] or 0)
-
-    async def _recover(self) -> None:
-        """Cancel ours, build all anew and reconcile; try until it succeeds.
-
-        Raises:
-            VenueError: in lockstep: an instant cannot be lived through twice.
-        """
-        reason = self.session.streams.lost
-        if self._lockstep is not None:
-            raise VenueError(f"a stream was lost in lockstep: {reason}")
-        self.losses += 1
-        log.warning("session_lost", reason=reason)
-        pause_s, began_s = RETRY_S[0], time.monotonic()
-        while True:
-            self._absorb(self._now_ns)
-            await self._requests.give_up()
-            self._absorb(self._now_ns)
-            self.desk.doubt_unanswered()
-            await cancel_ours(self.session, self.desk, self._now_ns)
-            await self.session.close()
-            try:
-                session = await self._build()
-                self.condition = condition_of(self.desk.known, await session.open())
-                await self._join()
-                await self._settle()
-            except VenueError as error:
-                log.warning("session_not_rebuilt", reason=str(error), again_in_s=pause_s)
-                self.session.streams.lose(str(error))
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S[1])
-                continue
-            break
-        log.info("session_rebuilt", seconds=round(time.monotonic() - began_s, 3))
-        self._pass_over()
-
-    def _pass_over(self) -> None:
-        """Live through the steps that were missed; nobody acts on them."""
-        self._read_market(None)
-        now_ns = self._clock.now_ns(time.time_ns())
-        while 0 < self._next_ns <= now_ns - self.settings.interval_ns:
-            self._rows.observe(self._next_ns)
-            self._next_ns += self.settings.interval_ns
-
-    async def _look_after(self) -> None:
-        """Look at clock, symbol and open orders again and again."""
-        while True:
-            await asyncio.sleep(self.settings.poll_s)
-            session, desk = self.session, self.desk
-            if session.streams.lost or self._rates.wait_s(time.monotonic()) > 0:
-                continue
-            try:
-                await session.measure()
-                self._see(await session.instrument())
-                believed = {each.order_id for each in desk.orders.values() if is_open(each)}
-                found = {each.order_id for each in await session.open_orders(desk)}
-            except VenueError as error:
-                log.warning("look_failed", reason=str(error))
-                continue
-            if session is self.session:
-                for order_id in believed - found:
-                    if is_open(desk.orders[order_id]):
-                        word = Word(News.VANISHED, self._now_ns)
-                        desk.hear(order_id, (word,), self._now_ns)
-
-    def _see(self, now: Instrument | None) -> None:
-        condition = condition_of(self.desk.known, now)
-        if condition != self.condition:
-            changes = list(condition.changes)
-            log.warning("symbol_changed", trading=condition.trading.value, changes=changes)
-        self.condition = condition
-
-
-def is_open(order: LiveOrder) -> bool:
-    """Return whether an order rests at the exchange, as far as we know."""
-    return order.life is Life.OPEN
