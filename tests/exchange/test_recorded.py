@@ -30,7 +30,12 @@ class TestRecorded(VenueContract):
     @pytest.fixture
     def desk(self, session):
         """Open a fresh desk over the recording."""
-        return lambda: Desk(venue_of(session), session.setup)
+
+
+        async def opened() -> Desk:
+            return Desk(venue_of(session), session.setup)
+
+        return opened
 
 
 async def test_the_feed_is_lived_once_from_first_to_last_step(session):
