@@ -102,11 +102,11 @@ class Lifeline:
         opening = Opening(known, fees[0], fees[1], *held, made.foreign, desk.last_trade_id)
         return opening, book
 
-    async def close(self, seen_ns: int) -> None:
+    async def close(self, seen_ns: int, *, cancel: bool) -> None:
         """Cancel what rests of ours, as far as the exchange can be reached, and disconnect."""
         if self._session is None:
             return
-        if self._desk is not None:
+        if cancel and self._desk is not None:
             await cancel_ours(self.session, self.desk, seen_ns)
         await self.session.close()
 

@@ -187,12 +187,15 @@ class BinanceVenue:
         return opening
 
     async def close(self) -> None:
-        """Cancel what rests of ours, as far as the exchange can be reached, and disconnect."""
+        """Cancel what rests of ours, as far as the exchange can be reached, and disconnect.
+
+        In lockstep nothing is cancelled: without us the feed stands still, and no answer comes.
+        """
         if self._care is not None:
             self._care.cancel()
             await asyncio.gather(self._care, return_exceptions=True)
         await self._requests.give_up()
-        await self._line.close(self._now_ns)
+        await self._line.close(self._now_ns, cancel=self._lockstep is None)
         if self._lockstep is not None:
             await self._lockstep.close()
 

@@ -31,7 +31,6 @@ class TestRecorded(VenueContract):
     def desk(self, session):
         """Open a fresh desk over the recording."""
 
-
         async def opened() -> Desk:
             return Desk(venue_of(session), session.setup)
 

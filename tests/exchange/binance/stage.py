@@ -1,6 +1,5 @@
 """A simulated exchange in a process of its own, for tests of the venue and of the contract."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -16,7 +15,7 @@ import aiohttp
 from exchange.binance.client import environment_of
 from exchange.binance.settings import BinanceSettings, Pace
 
-ROOT = Path(os.environ.get("SIM", Path(__file__).parents[3]))
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -35,17 +34,17 @@ class Stage:
 
     async def ask(self, path: str, **told: Any) -> Any:
         """Ask the control port for something."""
-        async with aiohttp.ClientSession() as session:
-            async with session.post(f"{self.control}{path}", json=told) as answer:
-                body = await answer.json()
-                assert answer.status == 200, body
-                return body
+        address = f"{self.control}{path}"
+        async with aiohttp.ClientSession() as session, session.post(address, json=told) as answer:
+            body = await answer.json()
+            assert answer.status == 200, body
+            return body
 
     async def status(self) -> Any:
         """Return how the exchange stands."""
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"{self.control}/status") as answer:
-                return await answer.json()
+        address = f"{self.control}/status"
+        async with aiohttp.ClientSession() as session, session.get(address) as answer:
+            return await answer.json()
 
 
 @contextlib.contextmanager
@@ -77,10 +76,3 @@ def staged(feed: Path, *arguments: str, port: int = 0, control: int = 0) -> Iter
 
 
 LOCKSTEP = Pace.LOCKSTEP
-
-
-async def until(true: Any, seconds: float = 20.0) -> None:
-    """Wait until something is true, for so long at most."""
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)

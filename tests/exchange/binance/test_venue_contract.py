@@ -1,4 +1,4 @@
-"""The venue over the simulated exchange, in lockstep: the contract of all venues, and equality."""
+"""The venue over the simulated exchange, in lockstep: the contract of all venues."""
 
 import contextlib
 
@@ -9,6 +9,8 @@ from exchange.binance.venue import BinanceVenue
 from tests.agents.executor.market import recording, session_for
 from tests.contract.venue import Desk, VenueContract
 from tests.exchange.binance.stage import LOCKSTEP, staged
+
+pytestmark = [pytest.mark.slow, pytest.mark.slice]
 
 
 @pytest.fixture(scope="module")
