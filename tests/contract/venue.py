@@ -37,7 +37,7 @@ from market.layout import (
 from market.ledger import position_lots
 from market.own import OWN_METER_COUNT, insert_own
 from market.strategy import take_report
-from protocol.orders import Approved
+from protocol.orders import Approved, Refused
 from risk import gate
 
 LOTS = 100
@@ -68,8 +68,8 @@ class Desk:
                 take_report(row, self.account, self.setup)
         return self.steps[-1]
 
-    def approved(self, side, price, lots, *, taker=False) -> Approved:
-        """Pass an order through the gate and enter it among our own."""
+    def judged(self, side, price, lots, *, taker=False) -> Approved | Refused:
+        """Show an order to the gate, and enter it among our own when it passes."""
         action = np.zeros(ACTION_COLUMNS, dtype=np.int64)
         action[[ACTION_KIND, ACTION_SIDE, ACTION_PRICE_TICKS, ACTION_LOTS, ACTION_TAKER]] = (
             ACTION_PLACE,
@@ -79,8 +79,14 @@ class Desk:
             int(taker),
         )
         judged = gate.check(action, self.steps[-1].step_row, self.account, self.setup)
+        if isinstance(judged, Approved):
+            insert_own(self.account.own, self.account.own_meter, side, price, lots, 0, 0)
+        return judged
+
+    def approved(self, side, price, lots, *, taker=False) -> Approved:
+        """Pass an order through the gate; it must pass."""
+        judged = self.judged(side, price, lots, taker=taker)
         assert isinstance(judged, Approved), judged
-        insert_own(self.account.own, self.account.own_meter, side, price, lots, 0, 0)
         return judged
 
     async def place(self, side, price, lots, *, taker=False) -> int:
