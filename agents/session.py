@@ -21,7 +21,8 @@ from exchange.advice import suggest
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
 from exchange.order_ids import read_births
-from exchange.recording import Meta, load, save, scale_of
+from exchange.recording import Meta, save, scale_of
+from exchange.recording_folder import load_recording
 from market.account import Setup
 from market.features import observer_settings
 from market.feed_delay import FeedDelay, delay_feed
@@ -161,7 +162,7 @@ def open_session(settings: Settings) -> Session:
         AdviceError: no starting parameters fit this symbol and capital.
     """
     path = existing_path(settings)
-    recording = load(path)
+    recording = load_recording(path)
     feed = feed_of(settings)
     if feed is not None:
         delay_feed(recording.events, feed)

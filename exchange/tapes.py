@@ -7,7 +7,8 @@ from pathlib import Path
 
 from exchange.order_ids import read_births
 from exchange.recording import Recording
-from exchange.recording_stream import CutSource, FileSource
+from exchange.recording_folder import open_source
+from exchange.recording_stream import CutSource
 from market.feed_delay import DelayedSource, FeedDelay
 from market.tape import NO_IDS, Tape
 from market.tape_sides import Making
@@ -54,7 +55,7 @@ def open_tape(
     """Return the tape of a recording, without its events.
 
     Args:
-        recording: a file, read piece by piece, or one that lies in memory.
+        recording: a file or a folder of segments, read piece by piece, or one that lies in memory.
         making: guard interval, cycle, observer settings and latency.
         feed: delay of the feed in place of the recorded one.
         until_ns: the recording as it stood at that time.
@@ -77,7 +78,8 @@ def open_tape(
             # The digest in the meta is that of a file; events in memory may be others.
             content = "" if store is None else hashlib.sha256(recording.events.data).hexdigest()
         else:
-            source = file = stack.enter_context(FileSource(recording))
+            source = file = open_source(recording)
+            stack.callback(file.close)
             content = file.identity
         key = ""
         if store is not None:

@@ -20,7 +20,8 @@ from agents.session import (
 )
 from agents.settings import Settings
 from exchange.recording import Meta
-from exchange.recording_stream import FileSource, read_head
+from exchange.recording_folder import open_source
+from exchange.recording_stream import read_head
 from market.feed_delay import DelayedSource
 from market.layout import EVENT_COLUMNS, EVENT_LOCAL_NS, EVENT_SEEN, SEEN_LOCAL, STEP_NOW_NS
 from market.tape import BLOCK_ROWS, Tape, grid_of
@@ -61,7 +62,7 @@ def open_backtest(
 def head_of(settings: Settings, block_rows: int) -> tuple[Meta, I8, bool]:
     """Return (meta, events through warm-up and one cycle, whether these are all of them)."""
     interval, feed = settings.executor.guard_interval_ns, feed_of(settings)
-    with FileSource(existing_path(settings)) as file:
+    with open_source(existing_path(settings)) as file:
         source: EventSource = file if feed is None else DelayedSource(file, feed)
         events = read_head(source, NO_TIME, block_rows=block_rows)
         first_ns, _ = grid_of(events, interval)

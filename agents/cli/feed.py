@@ -50,12 +50,12 @@ def read(paths: list[Path], name: str | None, options: "Options") -> tuple["Reco
     """Return a recording and its records if they hold order ids; raw data is imported."""
     from exchange.importers.detect import Format, import_feed
     from exchange.importers.instruments import NOTHING_GIVEN, demand_symbol
-    from exchange.recording import load
+    from exchange.recording_folder import load_recording
 
     if name is not None and name not in set(Format):
         raise CommandError(f"--format must be one of {', '.join(Format)}, found {name!r}", USAGE)
     if is_recording(paths) or (paths[0].suffix == ".npz" and options == NOTHING_GIVEN):
-        recording = load(paths[0])
+        recording = load_recording(paths[0])
         demand_symbol(recording.meta.symbol, options.symbol, str(paths[0]))
         return recording, None
     talk = Talk()
@@ -69,9 +69,12 @@ def read(paths: list[Path], name: str | None, options: "Options") -> tuple["Reco
 
 
 def is_recording(paths: list[Path]) -> bool:
-    """Return whether `paths` is one file that already has a recording's meta."""
+    """Return whether `paths` is one recording with its meta: a file, or a folder of segments."""
     from exchange.recording import read_members
+    from exchange.segments import is_segment_folder
 
+    if len(paths) == 1 and is_segment_folder(paths[0]):
+        return True
     return len(paths) == 1 and paths[0].suffix == ".npz" and read_members(paths[0])[1] is not None
 
 
@@ -119,7 +122,7 @@ def import_(
     from exchange.recording import save
 
     demand_npz(out)
-    if is_recording(paths):
+    if is_recording(paths) and paths[0].is_file():
         raise CommandError(f"{paths[0]} is a recording already; copy it, or import its raw data")
     options = Options(
         symbol=symbol,

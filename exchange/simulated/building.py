@@ -8,7 +8,8 @@ from pathlib import Path
 from exchange.errors import SimulationError
 from exchange.importers.synthetic import synthetic_recording
 from exchange.order_ids import read_births
-from exchange.recording import Recording, load, scale_of
+from exchange.recording import Recording, scale_of
+from exchange.recording_folder import load_recording
 from exchange.simulated.accounts import Account
 from exchange.simulated.accounts_file import default_account, read_accounts
 from exchange.simulated.clock import Delays, FeedClock
@@ -85,7 +86,7 @@ def recording_of(wanted: Wanted) -> Recording:
     if wanted.feed is None:
         recording = synthetic_recording(seed=wanted.seed, hours=wanted.hours)
     else:
-        recording = load(wanted.feed)
+        recording = load_recording(wanted.feed)
     fees = {"maker_fee_bps": wanted.maker_fee_bps, "taker_fee_bps": wanted.taker_fee_bps}
     change = {name: value for name, value in fees.items() if value is not None}
     return Recording(recording.meta.model_copy(update=change), recording.events)

@@ -11,9 +11,13 @@ from typer.testing import CliRunner
 
 from agents.cli.feed import app
 from agents.cli.talk import Talk
+from exchange.recorder import Recorder
 from exchange.recording import load
+from exchange.recording_folder import load_recording
+from market.layout import EVENT_LOCAL_NS
 from protocol.messages import QuoteParameters
 from tests.exchange.feeds import NEXO, real_feed, spot_day, write
+from tests.exchange.test_recorder import META, rows
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -53,6 +57,26 @@ def test_import_writes_a_recording_and_says_what_is_in_it(tmp_path, raw):
     assert (meta.symbol, meta.maker_fee_bps, meta.taker_fee_bps) == ("ABC-USDT", -0.5, 10.0)
     as_json = feed("import", raw, "--out", tmp_path / "two.npz", "--json")
     assert json.loads(as_json.stdout)["symbol"] == "ABC-USDT"
+
+
+def test_a_folder_of_segments_is_a_recording(tmp_path):
+    """Checked, described and joined, sealed or open; a folder of raw data is imported as ever."""
+    folder = tmp_path / "live"
+    recorder = Recorder(folder, META, rotate_ns=300 * 10**9)
+    for part in np.array_split(rows(), 50):
+        recorder.append(part, int(part[-1, EVENT_LOCAL_NS]))
+    recorder.flush(1 << 62)
+    found = json.loads(feed("check", folder, "--json").stdout)
+    assert found["passed"]
+    assert found["events"] == len(rows())
+    assert json.loads(feed("info", folder, "--json").stdout)["meta"]["symbol"] == "BTC-USDT"
+    assert feed("import", folder, "--out", tmp_path / "one.npz").exit_code == 0
+    assert (load(tmp_path / "one.npz").events == rows()).all()
+    recorder.close()
+    assert (load_recording(folder).events == rows()).all()
+    line, code = refused("check", folder, "--symbol", "ETH-USDT")
+    assert "BTC-USDT" in line
+    assert code == 4
 
 
 def test_check_passes_a_sound_recording(recording, raw):

@@ -1,0 +1,350 @@
+"""Appends public events to growing segments (`segments.py`): what a venue saw, as it came.
+
+A recorder that is killed loses what came since its last flush, at most a second. The next one
+cuts off a torn row, seals what was left and begins a segment with a clear, since nobody saw what
+happened between. Rotation begins a new segment with the book as it stands, so that each one
+replays alone; whoever reads the folder as a whole passes these rows over.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from exchange.audit import OTHER_THRESHOLDS, THRESHOLDS, Audit, check
+from exchange.errors import RecordingError
+from exchange.recording import Data, Meta, encode
+from exchange.recording_stream import FileSource
+from exchange.segments import (
+    OPEN,
+    SEALED,
+    Header,
+    SegmentSource,
+    create_segment,
+    seal_segment,
+    segment_path,
+    segments_in,
+)
+from market.layout import (
+    BUY,
+    EVENT_COLUMNS,
+    EVENT_EXCH_NS,
+    EVENT_KIND,
+    EVENT_LOCAL_NS,
+    EVENT_SEEN,
+    KIND_CLEAR,
+    KIND_SNAPSHOT,
+    KIND_TRADE,
+    SEEN_EXCHANGE,
+    SEEN_LOCAL,
+    SELL,
+)
+from market.types import I8
+
+SECOND_NS = 10**9
+HOUR_NS = 3_600 * SECOND_NS
+ROWS_MAX = 4_000_000
+"""Rows of a segment: 256 MB."""
+BOTH = SEEN_EXCHANGE | SEEN_LOCAL
+NO_EVENTS: I8 = np.zeros((0, EVENT_COLUMNS), dtype=np.int64)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a recorder saw so far: its audit as it goes."""
+
+    rows: int = 0
+    clears: int = 0  # times that the stream was lost, the one of a restart included
+    clock_raised: int = 0  # times that ran back, or before the exchange's: corrected
+    silences: int = 0  # pauses longer than the venue's threshold
+    longest_silence_ns: int = 0
+
+
+class Levels:
+    """The book by price, to begin a segment with."""
+
+    def __init__(self) -> None:
+        self.sides: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
+
+    def apply(self, events: I8) -> None:
+        """Apply what the local clock saw, as `market.book.apply` does."""
+        for kind, side, seen, _, _, price, lots in events.tolist():
+            if not seen & SEEN_LOCAL or kind == KIND_TRADE:
+                continue
+            if kind == KIND_CLEAR:
+                self._clear(side, price)
+            elif lots > 0:
+                self.sides[side][price] = lots
+            else:
+                self.sides[side].pop(price, None)
+
+    def _clear(self, side: int, price: int) -> None:
+        bids, asks = self.sides[BUY], self.sides[SELL]
+        if side >= 0:
+            kept = {at: lots for at, lots in bids.items() if side == BUY and at < price}
+            self.sides[BUY] = kept
+        if side <= 0:
+            kept = {at: lots for at, lots in asks.items() if side == SELL and at > price > 0}
+            self.sides[SELL] = kept
+
+    def snapshot(self, exch_ns: int, local_ns: int) -> I8:
+        """Return i8[n, EVENT_COLUMNS] that makes this book, best levels first."""
+        rows = [
+            (KIND_SNAPSHOT, side, BOTH, exch_ns, local_ns, price, self.sides[side][price])
+            for side in (BUY, SELL)
+            for price in sorted(self.sides[side], reverse=side == BUY)
+        ]
+        return np.array(rows, dtype=np.int64) if rows else NO_EVENTS
+
+
+class Recorder:
+    """Writes one folder; a second one there is refused. Use it as a context manager.
+
+    Args:
+        folder: made when it is not there.
+        meta: the instrument; counts, span and digest are filled in as segments are sealed.
+        rotate_ns: a new segment at each multiple of it, in local time.
+        rotate_rows: or when one holds so many.
+        durable: wait for the disk at each flush.
+
+    Raises:
+        RecordingError: another recorder is at work, another instrument was recorded there, or
+            the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        meta: Meta,
+        *,
+        rotate_ns: int = HOUR_NS,
+        rotate_rows: int = ROWS_MAX,
+        durable: bool = True,
+    ) -> None:
+        self.folder = folder
+        self.meta = meta
+        self.tally = Tally()
+        self.sealed: list[tuple[Path, Audit]] = []
+        self._rotate_ns, self._rotate_rows = rotate_ns, rotate_rows
+        self._durable = durable
+        self._silence_ns = round(THRESHOLDS.get(meta.venue, OTHER_THRESHOLDS).silence_s * SECOND_NS)
+        self._book = Levels()
+        self._pending: list[Data] = []
+        self._flushed_ns = 0
+        self._file: int | None = None
+        self._size = self._rows = self._raised = 0  # of the open segment
+        self._period = 0
+        self._exch_ns = self._local_ns = 0  # of the last event
+        self._moved = 0  # events of the last message whose times were corrected
+        self._waiting: list[tuple[Path, int]] = []  # segments to be sealed, clock_raised of each
+        with self._telling():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / "recorder.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._sequence = self._take_over()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._torn = self._sequence > 0  # the next event comes after a time that nobody saw
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def append(self, events: I8, now_ns: int) -> None:
+        """Take the next events, whole messages; they are on the disk within a second.
+
+        Times that run back are raised to the last one, each clock's to its own, and an exchange's
+        time after the local one is lowered to it: `tally` counts them.
+
+        Args:
+            events: i8[n, EVENT_COLUMNS], as they came.
+            now_ns: any clock that does not run back; `flush` is told by it.
+
+        Raises:
+            RecordingError: the disk is full or gone; what was flushed stays readable.
+        """
+        if events.shape[0] == 0:
+            return
+        if self._torn and events[0, EVENT_KIND] != KIND_CLEAR:
+            self.lost(int(events[0, EVENT_EXCH_NS]), int(events[0, EVENT_LOCAL_NS]), now_ns)
+        self._torn = False
+        period = max(self._local_ns, int(events[0, EVENT_LOCAL_NS])) // self._rotate_ns
+        if self._file is None or self._rows >= self._rotate_rows or period > self._period:
+            self._rotate(period)
+        events = self._in_order(events)
+        self._note(events)
+        self._book.apply(events)
+        self._pending.append(encode(events, tick=self.meta.tick, lot=self.meta.lot))
+        if now_ns - self._flushed_ns >= SECOND_NS:
+            self.flush(now_ns)
+
+    def lost(self, exch_ns: int, local_ns: int, now_ns: int) -> None:
+        """Say that the stream was lost: nothing is known of the book until the next snapshot."""
+        row = np.zeros((1, EVENT_COLUMNS), dtype=np.int64)
+        row[0, [EVENT_KIND, EVENT_SEEN]] = KIND_CLEAR, BOTH
+        row[0, [EVENT_EXCH_NS, EVENT_LOCAL_NS]] = exch_ns, local_ns
+        self._torn = False
+        self.append(row, now_ns)
+
+    def flush(self, now_ns: int) -> None:
+        """Write what is held; call it each second when no event comes.
+
+        Raises:
+            RecordingError: as `append`.
+        """
+        self._flushed_ns = now_ns
+        if self._file is None or not self._pending:
+            return
+        raw = b"".join(part.tobytes() for part in self._pending)
+        with self._telling():
+            try:
+                left = memoryview(raw)
+                while left:
+                    left = left[os.write(self._file, left) :]
+                if self._durable:
+                    os.fdatasync(self._file)
+            except OSError:
+                os.ftruncate(self._file, self._size)  # what is held may be written again
+                raise
+        self._size += len(raw)
+        self._pending.clear()
+
+    def seal(self) -> list[tuple[Path, Audit]]:
+        """Seal the segments that are full; return each with its audit. May run in a thread.
+
+        Raises:
+            RecordingError: one cannot be written; it stays open and is tried again.
+        """
+        done = []
+        while self._waiting:
+            path, raised = self._waiting[0]
+            recording = seal_segment(path, clock_raised=raised)
+            self._waiting.pop(0)
+            done.append((path.with_suffix(SEALED), check(recording)))
+        self.sealed += done
+        return done
+
+    def close(self) -> None:
+        """Write and seal everything and let the folder go."""
+        try:
+            self._end_segment()
+            self.seal()
+        finally:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+            os.close(self._lock)
+
+    def _take_over(self) -> int:
+        """Lock the folder, cut off what is torn; return the number of the last segment."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RecordingError(
+                f"{self.folder}: another recorder writes here; stop it, or name another folder"
+            ) from None
+        found = segments_in(self.folder)
+        for path in found.values():
+            if path.suffix != OPEN:
+                with FileSource(path) as sealed:
+                    last_ns = sealed.meta.span_ns[1]
+                self._exch_ns, self._local_ns = last_ns, last_ns
+                continue
+            with SegmentSource(path) as source:
+                ours, theirs = (
+                    (meta.venue, meta.symbol, meta.tick, meta.lot)
+                    for meta in (self.meta, source.meta)
+                )
+                end = source.end()
+                self._note_last(source)
+            if ours != theirs:
+                raise RecordingError(
+                    f"{self.folder}: holds {' '.join(theirs)}, found {' '.join(ours)}; "
+                    "record into another folder"
+                )
+            with self._telling():
+                os.truncate(path, end)
+            self._waiting.append((path, 0))
+        return max(found, default=0)
+
+    def _note_last(self, source: SegmentSource) -> None:
+        """Note the last times of a segment: nothing that comes is earlier."""
+        local_ns = source.data(0, source.rows)["local_ts"]
+        if local_ns.shape[0]:
+            self._exch_ns = self._local_ns = int(local_ns.max())
+
+    def _in_order(self, events: I8) -> I8:
+        events = events.copy()
+        before = events[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]].copy()
+        both = events[:, EVENT_SEEN] == BOTH
+        self._local_ns = self._rise(events, SEEN_LOCAL, EVENT_LOCAL_NS, self._local_ns)
+        early = both & (events[:, EVENT_EXCH_NS] > events[:, EVENT_LOCAL_NS])
+        events[early, EVENT_EXCH_NS] = events[early, EVENT_LOCAL_NS]
+        self._exch_ns = self._rise(events, SEEN_EXCHANGE, EVENT_EXCH_NS, self._exch_ns)
+        moved = (before != events[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]]).any(axis=1)
+        self._moved = int(moved.sum())
+        return events
+
+    def _rise(self, events: I8, bit: int, column: int, last_ns: int) -> int:
+        """Let one clock's times never run back, in place; return the last one."""
+        rows = np.flatnonzero(events[:, EVENT_SEEN] & bit)
+        times = np.maximum.accumulate(np.append(last_ns, events[rows, column]))
+        events[rows, column] = times[1:]
+        pauses = np.diff(times if last_ns else times[1:])
+        if bit == SEEN_LOCAL and pauses.size:
+            tally = self.tally
+            tally.silences += int((pauses > self._silence_ns).sum())
+            tally.longest_silence_ns = max(tally.longest_silence_ns, int(pauses.max()))
+        return int(times[-1])
+
+    def _note(self, events: I8) -> None:
+        self.tally.rows += len(events)
+        self.tally.clears += int((events[:, EVENT_KIND] == KIND_CLEAR).sum())
+        self.tally.clock_raised += self._moved
+        self._raised += self._moved
+        self._rows += len(events)
+
+    def _rotate(self, period: int) -> None:
+        opening = self._book.snapshot(self._exch_ns, self._local_ns)
+        self._end_segment()
+        self._sequence += 1
+        path = segment_path(self.folder, self._sequence)
+        header = Header(sequence=self._sequence, opening=len(opening), meta=self.meta)
+        with self._telling():
+            create_segment(path, header, encode(opening, tick=self.meta.tick, lot=self.meta.lot))
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+            self._size = os.fstat(self._file).st_size
+        self._rows, self._period = len(opening), period
+
+    def _end_segment(self) -> None:
+        """Write the rest of the open segment, and put it among those to be sealed."""
+        if self._file is None:
+            return
+        self.flush(self._flushed_ns)
+        os.close(self._file)
+        self._file = None
+        self._waiting.append((segment_path(self.folder, self._sequence), self._raised))
+        self._raised = 0
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RecordingError(
+                f"{self.folder}: cannot be written: {error.strerror or error}"
+            ) from None
