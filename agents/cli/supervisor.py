@@ -2,7 +2,7 @@
 
 Knows nothing about trading. A part is a command line; it has finished when it exits with 0, and it
 has died when it exits otherwise. Deaths are followed by a restart after a back-off that doubles
-from 0.1 s to 5 s and falls back after ten quiet seconds. `processes.json` in the run's folder
+from 0.1 s to 2 s and falls back after ten quiet seconds. `processes.json` in the run's folder
 always holds the present process ids.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 5.0
+BACKOFF_MAX_S = 2.0
 QUIET_S = 10.0
 END_GRACE_S = 10.0
 DEATHS_IN_A_ROW_MAX = 12
