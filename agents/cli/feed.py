@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli.exits import CONFIGURATION, ERROR, USAGE, CommandError
+from agents.cli.feed_download import download
 from agents.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -256,6 +257,9 @@ def info(
     )
     for key, value in advice.parameters.items():
         print(f"  {key} = {value}")
+
+
+app.command()(download)
 
 
 @app.command()
