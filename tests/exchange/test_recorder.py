@@ -21,6 +21,7 @@ from exchange.recording import Meta, Recording, load, save
 from exchange.recording_folder import FolderSource, load_recording, open_source
 from exchange.recording_stream import FileSource
 from exchange.segments import is_segment_folder, segments_in
+from exchange.tapes import open_tape
 from market.book import apply, new_book, window_for
 from market.layout import (
     BUY,
@@ -239,6 +240,24 @@ def test_any_split_of_appends_and_advances_gives_the_same_tape(deeds, head):
     assert tape.event_count == whole.event_count
     if head > len(events):
         assert (tape.base, tape.width) == (whole.base, whole.width)
+
+
+def test_the_tape_of_a_folder_is_the_tape_of_its_file(tmp_path):
+    """What a backtest opens; a stored tape is told apart by what the folder holds."""
+    recorder = record(tmp_path / "day", rows(), close=False, rotate_ns=120 * SECOND)
+    recorder.seal()
+    recorder.flush(0)
+    store = tmp_path / "store"
+    tape = open_tape(tmp_path / "day", MAKING, store=store)
+    whole = build_tape(rows(), settings=day.OBSERVER, **day.TOLD)
+    for made in ("steps", "views", "plans"):
+        assert getattr(tape, made).tobytes() == getattr(whole, made).tobytes()
+    recorder.lost(1 << 61, 1 << 61, 0)
+    recorder.append(rows()[:10], 1 << 61)
+    assert len(list(store.iterdir())) == 1
+    with FolderSource(tmp_path / "day") as source:
+        assert source.expected == len(rows()) + 11
+    recorder.close()
 
 
 def test_two_readers_that_look_at_different_moments_have_one_tape(tmp_path):
