@@ -147,7 +147,8 @@ class Optimizer:
             self._known.learn((header.epoch, header.version), word.params, word.not_before)
 
     def _take(self, word: Snapshot) -> None:
-        self._generation = max(self._generation, word.generation)
+        # Whoever answers now is who judges generations, be a fork's that we heard of higher.
+        self._generation = word.generation
         self._modes[word.generation] = word.mode
         if word.params is not None and word.not_before is not None:
             self._known.learn(word.pair, word.params, word.not_before)

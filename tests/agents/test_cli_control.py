@@ -182,6 +182,7 @@ def test_a_stop_outlives_the_executor_and_rearm_lifts_it(data, up):
     code, text = told(data, "rearm")
     assert (code, text) == (0, f"executor-1 may quote again; lifted {stop_id}\n")
     assert not (folder / "stop").exists()
+    until(data, lambda found: not found["stops"])  # a second old at most
     assert told(data, "rearm") == (0, "no stop is in force\n")
     until(data, lambda found: first(found)["open_orders"])
 

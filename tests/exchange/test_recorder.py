@@ -2,10 +2,7 @@
 
 import functools
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -163,38 +160,6 @@ def test_rows_that_a_power_cut_left_empty_are_no_data(tmp_path):
     assert len(load_recording(tmp_path).events) == 300
     Recorder(tmp_path, META).close()
     assert len(load(tmp_path / "000001.npz").events) == 300
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_killed_recorder_loses_at_most_the_last_second(tmp_path, seed):
-    """Kill -9 at a random moment, sealing or rotating included: an exact beginning is left."""
-    folder = tmp_path / "day"
-    program = subprocess.Popen(
-        [sys.executable, "-m", "tests.exchange.recorder_program", str(folder)],
-        stdout=subprocess.PIPE,
-    )
-    assert program.stdout is not None
-    number = program.stdout.fileno()
-    told = os.read(number, 4)
-    wait_s = float(np.random.default_rng(seed).uniform(0.0, 0.6))
-    deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline and (more := os.read(number, 4000)):
-        told = (told + more)[-4 - len(told + more) % 4 :]
-    program.kill()
-    program.wait()
-    told += program.stdout.read()
-    program.stdout.close()
-    sent = int.from_bytes(told[len(told) // 4 * 4 - 4 : len(told) // 4 * 4], "big")
-    assert sent > 0
-    found = load_recording(folder).events
-    assert (found == rows()[: len(found)]).all()
-    sure = rows()[:sent, EVENT_LOCAL_NS] <= rows()[sent - 1, EVENT_LOCAL_NS] - SECOND
-    assert len(found) >= int(sure.sum())
-    with Recorder(folder, META) as recorder:
-        recorder.append(rows()[sent:][:500], 0)
-    again = load_recording(folder)
-    assert len(again.events) == len(found) + len(rows()[sent:][:500]) + 1
-    assert again.meta.counts.clears == 1
 
 
 @settings(max_examples=15, deadline=None)

@@ -17,8 +17,9 @@ from tests.simulation.engine import SECOND, demand
 
 UNITS = 100_000_000
 A_MOMENT_NS = SECOND // 100
-FORWARDED_MAX = 620
-"""Of one sender in one second: a burst, one second's allowance, and one clock that jumps."""
+FORWARDED_MAX = 1020
+"""Of one sender in one second: of what is new and of what is said again each a burst and one
+second's allowance, and one clock that jumps."""
 BEHIND_NS = 5 * SECOND
 """How long somebody may be behind the heartbeats that he hears before he asks."""
 SILENT_NS = 3 * SECOND
