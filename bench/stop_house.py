@@ -28,6 +28,7 @@ from protocol.keys import new_keys
 PATIENCE_S = 60.0
 LOOK_S = 0.005
 CYCLE_S = 5
+PORTS = iter(range(20_000 + 2 * (os.getpid() % 5_000), 32_000, 2))
 
 
 class House:
@@ -131,8 +132,8 @@ class House:
 
 
 def free_port() -> int:
-    """Return the first of two ports that were free just now, below those that the kernel lends."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000, 2):
+    """Return the first of two free ports, below those that the kernel lends; none twice."""
+    for port in PORTS:
         try:
             for each in (port, port + 1):
                 with socket.socket() as taken:
