@@ -40,7 +40,6 @@ from protocol.bus.frames import NOTHING_MORE, header_for, seal
 from protocol.bus.gatekeeper import Gatekeeper
 from protocol.bus.hearing import Hearing
 from protocol.bus.saying import Received, Saying
-from protocol.bus.tasks import Tasks
 from protocol.codec import encode
 from protocol.keys import Identity, Roster, load_identity, load_roster, new_keys
 from protocol.messages import (
@@ -53,6 +52,7 @@ from protocol.messages import (
     Stage,
     Word,
 )
+from protocol.tasks import Tasks
 from protocol.topics import Channel
 
 RECEIVERS = ("executor-1", "coordinator")

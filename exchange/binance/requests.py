@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from exchange.binance.desk import Outcome
+from protocol.tasks import end_all
 
 CANCEL = 0
 PLACE = 1
@@ -48,10 +49,7 @@ class Requests:
 
     async def give_up(self) -> None:
         """Wait for no answer any more; those that came can still be taken."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(list(self._tasks))
 
     async def _await(self, kind: int, order_id: int, call: Coroutine[Any, Any, Outcome]) -> None:
         outcome = await call

@@ -20,6 +20,7 @@ from exchange.binance.client import (
     hearing,
     shut,
 )
+from protocol.tasks import end_all
 
 FAREWELLS = frozenset({"error", "serverShutdown", "eventStreamTerminated"})
 
@@ -76,9 +77,7 @@ class Streams:
 
     async def close(self) -> None:
         """Close both; what gathered stays."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_all(self._tasks)
         self._tasks.clear()
         await asyncio.gather(shut(self._client.ws_api), shut(self._sockets["market"]))
 

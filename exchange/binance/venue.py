@@ -29,6 +29,7 @@ from exchange.port import MarketStep, VenueAccount
 from market.layout import BUY
 from market.types import F8
 from protocol.orders import Approved
+from protocol.tasks import end_all
 
 MARGIN_NS = 2 * 10**9
 """Added to a request's receive window: then it certainly cannot take effect any more."""
@@ -192,8 +193,7 @@ class BinanceVenue:
         In lockstep nothing is cancelled: without us the feed stands still, and no answer comes.
         """
         if self._care is not None:
-            self._care.cancel()
-            await asyncio.gather(self._care, return_exceptions=True)
+            await end_all([self._care])
         await self._requests.give_up()
         await self._line.close(self._now_ns, cancel=self._lockstep is None)
         if self._lockstep is not None:

@@ -13,11 +13,11 @@ from protocol.bus.batch import Telemetry
 from protocol.bus.frames import NEVER_ANSWERED, Header, Message, Opener, Said, Unfit
 from protocol.bus.inbox import Heard, Inbox
 from protocol.bus.saying import Received, Saying
-from protocol.bus.tasks import Tasks
 from protocol.codec import decode
 from protocol.errors import CodecError, NackCode
 from protocol.keys import Roster
 from protocol.messages import Nack, Pair, Word
+from protocol.tasks import Tasks
 from protocol.topics import Channel, Topic
 
 ANSWERS_ONLY = frozenset({"snapshot", "journal_page"})

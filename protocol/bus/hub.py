@@ -22,12 +22,12 @@ from protocol.bus.door import Door
 from protocol.bus.endpoints import Contexts, Endpoints, drained
 from protocol.bus.frames import Header, Message, seal, sizes_fit, source_of
 from protocol.bus.gatekeeper import RATE, Gatekeeper
-from protocol.bus.tasks import Tasks
 from protocol.codec import encode
 from protocol.errors import BusError, EndpointError, NackCode
 from protocol.keyring import Keyring
 from protocol.keys import Identity, Roster
 from protocol.messages import Nack
+from protocol.tasks import Tasks
 from protocol.topics import Channel, parse_topic
 
 CONTROL_TURN_S = 0.004

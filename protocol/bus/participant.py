@@ -17,11 +17,11 @@ from protocol.bus.frames import TTL_MAX_MS, Said
 from protocol.bus.hearing import Follower, Handler, Hearing, Witness
 from protocol.bus.links import Links
 from protocol.bus.saying import Received, Saying, flush
-from protocol.bus.tasks import Tasks
 from protocol.errors import BusError, RosterError
 from protocol.keyring import EVERY_S, Keyring
 from protocol.keys import Identity, Roster
 from protocol.messages import CoordinatorHeartbeat, Pair, Snapshot, SnapshotRequest, Stage, Word
+from protocol.tasks import Tasks
 from protocol.topics import Channel
 
 __all__ = ["COORDINATOR", "Follower", "Handler", "Participant", "Received"]

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from protocol.bus.tasks import Tasks
+from protocol.tasks import Tasks
 
 
 async def stubborn(cancels):

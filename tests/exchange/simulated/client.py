@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from protocol.tasks import end_all
 from tests.exchange.simulated.market import SYMBOL
 
 
@@ -29,9 +30,7 @@ class Client:
     async def __aexit__(self, *_):
         if self.api is not None:
             await self.api.close()
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await end_all(self.tasks)
         await self.session.close()
 
     def signed(self, parameters, **told):

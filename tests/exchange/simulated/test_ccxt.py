@@ -3,6 +3,7 @@ import contextlib
 
 import pytest
 
+from protocol.tasks import end_all
 from tests.exchange.simulated.market import serving, write
 
 ccxt = pytest.importorskip("ccxt.pro", reason="ccxt is a tool for development")
@@ -57,9 +58,7 @@ async def watching(client):
     try:
         yield orders, trades
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(tasks)
 
 
 async def test_a_whole_market_making_cycle(server):

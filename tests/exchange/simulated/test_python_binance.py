@@ -5,6 +5,7 @@ import pytest
 from binance import AsyncClient, BinanceSocketManager
 from binance.exceptions import BinanceAPIException
 
+from protocol.tasks import end_all
 from tests.exchange.simulated.books import Book
 from tests.exchange.simulated.market import SYMBOL, serving, write
 
@@ -64,8 +65,7 @@ async def listening(client):
     try:
         yield heard
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_all([task])
 
 
 def is_filled(heard, order):
@@ -133,16 +133,22 @@ async def test_a_whole_market_making_cycle(server):
 
 async def agrees(client, heard):
     """The user stream has told every trade and the balances."""
+    account = await client.get_account()
+    held = {row["asset"]: (row["free"], row["locked"]) for row in account["balances"]}
+    await until(lambda: balances_told(heard) == held)
     trades = await client.get_my_trades(symbol=SYMBOL)
     told = [e for e in events(heard, "executionReport") if e["x"] == "TRADE"]
     names = ("id", "orderId", "price", "qty", "commission", "commissionAsset", "time", "isMaker")
     assert [tuple(e[name] for name in "tiLlnNTm") for e in told] == [
         tuple(trade[name] for name in names) for trade in trades
     ]
-    account = await client.get_account()
-    told = {row["a"]: row for row in events(heard, "outboundAccountPosition")[-1]["B"]}
-    for row in account["balances"]:
-        assert (told[row["asset"]]["f"], told[row["asset"]]["l"]) == (row["free"], row["locked"])
+
+
+def balances_told(heard):
+    """The balances as the user stream told them last; it comes after the answer that it follows."""
+    return {
+        row["a"]: (row["f"], row["l"]) for row in events(heard, "outboundAccountPosition")[-1]["B"]
+    }
 
 
 async def test_the_book_rebuilt_from_diffs_is_the_snapshot(server):

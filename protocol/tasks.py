@@ -1,11 +1,25 @@
 """Tasks that live as long as their owner, and end it loudly when one of them dies."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 AGAIN_S = 0.1
 """Time after which a task that did not end is cancelled again."""
+
+
+async def end_all(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and wait until all have ended; what they raised is not looked at.
+
+    A cancel may be lost: `asyncio.wait_for` of Python 3.11 swallows one that arrives in the
+    moment in which its future is done, and libraries await by it. So cancel again.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Tasks:
@@ -31,16 +45,10 @@ class Tasks:
         task.add_done_callback(self._ended)
 
     async def end(self) -> None:
-        """Cancel what runs, and wait until it has ended.
-
-        A cancel may be lost: `asyncio.wait_for` of Python 3.11 swallows one that arrives in the
-        moment in which its future is done. A run that had ended hung for that; so cancel again.
-        """
+        """Cancel what runs, and wait until it has ended."""
         self._owner = None
         while self._running:
-            for task in list(self._running):
-                task.cancel()
-            await asyncio.wait(list(self._running), timeout=AGAIN_S)
+            await end_all(list(self._running))
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """Cancel the owner when a task died: a deaf process must not seem alive."""
