@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 
 from exchange.audit import OTHER_THRESHOLDS, THRESHOLDS, Audit, check
+from exchange.book_levels import BOTH, NO_EVENTS, Levels
 from exchange.errors import RecordingError
 from exchange.recording import Data, Meta, encode
 from exchange.recording_stream import FileSource
@@ -32,18 +33,14 @@ from exchange.segments import (
     segments_in,
 )
 from market.layout import (
-    BUY,
     EVENT_COLUMNS,
     EVENT_EXCH_NS,
     EVENT_KIND,
     EVENT_LOCAL_NS,
     EVENT_SEEN,
     KIND_CLEAR,
-    KIND_SNAPSHOT,
-    KIND_TRADE,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
-    SELL,
 )
 from market.types import I8
 
@@ -51,8 +48,14 @@ SECOND_NS = 10**9
 HOUR_NS = 3_600 * SECOND_NS
 ROWS_MAX = 4_000_000
 """Rows of a segment: 256 MB."""
-BOTH = SEEN_EXCHANGE | SEEN_LOCAL
-NO_EVENTS: I8 = np.zeros((0, EVENT_COLUMNS), dtype=np.int64)
+
+
+def clear_event(exch_ns: int, local_ns: int) -> I8:
+    """Return i8[1, EVENT_COLUMNS] that says that the book is not known from now on."""
+    row = np.zeros((1, EVENT_COLUMNS), dtype=np.int64)
+    row[0, [EVENT_KIND, EVENT_SEEN]] = KIND_CLEAR, BOTH
+    row[0, [EVENT_EXCH_NS, EVENT_LOCAL_NS]] = exch_ns, local_ns
+    return row
 
 
 @dataclass(slots=True)
@@ -61,46 +64,10 @@ class Tally:
 
     rows: int = 0
     clears: int = 0  # times that the stream was lost, the one of a restart included
+    skipped: int = 0  # events that could not be written, and are missing
     clock_raised: int = 0  # times that ran back, or before the exchange's: corrected
     silences: int = 0  # pauses longer than the venue's threshold
     longest_silence_ns: int = 0
-
-
-class Levels:
-    """The book by price, to begin a segment with."""
-
-    def __init__(self) -> None:
-        self.sides: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
-
-    def apply(self, events: I8) -> None:
-        """Apply what the local clock saw, as `market.book.apply` does."""
-        for kind, side, seen, _, _, price, lots in events.tolist():
-            if not seen & SEEN_LOCAL or kind == KIND_TRADE:
-                continue
-            if kind == KIND_CLEAR:
-                self._clear(side, price)
-            elif lots > 0:
-                self.sides[side][price] = lots
-            else:
-                self.sides[side].pop(price, None)
-
-    def _clear(self, side: int, price: int) -> None:
-        bids, asks = self.sides[BUY], self.sides[SELL]
-        if side >= 0:
-            kept = {at: lots for at, lots in bids.items() if side == BUY and at < price}
-            self.sides[BUY] = kept
-        if side <= 0:
-            kept = {at: lots for at, lots in asks.items() if side == SELL and at > price > 0}
-            self.sides[SELL] = kept
-
-    def snapshot(self, exch_ns: int, local_ns: int) -> I8:
-        """Return i8[n, EVENT_COLUMNS] that makes this book, best levels first."""
-        rows = [
-            (KIND_SNAPSHOT, side, BOTH, exch_ns, local_ns, price, self.sides[side][price])
-            for side in (BUY, SELL)
-            for price in sorted(self.sides[side], reverse=side == BUY)
-        ]
-        return np.array(rows, dtype=np.int64) if rows else NO_EVENTS
 
 
 class Recorder:
@@ -142,6 +109,7 @@ class Recorder:
         self._period = 0
         self._exch_ns = self._local_ns = 0  # of the last event
         self._moved = 0  # events of the last message whose times were corrected
+        self._hole: tuple[int, int] | None = None  # times of the first event that was skipped
         self._waiting: list[tuple[Path, int]] = []  # segments to be sealed, clock_raised of each
         with self._telling():
             folder.mkdir(parents=True, exist_ok=True)
@@ -179,13 +147,10 @@ class Recorder:
         """
         if events.shape[0] == 0:
             return
-        if self._torn and events[0, EVENT_KIND] != KIND_CLEAR:
-            self.lost(int(events[0, EVENT_EXCH_NS]), int(events[0, EVENT_LOCAL_NS]), now_ns)
-        self._torn = False
-        period = max(self._local_ns, int(events[0, EVENT_LOCAL_NS])) // self._rotate_ns
+        period = self._period_of(events[0])
         if self._file is None or self._rows >= self._rotate_rows or period > self._period:
             self._rotate(period)
-        events = self._in_order(events)
+        events = self._in_order(self._joined(events))
         self._note(events)
         self._book.apply(events)
         self._pending.append(encode(events, tick=self.meta.tick, lot=self.meta.lot))
@@ -194,11 +159,43 @@ class Recorder:
 
     def lost(self, exch_ns: int, local_ns: int, now_ns: int) -> None:
         """Say that the stream was lost: nothing is known of the book until the next snapshot."""
-        row = np.zeros((1, EVENT_COLUMNS), dtype=np.int64)
-        row[0, [EVENT_KIND, EVENT_SEEN]] = KIND_CLEAR, BOTH
-        row[0, [EVENT_EXCH_NS, EVENT_LOCAL_NS]] = exch_ns, local_ns
-        self._torn = False
-        self.append(row, now_ns)
+        self.append(clear_event(exch_ns, local_ns), now_ns)
+
+    def skip(self, events: I8, *, count: int | None = None) -> None:
+        """Pass events over that cannot be written: the book moves on, the recording has a hole.
+
+        The next `append` begins with a clear at the first time of the hole, and with the book.
+
+        Args:
+            events: that the book is told by.
+            count: how many are missing, when these are not all of them.
+        """
+        if events.shape[0] == 0:
+            return
+        if self._hole is None:
+            self._hole = int(events[0, EVENT_EXCH_NS]), int(events[0, EVENT_LOCAL_NS])
+        self.tally.skipped += len(events) if count is None else count
+        self._book.apply(events)
+
+    def until_rotation(self, events: I8) -> int:
+        """Return how many of some events, at least one, belong into the segment of the first."""
+        later = events[:, EVENT_LOCAL_NS] // self._rotate_ns > self._period_of(events[0])
+        return int(later.argmax()) if later.any() else len(events)
+
+    @property
+    def held(self) -> int:
+        """Events taken and not on the disk yet."""
+        return sum(map(len, self._pending))
+
+    @property
+    def in_hole(self) -> bool:
+        """Whether the last events were skipped."""
+        return self._hole is not None
+
+    @property
+    def unsealed(self) -> int:
+        """Segments that are full and wait for `seal`."""
+        return len(self._waiting)
 
     def flush(self, now_ns: int) -> None:
         """Write what is held; call it each second when no event comes.
@@ -248,6 +245,21 @@ class Recorder:
                 os.close(self._file)
                 self._file = None
             os.close(self._lock)
+
+    def _period_of(self, event: I8) -> int:
+        return max(self._local_ns, int(event[EVENT_LOCAL_NS])) // self._rotate_ns
+
+    def _joined(self, events: I8) -> I8:
+        """Return events behind what says what was missed before them."""
+        hole, torn = self._hole, self._torn
+        self._hole, self._torn = None, False
+        exch_ns, local_ns = int(events[0, EVENT_EXCH_NS]), int(events[0, EVENT_LOCAL_NS])
+        if hole is not None:
+            book = self._book.snapshot(exch_ns, local_ns)
+            return np.concatenate((clear_event(*hole), book, events))
+        if torn and events[0, EVENT_KIND] != KIND_CLEAR:
+            return np.concatenate((clear_event(exch_ns, local_ns), events))
+        return events
 
     def _take_over(self) -> int:
         """Lock the folder, cut off what is torn; return the number of the last segment."""
@@ -320,15 +332,17 @@ class Recorder:
 
     def _rotate(self, period: int) -> None:
         opening = self._book.snapshot(self._exch_ns, self._local_ns)
+        if self._hole is not None:
+            opening = NO_EVENTS  # it moved on unseen; what comes begins with it
         self._end_segment()
-        self._sequence += 1
-        path = segment_path(self.folder, self._sequence)
-        header = Header(sequence=self._sequence, opening=len(opening), meta=self.meta)
+        sequence = self._sequence + 1
+        path = segment_path(self.folder, sequence)
+        header = Header(sequence=sequence, opening=len(opening), meta=self.meta)
         with self._telling():
             create_segment(path, header, encode(opening, tick=self.meta.tick, lot=self.meta.lot))
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
             self._size = os.fstat(self._file).st_size
-        self._rows, self._period = len(opening), period
+        self._sequence, self._rows, self._period = sequence, len(opening), period
 
     def _end_segment(self) -> None:
         """Write the rest of the open segment, and put it among those to be sealed."""

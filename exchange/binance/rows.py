@@ -4,7 +4,7 @@ Events gather in a buffer that lets go of what was read; the local book has a wi
 first events fix for good. Nothing here knows of sockets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -40,6 +40,8 @@ Levels: TypeAlias = Sequence[tuple[int, int]]
 """(ticks, lots) of one side."""
 Event: TypeAlias = tuple[int, int, int, int, int, int, int]
 """One event; columns are EVENT_* of `market.layout`."""
+Sink: TypeAlias = Callable[[I8], None]
+"""Takes i8[n, EVENT_COLUMNS], every event as it came: whole messages, never changed after."""
 BOTH = SEEN_EXCHANGE | SEEN_LOCAL
 KEPT_MIN = 1 << 14
 """Events behind the cursor that are kept rather than moved."""
@@ -68,9 +70,14 @@ def depth_events(bids: Levels, asks: Levels, exch_ns: int, local_ns: int) -> lis
     ]
 
 
+def lost_event(exch_ns: int, local_ns: int) -> Event:
+    """Return that the book is not known from now on."""
+    return _event(KIND_CLEAR, 0, exch_ns, local_ns, 0, 0)
+
+
 def snapshot_events(bids: Levels, asks: Levels, exch_ns: int, local_ns: int) -> list[Event]:
     """Return a whole book in place of the one before."""
-    rows = [_event(KIND_CLEAR, 0, exch_ns, local_ns, 0, 0)]
+    rows = [lost_event(exch_ns, local_ns)]
     rows.extend(
         _event(KIND_SNAPSHOT, side, exch_ns, local_ns, ticks, lots)
         for side, levels in ((BUY, bids), (SELL, asks))
@@ -95,12 +102,20 @@ class MarketRows:
         self._levels, self._touch = new_book(0, 1)
         self._window: tuple[int, int] | None = None
         self._memory, self._cells = new_observer(settings)
+        self._sink: Sink | None = None
         self.last_ticks = 0
 
     @property
     def window(self) -> tuple[int, int] | None:
         """The first tick and the width of the local book; None before the first price."""
         return self._window
+
+    def hand_on(self, sink: Sink) -> None:
+        """Hand every event to a sink as well, those that came before the first step included."""
+        assert self._first == 0, "a sink comes before the first step"
+        if self._count:
+            sink(self._events[: self._count].copy())
+        self._sink = sink
 
     def add(self, rows: Sequence[Event]) -> None:
         """Take events in the order in which they became known here; local times never fall."""
@@ -109,6 +124,8 @@ class MarketRows:
         self._events = grown(self._events, self._count, self._count + len(rows))
         self._events[self._count : self._count + len(rows)] = rows
         self._count += len(rows)
+        if self._sink is not None:
+            self._sink(self._events[self._count - len(rows) : self._count].copy())
         if rows[-1][EVENT_KIND] == KIND_TRADE:
             self.last_ticks = rows[-1][EVENT_PRICE_TICKS]
 

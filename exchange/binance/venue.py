@@ -19,7 +19,7 @@ from exchange.binance.lifeline import Lifeline
 from exchange.binance.lockstep import Lockstep, until_here
 from exchange.binance.rates import Rates
 from exchange.binance.requests import CANCEL, PLACE, Requests
-from exchange.binance.rows import MarketRows
+from exchange.binance.rows import MarketRows, Sink, lost_event
 from exchange.binance.session import Session
 from exchange.binance.settings import BinanceSettings, Condition, Opening, Pace, Record
 from exchange.binance.words import Failure
@@ -187,6 +187,10 @@ class BinanceVenue:
             self._care = asyncio.create_task(self._line.look_after())
         return opening
 
+    def record(self, sink: Sink) -> None:
+        """Hand every public event to a sink; call it once opened, before the first step."""
+        self._rows.hand_on(sink)
+
     async def close(self) -> None:
         """Cancel what rests of ours, as far as the exchange can be reached, and disconnect.
 
@@ -209,6 +213,8 @@ class BinanceVenue:
             raise VenueError(f"a stream was lost in lockstep: {self.session.streams.lost}")
         await self._requests.give_up()
         self._absorb(self._now_ns)
+        lost_ns = max(self._clock.now_ns(time.time_ns()), self._now_ns + 1)
+        self._rows.add([lost_event(lost_ns, lost_ns)])
         self._rows.add(await self._line.recover(self._clock, self._now_ns))
         self._read_market(None)
         now_ns = self._clock.now_ns(time.time_ns())

@@ -12,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exchange.audit import check
+from exchange.book_levels import Levels
 from exchange.errors import RecordingError
-from exchange.recorder import Levels, Recorder
+from exchange.recorder import Recorder
 from exchange.recording import Meta, Recording, load, save
 from exchange.recording_folder import FolderSource, load_recording, open_source
 from exchange.recording_stream import FileSource
