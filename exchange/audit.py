@@ -68,7 +68,9 @@ class Thresholds:
 
 THRESHOLDS = {
     "binance-spot": Thresholds(silence_s=60, off_market_bps=100),
+    "binance": Thresholds(silence_s=60, off_market_bps=100),  # live names are ccxt's
     "binance-usdm": Thresholds(silence_s=10, off_market_bps=100, disorder_share=0.05),
+    "binanceusdm": Thresholds(silence_s=10, off_market_bps=100, disorder_share=0.05),
     "binance-coinm": Thresholds(silence_s=30, off_market_bps=100, disorder_share=0.05),
     # Orders in the log are shown before they are matched; its manifest states 0.1 % crossed.
     "bitstamp": Thresholds(silence_s=60, off_market_bps=200, crossed_share=0.001),

@@ -11,6 +11,7 @@ from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Plain, Seed
 from agents.cli.output import flush
+from agents.cli.record import record
 from agents.cli.replay_exchange import replay_exchange
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.add_typer(keys.app, name="keys")
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(backtest)
+app.command()(record)
 app.command("replay-exchange")(replay_exchange)
 
 

@@ -5,6 +5,7 @@ asked for them. Its class attributes say where it connects. Every answer's heade
 """
 
 import asyncio
+import logging
 import time
 import warnings
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,8 @@ with warnings.catch_warnings():  # it imports a name that websockets has renamed
     from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 __all__ = ["AsyncClient", "BinanceSocketManager", "Environment", "environment_of"]
+
+logging.getLogger("binance").setLevel(logging.CRITICAL)  # what it says of losses, we say ourselves
 
 TIME_UNIT = "MICROSECOND"
 OFFSET_PROBES = 5

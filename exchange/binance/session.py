@@ -43,7 +43,8 @@ class Session:
         self._offset = offset
         self.client = new_client(settings.place, settings.key, settings.secret, rates)
         self.client.REQUEST_RECVWINDOW = settings.receive_window_ms
-        self.streams = Streams(self.client, settings.place, settings.symbol)
+        private = bool(settings.key)
+        self.streams = Streams(self.client, settings.place, settings.symbol, private=private)
         self._sync: DepthSync[Mapping[str, Any]] = DepthSync()
         self._grid = Grid((1, 1), (1, 1))
         self._rates = rates

@@ -31,7 +31,7 @@ class BinanceSettings:
     Attributes:
         place: where the exchange is.
         symbol: as Binance writes it, `BTCUSDT`.
-        key, secret: of the account; HMAC.
+        key, secret: of the account; HMAC. Without a key only the public market is open.
         token: the executor's, in the names of its orders; the same over restarts.
         interval_ns: guard interval.
         maker_fee, taker_fee: configured, parts of the notional; None: whatever the account pays.
@@ -47,9 +47,9 @@ class BinanceSettings:
 
     place: Environment
     symbol: str
-    key: str
-    secret: str = field(repr=False)
-    token: str
+    key: str = ""
+    secret: str = field(default="", repr=False)
+    token: str = ""
     interval_ns: int = 10**9
     maker_fee: Fraction | None = None
     taker_fee: Fraction | None = None

@@ -1,5 +1,7 @@
 """The two streams of a session: the market, and our own orders. The first error ends both.
 
+Without a key there is only the market.
+
 python-binance reconnects market streams by itself and leaves a gap, and lets a user stream die in
 silence. So an error message, an exception, a word of farewell, or silence means: lost. Whoever
 owns the session builds all anew.
@@ -32,6 +34,7 @@ class Streams:
         client: of the session.
         place: where the streams are.
         symbol: as Binance writes it.
+        private: whether our own orders are heard of as well, which needs a key.
 
     Attributes:
         market: (message, our wall time of it) in the order in which they came.
@@ -42,26 +45,28 @@ class Streams:
         wake: set whenever something has come.
     """
 
-    def __init__(self, client: AsyncClient, place: Environment, symbol: str) -> None:
+    def __init__(
+        self, client: AsyncClient, place: Environment, symbol: str, *, private: bool = True
+    ) -> None:
         self.market: deque[tuple[Mapping[str, Any], int]] = deque()
         self.user: deque[Mapping[str, Any]] = deque()
         self.market_count = 0
         self.user_count = 0
         self.lost = ""
         self.wake = asyncio.Event()
-        self._heard_s = {"market": time.monotonic(), "user": time.monotonic()}
         self._client = client
         manager = BinanceSocketManager(client, max_queue_size=MAX_QUEUE)
         manager.STREAM_URL = f"{place.streams}/"
         manager.ws_kwargs = {"create_connection": hearing(lambda: self._hear("market"))}
-        client.ws_api._ws_kwargs = {"create_connection": hearing(lambda: self._hear("user"))}  # noqa: SLF001  # it has no argument for it
+        self._sockets: dict[str, Any] = {}
+        if private:
+            client.ws_api._ws_kwargs = {"create_connection": hearing(lambda: self._hear("user"))}  # noqa: SLF001  # it has no argument for it
+            self._sockets["user"] = manager.user_socket()
         name = symbol.lower()
-        self._sockets = {
-            "user": manager.user_socket(),
-            "market": manager.multiplex_socket(
-                [f"{name}@depth@100ms", f"{name}@trade&timeUnit={TIME_UNIT}"]
-            ),
-        }
+        self._sockets["market"] = manager.multiplex_socket(
+            [f"{name}@depth@100ms", f"{name}@trade&timeUnit={TIME_UNIT}"]
+        )
+        self._heard_s = dict.fromkeys(self._sockets, time.monotonic())
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -79,7 +84,10 @@ class Streams:
         """Close both; what gathered stays."""
         await end_all(self._tasks)
         self._tasks.clear()
-        await asyncio.gather(shut(self._client.ws_api), shut(self._sockets["market"]))
+        open_ones = [self._sockets["market"]]
+        if "user" in self._sockets:
+            open_ones.append(self._client.ws_api)
+        await asyncio.gather(*(shut(each) for each in open_ones))
 
     def lose(self, reason: str) -> None:
         """End the session, for the first reason given."""
