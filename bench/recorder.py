@@ -39,7 +39,6 @@ from market.layout import (
     EVENT_PRICE_TICKS,
     EVENT_SEEN,
     EVENT_SIDE,
-    KIND_CLEAR,
     KIND_TRADE,
     SEEN_EXCHANGE,
     SEEN_LOCAL,
@@ -127,7 +126,9 @@ def start_of(whole: I8, part: I8) -> int:
     return -1
 
 
-def books_at(events: I8, times_us: I8, span: tuple[int, int]) -> Iterator[dict[int, dict[int, int]]]:
+def books_at(
+    events: I8, times_us: I8, span: tuple[int, int]
+) -> Iterator[dict[int, dict[int, int]]]:
     """Yield the levels within some prices as they stood at the end of each time."""
     book, first = Levels(), 0
     events = events.copy()
@@ -142,7 +143,7 @@ def books_at(events: I8, times_us: I8, span: tuple[int, int]) -> Iterator[dict[i
 
 
 @contextlib.contextmanager
-def served(feed: Path, speed: float) -> Iterator[dict[str, str]]:
+def served(feed: Path, speed: float) -> Iterator[dict[str, Any]]:
     """Serve a recording in a process; yield where."""
     command = [*CLI, "replay-exchange", "--feed", str(feed), "--port", "0", "--control", "0"]
     with subprocess.Popen(
@@ -150,28 +151,32 @@ def served(feed: Path, speed: float) -> Iterator[dict[str, str]]:
     ) as server:
         try:
             assert server.stdout is not None
-            yield json.loads(server.stdout.readline())
+            yield json.loads(server.stdout.readline()) | {"pid": server.pid}
         finally:
             server.kill()
 
 
-def start_recording(at: dict[str, str], folder: Path, speed: float) -> "subprocess.Popen[bytes]":
-    """Begin to record in a process of its own; return it once its first rows are there."""
+@contextlib.contextmanager
+def recorded(at: dict[str, Any], folder: Path, speed: float) -> "Iterator[subprocess.Popen[bytes]]":
+    """Record in a process of its own; yield it once its first rows are there."""
     command = [*CLI, "record", "--symbol", at["symbol"], "--url", at["url"], "--json"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--out", str(folder), "--speed", f"{speed:g}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    )
-    end = time.monotonic() + LOCAL_WAIT_S
-    while not (folder.is_dir() and is_segment_folder(folder)):
-        assert process.poll() is None, "the recorder ended"
-        assert time.monotonic() < end, "the recorder did not begin"
-        time.sleep(0.02)
-    return process
+    ) as process:
+        try:
+            end = time.monotonic() + LOCAL_WAIT_S
+            while not (folder.is_dir() and is_segment_folder(folder)):
+                assert process.poll() is None, "the recorder ended"
+                assert time.monotonic() < end, "the recorder did not begin"
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.kill()
 
 
-def feed_ns(at: dict[str, str]) -> int | None:
+def feed_ns(at: dict[str, Any]) -> int | None:
     """Return the feed's time; None when it has ended."""
     try:
         with urllib.request.urlopen(f"{at['control']}/status", timeout=5) as answer:  # noqa: S310
@@ -183,8 +188,7 @@ def feed_ns(at: dict[str, str]) -> int | None:
 
 def record_day(feed: Path, folder: Path, *, speed: float, seconds: float = 1e9) -> dict[str, Any]:
     """Record a served feed until it ends, or for so long; return what the recorder said."""
-    with served(feed, speed) as at:
-        process = start_recording(at, folder, speed)
+    with served(feed, speed) as at, recorded(at, folder, speed) as process:
         end = time.monotonic() + seconds
         while time.monotonic() < end and feed_ns(at) is not None:
             time.sleep(0.2)
@@ -196,8 +200,7 @@ def record_day(feed: Path, folder: Path, *, speed: float, seconds: float = 1e9) 
 
 def killed(feed: Path, folder: Path, *, speed: float, after_s: float) -> float:
     """Kill a recorder after some time; return how many seconds before it the recording ends."""
-    with served(feed, speed) as at:
-        process = start_recording(at, folder, speed)
+    with served(feed, speed) as at, recorded(at, folder, speed) as process:
         time.sleep(after_s)
         before = feed_ns(at)
         process.kill()
@@ -229,7 +232,7 @@ async def handing_over(recording: Recording, folder: Path) -> dict[str, float]:
         sink.add(part)
         costs.append(time.perf_counter_ns() - before)
         if number % 50 == 0:
-            due += 0.01
+            due = max(due + 0.01, time.perf_counter())
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             late.append(time.perf_counter() - due)
     lasted = time.perf_counter() - began
@@ -271,7 +274,7 @@ def main() -> int:
         cost = asyncio.run(handing_over(busy, folder / "busy"))
     figures: dict[str, Any] = {
         "recorded_events": len(found.events),
-        "clears": int((found.events[:, EVENT_KIND] == KIND_CLEAR).sum()),
+        "losses": said["losses"],
         "clock_raised": said["clock_raised"],
         "files": len(said["files"]),
         "files_passed": sum(each["passed"] for each in said["files"]),

@@ -80,15 +80,28 @@ class Wish:
     seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a recording ended.
+
+    Attributes:
+        state: of the recording, everything sealed.
+        recorder: closed; its sealed segments and their audits are there.
+        losses: times that the stream was lost.
+    """
+
+    state: RecordingState
+    recorder: Recorder
+    losses: int
+
+
 def rows_of(events: list[Event]) -> I8:
     """Return events as i8[n, EVENT_COLUMNS]."""
     return np.array(events, dtype=np.int64)
 
 
-async def record(
-    wish: Wish, stop: asyncio.Event, begun: Callable[[Recorder], None]
-) -> tuple[RecordingState, Recorder]:
-    """Record until `stop` is set; return how it ended, everything sealed.
+async def record(wish: Wish, stop: asyncio.Event, begun: Callable[[Recorder], None]) -> Ended:
+    """Record until `stop` is set; return how it ended.
 
     Args:
         wish: what, and where to.
@@ -118,7 +131,7 @@ async def record(
         await market.close()
         if sink is not None:
             state = await asyncio.to_thread(sink.close)
-    return state, recorder
+    return Ended(state, recorder, market.losses)
 
 
 async def _follow(

@@ -29,6 +29,8 @@ FLUSH_S = 0.5
 """Between two writes: a killed process loses what came since the last one."""
 HELD_MAX = 1_000_000
 """Events held in memory while the disk takes none: 56 MB, or a quarter of an hour of a busy day."""
+PART_ROWS = 4_096
+"""Events that the recorder takes at once: some milliseconds."""
 TELL_EVERY = 120
 """Failures between two lines of the log: a minute."""
 
@@ -193,7 +195,7 @@ class RecordingSink:
                     recorder.skip(self._batch)
                     self._batch = NO_EVENTS
                     break
-                count = recorder.until_rotation(self._batch)
+                count = part_of(self._batch, recorder.until_rotation(self._batch))
                 recorder.append(self._batch[:count], 0)  # at time 0 it does not write by itself
                 self._batch = self._batch[count:]
             recorder.flush(0)
@@ -246,6 +248,20 @@ class RecordingSink:
                 log.info("segment_sealed", **facts)
         except RecordingError as error:
             log.error("segment_not_sealed", reason=str(error))  # noqa: TRY400  # it says it all
+
+
+def part_of(events: I8, count: int) -> int:
+    """Return how many of the first `count` events to take at once: whole messages, not too many.
+
+    A long backlog in one go would keep the interpreter from everybody else for seconds.
+    """
+    if count <= PART_ROWS:
+        return count
+    ends = np.flatnonzero(np.diff(events[:count, EVENT_LOCAL_NS])) + 1
+    before = ends[ends <= PART_ROWS]
+    if before.size:
+        return int(before[-1])
+    return int(ends[0]) if ends.size else count
 
 
 def last_of_levels(events: I8) -> I8:

@@ -15,8 +15,7 @@ from agents.cli.output import put
 if TYPE_CHECKING:
     from exchange.binance.settings import BinanceSettings
     from exchange.recorder import Recorder
-    from exchange.recording_live import Wish
-    from exchange.recording_sink import RecordingState
+    from exchange.recording_live import Ended, Wish
 
 STANDARD_BPS = 10.0
 """What Binance takes of a spot trade from an account without discounts."""
@@ -89,13 +88,13 @@ def record(
         taker_fee=Fraction(str(taker_fee)) / 10_000,
         seconds=None if minutes is None else 60 * minutes,
     )
-    state, recorder = asyncio.run(run(wish))
-    told = summary(wish, state, recorder)
+    ended = asyncio.run(run(wish))
+    told = summary(wish, ended)
     put(json.dumps(told, indent=2) if as_json else as_text(told))
-    raise typer.Exit(OK if not state.failing and not state.skipped else ERROR)
+    raise typer.Exit(ERROR if told["failing"] or told["skipped"] else OK)
 
 
-async def run(wish: "Wish") -> "tuple[RecordingState, Recorder]":
+async def run(wish: "Wish") -> "Ended":
     """Record until a signal asks to end."""
     from agents.cli.run import say
     from exchange.recording_live import record as record_market
@@ -117,14 +116,15 @@ async def run(wish: "Wish") -> "tuple[RecordingState, Recorder]":
     return await record_market(wish, stop, begun)
 
 
-def summary(wish: "Wish", state: "RecordingState", recorder: "Recorder") -> dict[str, Any]:
+def summary(wish: "Wish", ended: "Ended") -> dict[str, Any]:
     """Return what was recorded, for people and programs."""
+    state, recorder = ended.state, ended.recorder
     return {
         "symbol": recorder.meta.symbol,
         "folder": str(wish.folder),
         "events": state.taken,
         "skipped": state.skipped,
-        "clears": state.clears,
+        "losses": ended.losses,
         "clock_raised": state.clock_raised,
         "silences": state.silences,
         "longest_silence_s": round(state.longest_silence_ns / 1e9, 3),
@@ -143,11 +143,12 @@ def summary(wish: "Wish", state: "RecordingState", recorder: "Recorder") -> dict
 
 def as_text(told: dict[str, Any]) -> str:
     """Return a summary as lines."""
-    lines = [
+    found = (
         f"{told['folder']}: {told['symbol']}, {told['events']:,} events, "
-        f"{told['clears']} beginnings of the book, {told['silences']} silences "
+        f"{told['losses']} losses of the stream, {told['silences']} silences "
         f"(longest {told['longest_silence_s']:g} s)"
-    ]
+    )
+    lines = [found]
     if told["skipped"] or told["failing"]:
         lines.append(f"{told['skipped']:,} events are missing: {told['failing'] or 'disk full'}")
     for each in told["files"]:
