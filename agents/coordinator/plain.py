@@ -63,7 +63,9 @@ class PlainDoor:
             try:
                 socket.bind(self._address)
             except zmq.ZMQError as error:
-                raise BusError(f"coordinator.accept_plain: {unbound(self._address, error)}") from None
+                raise BusError(
+                    f"coordinator.accept_plain: {unbound(self._address, error)}"
+                ) from None
             while True:
                 self.hear(await socket.recv_multipart())
 

@@ -19,7 +19,7 @@ UNITS = 100_000_000
 A_MOMENT_NS = SECOND // 100
 FORWARDED_MAX = 2 * (200 + 200) + 2
 """Of one sender in one second: what is new and what is said again have an allowance each, a burst
-of 200 and 200 more in that second; and one unfit frame of each second that it touches, to answer."""
+of 200 and 200 more in that second; and one unfit frame of each second that it touches."""
 JUMP_MAX = 2 * 200 + 1
 """What one jump of the hub's clock may add: both bursts anew, and one unfit frame."""
 BEHIND_NS = 5 * SECOND
