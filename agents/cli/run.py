@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.cli.exits import OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
-from agents.settings import Parameters, Settings
+from agents.settings import Settings
 from protocol.errors import RosterError
 from protocol.settings import Loaded
 
@@ -166,9 +166,7 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     bus = settings.bus.model_copy(  # the parts are where the coordinator is
         update={"folder": sockets, "connect": None, "keys": settings.keys_folder.resolve()}
     )
-    # With all four told, a part that trades nothing starts without the recording.
-    parameters = Parameters(**session.baseline.model_dump())
-    resolved = told.model_copy(update={"bus": bus, "parameters": parameters})
+    resolved = told.model_copy(update={"bus": bus})
     config = folder / "config.json"
     write_json(config, json.loads(resolved.model_dump_json()))
     supervisor = Supervisor(

@@ -27,8 +27,15 @@ with warnings.catch_warnings():  # it imports a name that websockets has renamed
     warnings.simplefilter("ignore", DeprecationWarning)
     from binance import AsyncClient, BinanceSocketManager
     from binance.exceptions import BinanceAPIException, BinanceRequestException
+    from binance.ws.constants import WSListenerState
 
-__all__ = ["AsyncClient", "BinanceSocketManager", "Environment", "environment_of"]
+__all__ = [
+    "AsyncClient",
+    "BinanceAPIException",
+    "BinanceSocketManager",
+    "Environment",
+    "environment_of",
+]
 
 logging.getLogger("binance").setLevel(logging.CRITICAL)  # what it says of losses, we say ourselves
 
@@ -36,6 +43,10 @@ TIME_UNIT = "MICROSECOND"
 OFFSET_PROBES = 5
 MAX_QUEUE = 100_000
 """Messages that may wait in python-binance's own queue: it gives up for good when it is full."""
+
+
+class SilentError(Exception):
+    """A request that was not sent: the exchange has asked for silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +105,22 @@ def environment_of(text: str) -> Environment:
 
 
 def new_client(place: Environment, key: str, secret: str, rates: Rates) -> AsyncClient:
-    """Return a client of an environment; nothing is sent yet. Needs a running event loop."""
-    made = type("PlacedClient", (AsyncClient,), {"API_URL": place.rest, "WS_API_URL": place.ws_api})
-    client = made(
+    """Return a client of an environment; nothing is sent yet. Needs a running event loop.
+
+    After a 429 or 418 it sends nothing, whoever asks, until that is allowed again.
+    """
+
+    class PlacedClient(AsyncClient):
+        API_URL = place.rest
+        WS_API_URL = place.ws_api
+
+        async def _request(self, *told: Any, **more: Any) -> Any:
+            wait_s = rates.silent_s(time.monotonic())
+            if wait_s > 0:
+                raise SilentError(f"too many requests: {wait_s:.1f} s left to be silent")
+            return await super()._request(*told, **more)
+
+    client = PlacedClient(
         key,
         secret,
         time_unit=TIME_UNIT,
@@ -123,16 +147,23 @@ async def outcome_of(call: Awaitable[Any]) -> Outcome:
     try:
         return Outcome(told=await call)
     except BinanceAPIException as error:
-        status = int(error.status_code or 0)
-        message = str(error.message)
-        return Outcome(
-            failure=failure_of(status, int(error.code or 0), message),
-            detail=f"HTTP {status}, {error.code}: {message}",
-        )
+        return refusal_of(error)
+    except SilentError as error:
+        return Outcome(failure=Failure.LIMITED, detail=str(error))
     except aiohttp.ClientConnectorError as error:
         return Outcome(failure=Failure.UNSENT, detail=str(error))
     except (BinanceRequestException, aiohttp.ClientError, OSError, TimeoutError) as error:
         return Outcome(failure=Failure.DOUBT, detail=repr(error))
+
+
+def refusal_of(error: BinanceAPIException) -> Outcome:
+    """Return what an answer that is no success means, over REST or a socket."""
+    status = int(error.status_code or 0)
+    message = str(error.message)
+    return Outcome(
+        failure=failure_of(status, int(error.code or 0), message),
+        detail=f"HTTP {status}, {error.code}: {message}",
+    )
 
 
 async def demand(call: Awaitable[Any], what: str) -> Any:
@@ -176,11 +207,15 @@ def hearing(heard: Callable[[], None]) -> type[ClientConnection]:
 
 
 async def shut(socket: Any, *, seconds: float = 2.0) -> None:
-    """Close one of python-binance's sockets: the connection first, or it waits ten seconds."""
+    """Close one of python-binance's sockets: the connection first, or it waits ten seconds.
+
+    Its reader is told before that it is the end, or it begins to connect again.
+    """
     try:
         async with asyncio.timeout(seconds):
             inner = getattr(socket, "ws", None)
             if inner is not None:
+                socket.ws_state = WSListenerState.EXITING
                 await inner.close()
             await socket.close()
     except (Exception, TimeoutError):  # noqa: BLE001, S110  # it is given up either way

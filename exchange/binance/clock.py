@@ -9,6 +9,8 @@ from typing import Protocol
 
 SAMPLES_KEPT = 8
 """Measurements of the offset that count; the one with the shortest way is believed."""
+DRIFT_NS = 20_000_000
+"""How far two clocks may drift apart between measurements that both count."""
 
 
 class Clock(Protocol):
@@ -32,7 +34,7 @@ class Offset:
     """The difference between the exchange's clock and ours, from questions and answers.
 
     Attributes:
-        samples: (round trip, offset) in ns, the newest last.
+        samples: (round trip, offset) in ns, the newest last; none from before a clock was set.
     """
 
     samples: list[tuple[int, int]] = field(default_factory=list)
@@ -40,7 +42,14 @@ class Offset:
     def measured(self, asked_ns: int, server_ns: int, answered_ns: int) -> None:
         """Take an answer `server_ns` to a question of our time `asked_ns` .. `answered_ns`."""
         trip = answered_ns - asked_ns
-        self.samples.append((trip, server_ns - asked_ns - trip // 2))
+        offset = server_ns - asked_ns - trip // 2
+        if self.samples:
+            # Each lies within half its way of the truth; two that cannot both be true have a clock
+            # between them that was set.
+            known_trip, known = min(self.samples)
+            if abs(offset - known) > (trip + known_trip) // 2 + DRIFT_NS:
+                self.samples.clear()
+        self.samples.append((trip, offset))
         del self.samples[:-SAMPLES_KEPT]
 
     @property

@@ -15,17 +15,25 @@ from exchange.binance.names import Names
 from exchange.binance.rates import Rates
 from exchange.binance.rows import Event
 from exchange.binance.session import Session
-from exchange.binance.settings import BinanceSettings, Condition, Opening, Record
+from exchange.binance.settings import (
+    BinanceSettings,
+    Condition,
+    Opening,
+    Record,
+    StartRefusedError,
+)
 from exchange.binance.settling import cancel_ours, settle
-from exchange.binance.start import check_start, condition_of
+from exchange.binance.start import check_confirmed, check_start, condition_of
 from exchange.errors import VenueError
 from exchange.order_life import Life, LiveOrder, News, Word
 from exchange.port import OpenOrder, VenueAccount
 from exchange.reconcile import Found, Reconciled
 from market.layout import BUY, SELL
 
-RETRY_S = (0.2, 5.0)
+RETRY_S = (0.2, 2.0)
 """Shortest and longest pause between two tries to build a session."""
+FAREWELL_S = 5.0
+"""How long the last cancels are tried again, when the exchange does not answer them."""
 
 log = structlog.get_logger()
 
@@ -51,6 +59,7 @@ class Lifeline:
         self._offset = offset
         self._session: Session | None = None
         self._desk: OrderDesk | None = None
+        self._closed = False
         self._others = (0, 0)
         """Quote and base units of the account beyond our ledger."""
 
@@ -72,10 +81,12 @@ class Lifeline:
         Returns what was found, and the book as events.
 
         Raises:
-            StartRefusedError: fees, foreign orders, unknown fills or missing balances.
+            StartRefusedError: not confirmed, not trading, fees, foreign orders, unknown fills or
+                missing balances.
             VenueError: the exchange cannot be reached.
         """
         settings = self._settings
+        check_confirmed(settings)
         self._session = session = Session(settings, self._rates, self._offset)
         try:
             known = await session.open()
@@ -91,9 +102,10 @@ class Lifeline:
             fees = await session.fees()
             book = await session.join(seen_ns)
             made, found = await self._settle(seen_ns)
-            check_start(settings, record, fees, made, found)
+            check_start(settings, known, record, fees, made, found)
             held = await session.balances(known)
         except BaseException:
+            self._session = None
             await session.close()
             raise
         fresh = record.quote_units is None or record.base_units is None
@@ -104,16 +116,26 @@ class Lifeline:
 
     async def close(self, seen_ns: int, *, cancel: bool) -> None:
         """Cancel what rests of ours, as far as the exchange can be reached, and disconnect."""
-        if self._session is None:
+        if self._session is None or self._closed:
             return
+        self._closed = True
+        until_s = time.monotonic() + FAREWELL_S
         if cancel and self._desk is not None:
-            await cancel_ours(self.session, self.desk, seen_ns)
+            while not await cancel_ours(self.session, self.desk, seen_ns):
+                if time.monotonic() > until_s:
+                    log.error("orders_may_rest", token=self._settings.token)
+                    break
+                await asyncio.sleep(RETRY_S[0])
+                await self.measure()
         await self.session.close()
 
     async def recover(self, clock: Clock, seen_ns: int) -> list[Event]:
         """Cancel ours, build all anew and reconcile; try until it succeeds. Return the book.
 
         No answer to an earlier request may come any more.
+
+        Raises:
+            StartRefusedError: the key is not accepted any more, or the symbol is gone.
         """
         self.losses += 1
         log.warning("session_lost", reason=self.session.streams.lost)
@@ -127,6 +149,8 @@ class Lifeline:
                 self.condition = condition_of(self.desk.known, await session.open())
                 book = await session.join(max(clock.now_ns(time.time_ns()), seen_ns))
                 await self._settle(seen_ns)
+            except StartRefusedError:
+                raise
             except VenueError as error:
                 log.warning("session_not_rebuilt", reason=str(error), again_in_s=pause_s)
                 session.streams.lose(str(error))
@@ -146,6 +170,13 @@ class Lifeline:
                 await self._look()
             except VenueError as error:
                 log.warning("look_failed", reason=str(error))
+
+    async def measure(self) -> None:
+        """Measure the clocks again now: the exchange has said that ours is off."""
+        try:
+            await self.session.measure()
+        except VenueError as error:
+            log.warning("clock_not_measured", reason=str(error))
 
     async def account(self) -> VenueAccount:
         """Return our part of the account, and our open orders, as the exchange has them now.

@@ -83,6 +83,10 @@ class Rates:
                 wait_s = RETRY_S
             self.silent_until_s = max(self.silent_until_s, now_s + wait_s)
 
+    def silent_s(self, now_s: float) -> float:
+        """Return how long nothing at all may be sent."""
+        return max(0.0, self.silent_until_s - now_s)
+
     def wait_s(self, now_s: float, *, orders: int = 0, urgent: bool = False) -> float:
         """Return how long to wait before sending; 0 when it may be sent now.
 

@@ -8,13 +8,20 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from exchange.binance.client import demand, measure_offset, new_client, outcome_of
+from exchange.binance.client import (
+    BinanceAPIException,
+    demand,
+    measure_offset,
+    new_client,
+    outcome_of,
+    refusal_of,
+)
 from exchange.binance.clock import Offset
 from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
 from exchange.binance.instrument import Grid, Instrument, instrument_of
 from exchange.binance.rates import Rates
 from exchange.binance.rows import Event, depth_events, snapshot_events, trade_event
-from exchange.binance.settings import BinanceSettings
+from exchange.binance.settings import BinanceSettings, StartRefusedError
 from exchange.binance.streams import Streams
 from exchange.binance.words import Failure, found_order, to_ns, trade_of
 from exchange.depth import DepthSync, Diff, Sync
@@ -43,6 +50,7 @@ class Session:
         self._offset = offset
         self.client = new_client(settings.place, settings.key, settings.secret, rates)
         self.client.REQUEST_RECVWINDOW = settings.receive_window_ms
+        self.client.REQUEST_TIMEOUT = settings.patience_s
         private = bool(settings.key)
         self.streams = Streams(self.client, settings.place, settings.symbol, private=private)
         self._sync: DepthSync[Mapping[str, Any]] = DepthSync()
@@ -53,19 +61,23 @@ class Session:
         """Connect, learn the symbol, and let events gather.
 
         Raises:
-            StartRefusedError: the symbol is not listed.
+            StartRefusedError: the symbol is not listed, or the key is not accepted.
             VenueError: something was not answered.
         """
         await self.measure(probes=5)
         known = await self.instrument()
         if known is None:
-            raise VenueError(
+            raise StartRefusedError(
                 f"{self._settings.symbol} is not listed at {self._settings.place.rest}"
             )
         self._grid = Grid.of(known)
         try:
             async with asyncio.timeout(20):
                 await self.streams.open()
+        except BinanceAPIException as error:
+            refusal = refusal_of(error)
+            kind = StartRefusedError if refusal.failure is Failure.KEY else VenueError
+            raise kind(f"the user stream was refused: {refusal.detail}") from error
         except Exception as error:
             raise VenueError(f"the streams cannot be opened: {error!r}") from error
         return known

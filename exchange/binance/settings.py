@@ -35,11 +35,15 @@ class BinanceSettings:
         token: the executor's, in the names of its orders; the same over restarts.
         interval_ns: guard interval.
         maker_fee, taker_fee: configured, parts of the notional; None: whatever the account pays.
+        confirmed: whether the user has confirmed that real money is at stake; only with it is a
+            venue opened at the environment `live`.
         ignore_foreign: whether orders of others in the symbol are no reason to refuse a start.
         pace: whose time it is.
         speed: how much faster than the wall the feed runs, with pace FEED.
         control: address of the simulated exchange's control port, with pace LOCKSTEP.
         receive_window_ms: how long a request may be on its way.
+        margin_ms: added to that: then a request certainly cannot take effect any more.
+        patience_s: how long an answer is waited for before it is in doubt.
         silence_s: a stream that says nothing for so long, not even a ping, is lost.
         poll_s: between two looks at clock, symbol and open orders.
         settle_s: how long a reconciliation may take.
@@ -53,11 +57,14 @@ class BinanceSettings:
     interval_ns: int = 10**9
     maker_fee: Fraction | None = None
     taker_fee: Fraction | None = None
+    confirmed: bool = False
     ignore_foreign: bool = False
     pace: Pace = Pace.WALL
     speed: float = 1.0
     control: str = ""
     receive_window_ms: int = 5_000
+    margin_ms: int = 2_000
+    patience_s: float = 10.0
     silence_s: float = 60.0
     poll_s: float = 60.0
     settle_s: float = 60.0

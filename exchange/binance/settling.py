@@ -48,8 +48,11 @@ async def settle(
 
 async def cancel_all(
     session: Session, desk: OrderDesk, names: tuple[str, ...], seen_ns: int
-) -> None:
-    """Cancel orders by their names; what is in doubt afterwards is asked for by whoever calls."""
+) -> bool:
+    """Cancel orders by their names; return whether none of them can be open any more.
+
+    What is in doubt afterwards is asked for by whoever calls.
+    """
     outcomes = await asyncio.gather(*(session.cancel(name) for name in names))
     for name, outcome in zip(names, outcomes, strict=True):
         order_id = desk.names.order_id(name)
@@ -57,17 +60,17 @@ async def cancel_all(
             desk.cancelled(order_id, outcome, seen_ns)
         if outcome.failure not in (None, Failure.NOTHING):
             log.warning("cancel_failed", name=name, detail=outcome.detail)
+    return all(outcome.failure in (None, Failure.NOTHING) for outcome in outcomes)
 
 
 async def cancel_ours(session: Session, desk: OrderDesk, seen_ns: int) -> bool:
-    """Cancel whatever rests of ours, once; return whether the exchange answered."""
+    """Cancel whatever rests of ours, once; return whether nothing of ours is open any more."""
     names = tuple(desk.names.of(each.order_id) for each in desk.orders.values() if each.may_fill)
     try:
         await cancel_all(session, desk, names, seen_ns)
         rows = await session.open_orders(desk)
         strays = tuple(each.client_id for each in rows if each.order_id is not None)
-        await cancel_all(session, desk, strays, seen_ns)
+        return await cancel_all(session, desk, strays, seen_ns)
     except VenueError as error:
         log.warning("cancels_not_answered", detail=str(error))
         return False
-    return True

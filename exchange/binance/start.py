@@ -1,4 +1,4 @@
-"""Whether a start may go on: fees, orders of others, fills that nobody ordered, what is there."""
+"""Whether a start may go on: confirmed, trading, fees, others' orders, unknown fills, balances."""
 
 from fractions import Fraction
 
@@ -6,6 +6,7 @@ from exchange.binance.instrument import Instrument, Trading, changed
 from exchange.binance.settings import BinanceSettings, Condition, Record, StartRefusedError
 from exchange.reconcile import Found, Reconciled, short_of
 
+LIVE = "live"
 NAMED_MAX = 5
 """Orders that a refusal names."""
 
@@ -17,8 +18,22 @@ def condition_of(known: Instrument, now: Instrument | None) -> Condition:
     return Condition(now.trading, changed(known, now))
 
 
+def check_confirmed(settings: BinanceSettings) -> None:
+    """Refuse real money that nobody has confirmed; nothing was sent yet.
+
+    Raises:
+        StartRefusedError: it is not confirmed.
+    """
+    if settings.place.name == LIVE and not settings.confirmed:
+        raise StartRefusedError(
+            "this is real money, and the configuration does not confirm it; confirm it there, or "
+            "choose the environment testnet or demo"
+        )
+
+
 def check_start(
     settings: BinanceSettings,
+    known: Instrument,
     record: Record,
     fees: tuple[Fraction, Fraction, str],
     made: Reconciled,
@@ -28,6 +43,7 @@ def check_start(
 
     Args:
         settings: the configuration.
+        known: the symbol.
         record: what the journal knows.
         fees: what the account pays as maker and taker, and an asset that would pay them instead.
         made: of the first reconciliation.
@@ -36,6 +52,10 @@ def check_start(
     Raises:
         StartRefusedError: what was found, what is expected, and what to do.
     """
+    if known.trading is not Trading.OPEN:
+        raise StartRefusedError(
+            f"{settings.symbol} does not trade ({known.trading.value}); start again when it does"
+        )
     maker, taker, instead = fees
     for name, configured, paid in (
         ("maker", settings.maker_fee, maker),

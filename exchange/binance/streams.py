@@ -67,6 +67,9 @@ class Streams:
             [f"{name}@depth@100ms", f"{name}@trade&timeUnit={TIME_UNIT}"]
         )
         self._heard_s = dict.fromkeys(self._sockets, time.monotonic())
+        # A connection that is lost stays lost: its own attempts would take seconds and leave one
+        # behind that nobody reads.
+        client.ws_api.MAX_RECONNECTS = self._sockets["market"].MAX_RECONNECTS = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:

@@ -31,8 +31,6 @@ from market.types import F8
 from protocol.orders import Approved
 from protocol.tasks import end_all
 
-MARGIN_NS = 2 * 10**9
-"""Added to a request's receive window: then it certainly cannot take effect any more."""
 WAIT_MAX_S = 1.0
 
 log = structlog.get_logger()
@@ -92,14 +90,14 @@ class BinanceVenue:
         """Send an order; what becomes of it is told by reports."""
         wanted = order.order
         desk, known = self.desk, self.desk.known
-        deadline_ns = time.time_ns() + self._offset.ns + MARGIN_NS
+        way_ms = self.settings.receive_window_ms + self.settings.margin_ms
         live = LiveOrder(
             order_id=wanted.order_id,
             side=wanted.side,
             price_ticks=wanted.price_ticks,
             lots=wanted.lots,
             taker=int(wanted.taker),
-            deadline_ns=deadline_ns + self.settings.receive_window_ms * 10**6,
+            deadline_ns=time.time_ns() + self._offset.ns + way_ms * 10**6,
         )
         open_orders = len(desk.open_orders)
         desk.add(live)
@@ -174,7 +172,8 @@ class BinanceVenue:
         """Connect, compare the account with our record, cancel strays, and make ready.
 
         Raises:
-            StartRefusedError: fees, foreign orders, unknown fills or missing balances.
+            StartRefusedError: not confirmed, not trading, fees, foreign orders, unknown fills or
+                missing balances.
             VenueError: the exchange cannot be reached.
         """
         if self.settings.pace is Pace.WALL:
@@ -289,13 +288,17 @@ class BinanceVenue:
         desk, streams = self.desk, self.session.streams
         while streams.user:
             desk.event(streams.user.popleft(), now_ns)
+        clock_is_off = False
         for kind, order_id, outcome in self._requests.take():
             if outcome.failure is Failure.KEY:
                 raise VenueError(f"the key was refused: {outcome.detail}")
             if outcome.failure is Failure.CLOCK:
                 log.warning("clock_was_off", detail=outcome.detail)
+                clock_is_off = True
             take = desk.cancelled if kind == CANCEL else desk.placed
             take(order_id, outcome, now_ns)
+        if clock_is_off:
+            self._requests.spawn(self._line.measure())
 
     def _do_what_is_due(self) -> None:
         """Send again, or ask, where an outcome is not known."""

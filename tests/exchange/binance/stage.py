@@ -25,6 +25,7 @@ class Stage:
     url: str
     control: str
     symbol: str
+    process: "subprocess.Popen[str] | None" = None
 
     def settings(self, **changes: Any) -> BinanceSettings:
         """Return how the account `test` trades there."""
@@ -64,7 +65,7 @@ def staged(feed: Path, *arguments: str, port: int = 0, control: int = 0) -> Iter
         line = process.stdout.readline()
         assert line, "the exchange did not start"
         ready = json.loads(line)
-        yield Stage(ready["url"], ready["control"], ready["symbol"])
+        yield Stage(ready["url"], ready["control"], ready["symbol"], process)
     finally:
         process.terminate()
         try:

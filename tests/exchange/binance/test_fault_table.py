@@ -1,0 +1,28 @@
+"""Whatever breaks at whatever step of an order: nothing is lost, doubled, or left behind."""
+
+import itertools
+
+import pytest
+
+from tests.exchange.binance.fault_table import FAULTS, QUICK, STEPS, run_cell
+from tests.exchange.binance.theatre import theatre
+
+CELLS = [
+    pytest.param(fault, step, marks=[pytest.mark.slice] if fault in QUICK else [])
+    for fault, step in itertools.product(FAULTS, STEPS)
+]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def stage():
+    """Run one exchange for all cells."""
+    with theatre() as made:
+        yield made
+
+
+@pytest.mark.parametrize(("fault", "step"), CELLS)
+async def test_every_fault_at_every_step_of_the_order_path(stage, fault, step):
+    """Quoting again within ten seconds, and the journal is what the exchange says."""
+    cell = await run_cell(stage, fault, step)
+    assert cell.broken == []
