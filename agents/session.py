@@ -30,11 +30,8 @@ from market.guard import guard_settings
 from market.latency import ConstantLatency, Latency
 from market.latency_text import LatencyError, parse_feed, parse_latency
 from market.layout import (
-    EVENT_LOCAL_NS,
-    EVENT_SEEN,
     SCALE_LOT,
     SCALE_MAKER_FEE,
-    SEEN_LOCAL,
     UNITS,
 )
 from market.policy import policy_settings
@@ -286,7 +283,7 @@ def window(recorded: I8, settings: Settings, *, whole: bool = True) -> tuple[I8,
     """Return (events up to the end, first step, last step) of the hours that are used.
 
     Args:
-        recorded: i8[n, EVENT_COLUMNS].
+        recorded: i8[n, EVENT_COLUMNS]; given up: it may be cut in place.
         settings: start and hours.
         whole: whether these are all; else a head that holds warm-up and one cycle: the recording
             is taken to be long enough for the hours that are asked for.
@@ -309,7 +306,8 @@ def window(recorded: I8, settings: Settings, *, whole: bool = True) -> tuple[I8,
         # The end lies on the whole grid of hours, so that 4 hours hold 24 boundaries of 10 min.
         asked_ns = first_ns - interval + round(hours * HOUR_NS)
         last_ns = min(last_ns, asked_ns) if whole else asked_ns
-        events = cut(events, last_ns + interval - 1)  # the grid ends with the last event
+        # The grid ends with the last event.
+        events = cut(events, last_ns + interval - 1, in_place=True)
     needed_s = needed_seconds(settings)
     if last_ns - first_ns < needed_s * 10**9:
         raise RecordingError(
@@ -344,9 +342,7 @@ def starting_parameters(
 
 def opening_mid(events: I8, meta: Meta, settings: Settings, until_ns: int) -> float:
     """Return the price of one base unit in quote units at the end of the warm-up."""
-    shown = events[(events[:, EVENT_SEEN] & SEEN_LOCAL) != 0]
-    count = int(np.searchsorted(shown[:, EVENT_LOCAL_NS], until_ns, side="right"))
-    facts = suggest(shown[:count], meta, capital=settings.account.capital, until_ns=until_ns).facts
+    facts = suggest(events, meta, capital=settings.account.capital, until_ns=until_ns).facts
     return float(facts["mid"])
 
 

@@ -1,9 +1,12 @@
-"""The bus between processes: round trips, joining late, a killed hub, telemetry.
+"""The bus between processes: round trips, joining late, a killed hub, telemetry, resending.
 
 python -m bench.bus [--trips 2000] [--rows 30000]
 
-Exit 0 only when p99 <= 50 ms, join <= 2 s and recovery <= 5 s. Recovery is the time from the kill
-of the hub's process, through the start of another, to the answer of a message posted in between.
+Exit 0 only when p99 <= 50 ms, join <= 2 s, recovery <= 5 s and resending <= 1 % of a core. Recovery
+is the time from the kill of the hub's process, through the start of another, to the answer of a
+message posted in between. Resending is what a sender's outbox takes of a core, without signing and
+sockets, while 2,000 messages are open to a party that is dead: ten seconds of it, their clock
+simulated. (An outbox that looks at every entry each time took 13 % here, 2026-11-26.)
 """
 
 import argparse
@@ -13,12 +16,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from protocol.bus.outbox import Outbox
 from tests.protocol.bus_stage import Stage
-from tests.protocol.party import make_keys
+from tests.protocol.party import header, make_keys
 
 P99_MAX_MS = 50.0
 JOIN_MAX_S = 2.0
 RECOVERY_MAX_S = 5.0
+RESENDING_MAX_PERCENT = 1.0
+OPEN = 2000
+SILENT_S = 10
+TICK_NS = 1_000_000
 A_SECOND = 100
 """Messages a second: half of a sender's allowance."""
 LIMIT_S = 120.0
@@ -79,6 +87,19 @@ def rows_a_second(folder: Path, rows: int) -> tuple[float, float]:
         return arrived / ((end_ns - began_ns) * 1e-9), arrived / told
 
 
+def resending_percent() -> tuple[float, int]:
+    """Return percent of a core that resending to a dead party takes, and how often it resent."""
+    outbox, now_ns, sent = Outbox(), 0, 0
+    for number in range(OPEN):
+        outbox.post(header(id=f"{number:032x}"), (b"",), 0)
+    began_s = time.process_time()
+    while now_ns < SILENT_S * 10**9:  # as `Saying.resend` does
+        sent += len(outbox.due(now_ns))
+        assert not outbox.expired(now_ns), "a ttl is longer than this"
+        now_ns = max(now_ns + TICK_NS, outbox.next_ns() or 0)
+    return (time.process_time() - began_s) / SILENT_S * 100.0, sent
+
+
 def main() -> int:
     """Measure, print a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,13 +114,20 @@ def main() -> int:
             figures |= trips(stage, told.trips)
             figures["join_s"] = join_s(stage)
         figures["recovery_s"] = recovery_s(folder)
+        figures["resending_percent"], figures["resent"] = resending_percent()
         figures["telemetry_rows_s"], figures["telemetry_arrived"] = rows_a_second(folder, told.rows)
     good = (
         figures["p99_ms"] <= P99_MAX_MS
         and figures["join_s"] <= JOIN_MAX_S
         and figures["recovery_s"] <= RECOVERY_MAX_S
+        and figures["resending_percent"] <= RESENDING_MAX_PERCENT
     )
-    bounds = {"p99_ms": P99_MAX_MS, "join_s": JOIN_MAX_S, "recovery_s": RECOVERY_MAX_S}
+    bounds = {
+        "p99_ms": P99_MAX_MS,
+        "join_s": JOIN_MAX_S,
+        "recovery_s": RECOVERY_MAX_S,
+        "resending_percent": RESENDING_MAX_PERCENT,
+    }
     for key, value in figures.items():
         bound = f"  at most {bounds[key]:g}" if key in bounds else ""
         print(f"{key:<18} {value:>12.3f}{bound}")

@@ -25,7 +25,8 @@ def kills(feed: Path, count: int, hours: float) -> dict[str, Any]:
     """Kill so many times; return times of recovery, and whether the result is that without kills.
 
     Recovery is the time from SIGKILL to the first heartbeat of the next process of that name, which
-    it says only once it has joined: beats come once a second, so up to a second of it is waiting.
+    an executor or optimizer says as soon as its request to join was answered, and the coordinator
+    as soon as its hub forwards anything.
     """
     arguments = ("--feed", str(feed), "--hours", str(hours), *ARGUMENTS)
     with tempfile.TemporaryDirectory(prefix="cp") as name:
@@ -36,12 +37,15 @@ def kills(feed: Path, count: int, hours: float) -> dict[str, Any]:
         took_s = _fire(process, data, count)
         fired = finish(process, data, began_s, 900.0)
     times = sorted(each for _, each in took_s)
-    roles = {role: sum(each == role for each, _ in took_s) for role in {each for each, _ in took_s}}
+    roles = sorted({each for each, _ in took_s})
+    by_role = {each: sorted(took for role, took in took_s if role == each) for each in roles}
     return {
         "kills": len(times),
-        "kills_by_role": dict(sorted(roles.items())),
-        "recovery_p50_s": times[len(times) // 2] if times else None,
+        "kills_by_role": {each: len(found) for each, found in by_role.items()},
+        "recovery_p50_s": _middle(times),
         "recovery_max_s": times[-1] if times else None,
+        **{f"{each}_p50_s": _middle(found) for each, found in by_role.items()},
+        **{f"{each}_max_s": found[-1] for each, found in by_role.items()},
         "same_result": fired.result_bytes == calm.result_bytes,
     }
 
@@ -66,6 +70,10 @@ def _fire(process: "subprocess.Popen[str]", data: Path, count: int) -> list[tupl
                     took_s.append((victim, found_s))
             time.sleep(float(rng.uniform(0.0, 0.2)))
     return took_s
+
+
+def _middle(ranked: list[float]) -> float | None:
+    return ranked[len(ranked) // 2] if ranked else None
 
 
 def _back_s(

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from exchange.errors import RecordingError
-from exchange.recording import Counts, Meta, Recording, load
+from exchange.recording import Counts, Meta, Recording
 from exchange.recording_stream import FileSource
 from exchange.segments import (
     OPEN,
@@ -26,6 +26,8 @@ from exchange.segments import (
 from market.layout import EVENT_COLUMNS
 from market.types import I8
 
+BLOCK_ROWS = 1 << 14
+"""Rows that are unpacked, verified and decoded at once: they stay within the cache."""
 SKIP_ROWS = 1 << 12
 OPENING_TRIES = 5
 """Between looking and opening a segment may be sealed; then it is looked for again."""
@@ -195,12 +197,10 @@ def load_recording(path: Path) -> Recording:
     Raises:
         RecordingError: damaged, changed since it was made, or without `meta`.
     """
-    if not is_segment_folder(path):
-        return load(path)
-    with FolderSource(path) as source:
+    with open_source(path) as source:
         events = np.empty((source.expected, EVENT_COLUMNS), dtype=np.int64)
         held = 0
-        while held < source.expected and (count := source.read(events[held:])):
+        while held < source.expected and (count := source.read(events[held : held + BLOCK_ROWS])):
             held += count
         if held != source.expected:
             raise RecordingError(f"{path}: {held} of {source.expected} rows can be read")

@@ -13,7 +13,6 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from market.layout import DELAY_CANCEL_NS, DELAY_COLUMNS, DELAY_ORDER_NS, DELAY_RESPONSE_NS
 from market.types import F8, I8
@@ -55,6 +54,9 @@ def mixed(seed: int, salt: int, times_ns: I8) -> U8:
 
 def lognormal(median_ns: int, p99_ns: int, bits: U8) -> I8:
     """Return i8[n] of delays with that median and 99th percentile."""
+    # Loaded only here: a fifth of a second of each process that starts again.
+    from scipy.special import ndtri
+
     uniform: F8 = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     sigma = math.log(p99_ns / median_ns) / QUANTILE_99
     delays: I8 = np.rint(median_ns * np.exp(sigma * ndtri(uniform))).astype(np.int64)

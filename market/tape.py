@@ -162,15 +162,21 @@ def build_tape(
     return tape_of(sides, events, count)
 
 
-def cut(events: I8, now_ns: int) -> I8:
+def cut(events: I8, now_ns: int, *, in_place: bool = False) -> I8:
     """Return the recording as it stood at a time: what either clock had shown by then.
 
     An event that only one clock had shown keeps that clock alone.
+
+    Args:
+        in_place: change `events` and return a part of them, where that is possible: to copy two
+            days took a quarter of the time in which a killed process was back.
     """
-    seen = events[:, EVENT_SEEN].copy()
+    seen = events[:, EVENT_SEEN] if in_place else events[:, EVENT_SEEN].copy()
     seen[(seen & SEEN_EXCHANGE != 0) & (events[:, EVENT_EXCH_NS] > now_ns)] &= ~SEEN_EXCHANGE
     seen[(seen & SEEN_LOCAL != 0) & (events[:, EVENT_LOCAL_NS] > now_ns)] &= ~SEEN_LOCAL
     kept = np.flatnonzero(seen)
-    rows = events[kept].copy()
+    if in_place and kept.size == (kept[-1] + 1 if kept.size else 0):
+        return events[: kept.size]
+    rows: I8 = events[kept]  # a copy already
     rows[:, EVENT_SEEN] = seen[kept]
-    return np.ascontiguousarray(rows)
+    return rows

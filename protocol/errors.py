@@ -94,6 +94,12 @@ class BusError(ProtocolError):
     exit_code = 5
 
 
+class InUseError(BusError):
+    """A log folder or an address that somebody else holds; it may be free a moment later."""
+
+    exit_code = 1
+
+
 class EndpointError(BusError):
     """An address or socket folder that cannot be used: a matter of configuration."""
 

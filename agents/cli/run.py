@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.cli.exits import OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
-from agents.settings import Settings
+from agents.settings import Parameters, Settings
 from protocol.errors import RosterError
 from protocol.settings import Loaded
 
@@ -166,7 +166,9 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     bus = settings.bus.model_copy(  # the parts are where the coordinator is
         update={"folder": sockets, "connect": None, "keys": settings.keys_folder.resolve()}
     )
-    resolved = told.model_copy(update={"bus": bus})
+    # With all four told, a part that trades nothing starts without the recording.
+    parameters = Parameters(**session.baseline.model_dump())
+    resolved = told.model_copy(update={"bus": bus, "parameters": parameters})
     config = folder / "config.json"
     write_json(config, json.loads(resolved.model_dump_json()))
     supervisor = Supervisor(

@@ -13,7 +13,7 @@ import zmq
 import zmq.asyncio
 
 from agents.coordinator.hearing import PLAIN
-from protocol.bus.endpoints import set_options
+from protocol.bus.endpoints import set_options, unbound
 from protocol.bus.gatekeeper import Rates
 from protocol.codec import BODY_MAX, decode
 from protocol.errors import BusError, CodecError, NackCode
@@ -64,7 +64,7 @@ class PlainDoor:
                 socket.bind(self._address)
             except zmq.ZMQError as error:
                 raise BusError(
-                    f"coordinator.accept_plain: {self._address} cannot be bound: {error}"
+                    f"coordinator.accept_plain: {unbound(self._address, error)}"
                 ) from None
             while True:
                 self.hear(await socket.recv_multipart())

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr
 
 from market.types import F8
 
@@ -74,5 +73,8 @@ def predictive(mean: float, error: float, *, slices: int, ahead: float) -> float
         return 0.5
     if error == 0.0:
         return 0.5 if mean == 0.0 else float(mean > 0.0)
+    # Loaded only here, and not before an optimizer that was killed has joined again.
+    from scipy.special import stdtr
+
     z = mean / error
     return float(stdtr(slices - 1, z / math.sqrt(1.0 + slices / ahead)))

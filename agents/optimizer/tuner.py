@@ -16,7 +16,6 @@ import numpy as np
 import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
-from scipy.stats import qmc
 
 from agents.optimizer.space import Space
 from market.types import F8, I8
@@ -71,6 +70,9 @@ class Tuner:
         self.objectives = objectives
         self.batch = batch
         self.neighbours = neighbours
+        # Loaded only here: 0.4 s, in which an optimizer that was killed has joined again.
+        from scipy.stats import qmc
+
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
         self._sobol = qmc.Sobol(len(space), scramble=True, rng=self._rng)
         self._told = _Told(np.empty((0, len(space))), np.empty((0, objectives)), np.empty(0))

@@ -3,6 +3,9 @@
 //   npm install --no-package-lock           (once, in this folder)
 //   node agent.mjs --run counterpoint-data/runs/latest --spread 0.18 --levels 4 --base 1 --position 9
 //
+// From another host: --connect tcp://HOST:PORT (bus.listen of the coordinator) and --keys FOLDER, which
+// holds roster.json and this agent's own key; the link is then opened by CURVE.
+//
 // With --seat it stays, as a seat that `run --optimizers N` waits for: it answers boundaries, checks
 // the merges of peers and votes in consensus (seat.mjs), until --timeout or SIGTERM.
 //
@@ -16,17 +19,23 @@ import zmq from "zeromq";
 
 import { Votes, answerTo } from "./seat.mjs";
 import { digest } from "./sets.mjs";
-import { open, readIdentity, readRoster, seal, unpack } from "./wire.mjs";
+import { open, readIdentity, readRoster, seal, sealState, unpack } from "./wire.mjs";
 
 const COORDINATOR = "coordinator";
 const TTL_MS = 300000;
 const [JOIN_MS, FAST_MS, SLOW_MS, TURN_MS] = [20, 500, 5000, 10];
+const [BEAT_MS, BEAT_TTL_MS] = [1000, 60000];
 const JOIN_FAST = 50; // requests at the joining pace; after that nobody is there, and we slow down
 const BEATS = { heartbeatInterval: 500, heartbeatTimeout: 1500 };
 const OPTIONS = {
-  connectTimeout: 2000,
+  connectTimeout: 500,
   reconnectInterval: 100,
-  reconnectMaxInterval: 2000,
+  reconnectMaxInterval: 200,
+  tcpKeepalive: 1, // a subscriber does not beat: this tells it of a dead link
+  tcpKeepaliveIdle: 1,
+  tcpKeepaliveInterval: 1,
+  tcpKeepaliveCount: 2,
+  tcpMaxRetransmitTimeout: 2000,
   linger: 1000,
 };
 
@@ -39,6 +48,8 @@ function settings() {
   const { values } = parseArgs({
     options: {
       run: text("counterpoint-data/runs/latest"),
+      connect: text(),
+      keys: text(),
       name: text("optimizer-8"),
       spread: text(),
       levels: text(),
@@ -50,31 +61,43 @@ function settings() {
       seat: { type: "boolean", default: false },
     },
   });
-  const told = JSON.parse(fs.readFileSync(path.join(values.run, "config.json"), "utf8"));
-  const ports = [0, 1, 2, 3].map((n) => `tcp://127.0.0.1:${told.bus.port + n}`);
-  const sockets = ["ci", "co", "ti", "to"].map((name) => `ipc://${told.bus.folder}/${name}`);
-  const [controlIn, controlOut, , telemetryOut] = told.bus.folder === null ? ports : sockets;
+  const file = path.join(values.run, "config.json");
+  const far = values.connect !== undefined; // there is no run on this host
+  const told = far && !fs.existsSync(file) ? {} : JSON.parse(fs.readFileSync(file, "utf8"));
+  const [, host, port] = /^(tcp:\/\/.+):(\d+)$/.exec(values.connect ?? "") ?? [];
+  if (far && port === undefined) throw new Error(`--connect must be tcp://HOST:PORT: ${values.connect}`);
+  const row = (address, first) => [0, 1, 2, 3].map((n) => `${address}:${Number(first) + n}`);
+  const ports = far ? row(host, port) : row("tcp://127.0.0.1", told.bus.port);
+  const sockets = ["ci", "co", "ti", "to"].map((name) => `ipc://${told.bus?.folder}/${name}`);
+  const [controlIn, controlOut, , telemetryOut] = far || told.bus.folder === null ? ports : sockets;
   return {
     ...values,
-    keys: told.bus.keys ?? path.join(told.data, "keys"),
-    executor: told.account.executor,
+    keys: values.keys ?? told.bus?.keys ?? path.join(told.data ?? "counterpoint-data", "keys"),
+    executor: told.account?.executor ?? "executor-1",
     rules: { seats: 1 + (told.run?.optimizers ?? 1), fraction: told.optimizer?.step_limit ?? 0.25 },
     ends: { controlIn, controlOut, telemetryOut },
   };
 }
 
+/** What opens a link to another host: our key pair, and the public key of the hubs. */
+function curveOf(identity, roster) {
+  const [own, hubs] = [roster.get(identity.name), roster.get(COORDINATOR)];
+  return { curveSecretKey: identity.curve, curvePublicKey: own.curve, curveServerKey: hubs.curve };
+}
+
 /** One party on the control hub: says words until they are answered, hears what is said to it. */
 class Agent {
-  constructor(identity, roster, ends) {
+  constructor(identity, roster, ends, curve) {
     this.identity = identity;
     this.roster = roster;
     this.open = new Map(); // our messages without a final answer, by id
     this.epoch = null;
     this.modes = new Map(); // by generation
     this.seat = null; // what hears boundaries and rounds
-    this.publisher = new zmq.Publisher({ ...OPTIONS, ...BEATS, immediate: true });
+    this.beatDue = Infinity; // nothing is said before we have joined
+    this.publisher = new zmq.Publisher({ ...OPTIONS, ...BEATS, ...curve, immediate: true });
     this.publisher.connect(ends.controlIn);
-    this.subscriber = new zmq.Subscriber({ ...OPTIONS, maxMessageSize: 131072 });
+    this.subscriber = new zmq.Subscriber({ ...OPTIONS, ...curve, maxMessageSize: 131072 });
     this.subscriber.connect(ends.controlOut);
     this.subscriber.subscribe(`ctl.${identity.name}.`, `st.heartbeat.${COORDINATOR}`);
     this.reading = this.read();
@@ -105,6 +128,12 @@ class Agent {
           entry.due = now + entry.everyMs;
           await this.publisher.send(entry.frames).catch(() => {}); // no hub yet: said again
         }
+      }
+      if (now >= this.beatDue) {
+        const body = { state: "up", lag_ms: now - this.beatDue };
+        this.beatDue = now + BEAT_MS;
+        const frames = sealState(this.identity, "heartbeat", body, now, BEAT_TTL_MS);
+        await this.publisher.send(frames).catch(() => {});
       }
       await pause(TURN_MS);
     }
@@ -151,7 +180,9 @@ class Agent {
   async join() {
     const isFinal = (header, body) =>
       header.type === "snapshot" || (header.type === "nack" && body.code !== "E_BUSY");
-    return this.post("snapshot_request", { have: [0, 0] }, JOIN_MS, isFinal);
+    const answer = await this.post("snapshot_request", { have: [0, 0] }, JOIN_MS, isFinal);
+    if (answer?.header.type === "snapshot") this.beatDue = Date.now();
+    return answer;
   }
 
   /** Answer once; whoever did not hear it asks again. */
@@ -227,8 +258,8 @@ function tell(answer) {
 }
 
 /** Venue time as ISO text: that of the recording when the executor tells one, else the clock. */
-async function venueTime(told, roster) {
-  const ears = new zmq.Subscriber({ ...OPTIONS, linger: 0, receiveTimeout: 3000 });
+async function venueTime(told, roster, curve) {
+  const ears = new zmq.Subscriber({ ...OPTIONS, ...curve, linger: 0, receiveTimeout: 3000 });
   ears.connect(told.ends.telemetryOut);
   ears.subscribe(`tm.status.${told.executor}`);
   try {
@@ -260,7 +291,8 @@ async function main() {
     console.error("agent.mjs needs --spread, --levels, --base and --position, each above zero");
     return 2;
   }
-  const agent = new Agent(identity, roster, told.ends);
+  const curve = told.connect === undefined ? {} : curveOf(identity, roster);
+  const agent = new Agent(identity, roster, told.ends, curve);
   const late = pause(1000 * Number(told.timeout)).then(() => null);
   try {
     const snapshot = await Promise.race([agent.join(), late]);
@@ -272,7 +304,7 @@ async function main() {
     say({ joined: pair, mode, generation, stops });
     agent.modes.set(generation, mode);
     const update = {
-      timestamp: told.at ?? (await venueTime(told, roster)),
+      timestamp: told.at ?? (await venueTime(told, roster, curve)),
       source_agent: identity.name,
       target_agent: COORDINATOR,
       message_type: "parameter_update",

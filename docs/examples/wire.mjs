@@ -22,10 +22,10 @@ export function publicKey(raw) {
   return crypto.createPublicKey({ key: Buffer.concat([SPKI, raw]), format: "der", type: "spki" });
 }
 
-/** Read NAME.key: {"name", "sign": base64 of 32 private bytes, "curve"}. */
+/** Read NAME.key: {"name", "sign": base64 of 32 private bytes, "curve": secret key, Z85}. */
 export function readIdentity(path) {
-  const found = JSON.parse(fs.readFileSync(path, "utf8"));
-  return { name: found.name, key: privateKey(Buffer.from(found.sign, "base64")) };
+  const { name, sign, curve } = JSON.parse(fs.readFileSync(path, "utf8"));
+  return { name, key: privateKey(Buffer.from(sign, "base64")), curve };
 }
 
 /** Read roster.json: who may speak, by which keys, and may send what. */
@@ -42,6 +42,7 @@ export function rosterOf(document) {
       {
         keys: row.keys.map((text) => publicKey(Buffer.from(text, "base64"))),
         maySend: new Set(row.may_send),
+        curve: row.curve, // public key, Z85
       },
     ]),
   );
@@ -60,6 +61,16 @@ export function preimage(topic, header, body) {
 
 /** Four frames of a message to one party. `more`: id, ref, gen, epoch, version. */
 export function seal(identity, dst, type, body, nowMs, ttlMs, more = {}) {
+  return sealed(identity, `ctl.${dst}.${type}`, dst, type, body, nowMs, ttlMs, more);
+}
+
+/** Four frames of a state: said to whoever follows it, and never answered. */
+export function sealState(identity, type, body, nowMs, ttlMs) {
+  const { name } = identity;
+  return sealed(identity, `st.${type}.${name}`, name, type, body, nowMs, ttlMs, {});
+}
+
+function sealed(identity, topic, dst, type, body, nowMs, ttlMs, more) {
   const header = {
     v: 1,
     id: crypto.randomBytes(16).toString("hex"),
@@ -71,7 +82,7 @@ export function seal(identity, dst, type, body, nowMs, ttlMs, more = {}) {
     enc: "json",
     ...more,
   };
-  const text = [`ctl.${dst}.${type}`, JSON.stringify(header), JSON.stringify(body)];
+  const text = [topic, JSON.stringify(header), JSON.stringify(body)];
   const parts = text.map((each) => Buffer.from(each, "utf8"));
   if (parts[1].length > HEADER_MAX || parts[2].length > BODY_MAX) {
     throw new RangeError(`${type} is too long`);

@@ -15,8 +15,7 @@ import zmq
 import zmq.asyncio
 from zmq.utils import z85
 
-from protocol.bus.endpoints import Contexts, Endpoints
-from protocol.errors import BusError
+from protocol.bus.endpoints import Contexts, Endpoints, unbound
 from protocol.keys import Roster
 
 DOMAIN = b"counterpoint"
@@ -74,7 +73,7 @@ class Door:
             try:
                 self._bind(socket, address)
             except zmq.ZMQError as error:
-                raise BusError(f"{address} cannot be bound: {error.strerror}") from None
+                raise unbound(address, error) from None
             self._bound.append((socket, str(socket.get_string(zmq.LAST_ENDPOINT))))
 
     async def answer(self) -> None:
@@ -112,7 +111,7 @@ class Door:
                 self._bind(socket, address)
             except zmq.ZMQError as error:
                 if asyncio.get_running_loop().time() > deadline_s:
-                    raise BusError(f"{address} cannot be bound: {error.strerror}") from None
+                    raise unbound(address, error) from None
                 await asyncio.sleep(RETRY_S)
             else:
                 return

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import zmq
 import zmq.asyncio
 
-from protocol.errors import EndpointError, printable
+from protocol.errors import BusError, EndpointError, InUseError, printable
 
 IPC_MAX = 107
 """Longest path of an ipc socket, bytes."""
@@ -125,6 +125,16 @@ def far_endpoints(address: str, server: str) -> Endpoints:
     host, port = found[1], int(found[2])
     first, second, third, fourth = (f"{host}:{port + n}" for n in range(4))
     return Endpoints(first, second, third, fourth, server=server)
+
+
+def unbound(address: str, error: zmq.ZMQError) -> BusError:
+    """Return why an address could not be bound, in one line that says what to do."""
+    if error.errno == zmq.EADDRINUSE:
+        return InUseError(
+            f"{address} is in use, by another coordinator perhaps; end it (counterpoint down), or "
+            "choose other ports"
+        )
+    return BusError(f"{address} cannot be bound: {error.strerror}")
 
 
 class Contexts:

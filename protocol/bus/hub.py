@@ -13,17 +13,17 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import zmq
 import zmq.asyncio
 
 from protocol.bus.door import Door
-from protocol.bus.endpoints import Contexts, Endpoints, drained
+from protocol.bus.endpoints import Contexts, Endpoints, drained, unbound
 from protocol.bus.frames import Header, Message, seal, sizes_fit, source_of
 from protocol.bus.gatekeeper import RATE, Gatekeeper
 from protocol.codec import encode
-from protocol.errors import BusError, EndpointError, NackCode
+from protocol.errors import BusError, EndpointError, InUseError, NackCode
 from protocol.keyring import Keyring
 from protocol.keys import Identity, Roster
 from protocol.messages import Nack
@@ -39,7 +39,7 @@ def lock_folder(folder: Path, name: str = "coordinator.lock") -> int:
     """Take the lock of a directory; return the handle that holds it.
 
     Raises:
-        BusError: another coordinator holds it.
+        InUseError: another coordinator holds it.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -47,7 +47,7 @@ def lock_folder(folder: Path, name: str = "coordinator.lock") -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise BusError(
+        raise InUseError(
             f"{folder} is in use by another coordinator; end it first (counterpoint down)"
         ) from None
     return handle
@@ -57,7 +57,7 @@ def lock_sockets(endpoints: Endpoints) -> int | None:
     """Take the lock of the sockets' folder: a second bind would silently steal an ipc path.
 
     Raises:
-        BusError: another coordinator holds it.
+        InUseError: another coordinator holds it.
     """
     if not endpoints.control_in.startswith("ipc://"):
         return None
@@ -149,11 +149,12 @@ class Hub:
         source = self._contexts.subscriber(control=control)
         sink = self._contexts.publisher(control=control)
         source.setsockopt(zmq.SUBSCRIBE, b"")
-        try:
-            source.bind(incoming)
-            sink.bind(outgoing)
-        except zmq.ZMQError as error:
-            raise BusError(f"{incoming} and {outgoing} cannot be bound: {error}") from None
+        ends: tuple[tuple[Any, str], ...] = ((source, incoming), (sink, outgoing))
+        for socket, address in ends:
+            try:
+                socket.bind(address)
+            except zmq.ZMQError as error:
+                raise unbound(address, error) from None
         return source, sink
 
     async def _follow_keys(self, keyring: Keyring) -> None:

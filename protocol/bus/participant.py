@@ -110,7 +110,7 @@ class Participant:
         self._saying.open(publisher)
         self._hearing.open(Channel.STATE, subscriber)
         self._tasks.spawn(self._saying.resend())
-        self._tasks.spawn(self._saying.beat_on(self._beat))
+        self._tasks.spawn(self._saying.beat_on(self._beat, self._is_heard))
         if self._telemetry is not None:
             teller = self._links.publisher(control=False)
             self._hearing.open(Channel.TELEMETRY, self._links.subscriber(control=False))
@@ -287,6 +287,10 @@ class Participant:
         elif silent:
             self._saying.refresh(None)
         self.coordinator_epoch = epoch
+
+    def _is_heard(self) -> bool:
+        """Return whether the hub forwards what we say: an answer, or our own echo, came back."""
+        return self.name != COORDINATOR or self.coordinator_seen_ns > 0
 
     def _was_silent(self, seen_ns: int) -> bool:
         """Return whether the coordinator, last heard at `seen_ns`, has been silent for long."""

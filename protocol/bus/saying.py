@@ -29,6 +29,7 @@ from protocol.topics import Channel
 
 ANSWER_TTL_MS = 60_000
 BEAT_S = 1.0
+BEAT_FIRST_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +176,24 @@ class Saying:
                     await self._wake.wait()
             self._wake.clear()
 
-    async def beat_on(self, beat: Callable[[float], Word] | None) -> None:
-        """Say every second that we live, with how late this loop runs; only once joined."""
+    async def beat_on(
+        self, beat: Callable[[float], Word] | None, heard: Callable[[], bool]
+    ) -> None:
+        """Say every second that we live, with how late this loop runs; at once when joined.
+
+        Args:
+            beat: makes the word.
+            heard: whether the hub is known to forward what we say. Who hosts it asked nobody, and
+                what a fresh link is given first goes nowhere: he beats faster until then.
+        """
         loop = asyncio.get_running_loop()
+        await self.joined.wait()
         due_s = loop.time()
         while True:
             await asyncio.sleep(max(0.0, due_s - loop.time()))
             lag_ms = max(0.0, loop.time() - due_s) * 1e3
-            due_s = max(due_s + BEAT_S, loop.time())
-            if self.joined.is_set():
-                self.publish(Heartbeat(state="up", lag_ms=lag_ms) if beat is None else beat(lag_ms))
+            self.publish(Heartbeat(state="up", lag_ms=lag_ms) if beat is None else beat(lag_ms))
+            due_s = max(due_s + (BEAT_S if heard() else BEAT_FIRST_S), loop.time())
 
 
 def _failed(line: str) -> Answer:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import zmq
 
 from agents.cli import stack as stacks
 from agents.coordinator.log import read_records
@@ -22,7 +24,7 @@ from protocol.messages import Ack, Mode
 from protocol.messages import Stage as AckStage
 from tests.agents.command_line import ROOT, Process, short_day, standing, told, until
 from tests.agents.coordinator import test_shell as shells
-from tests.protocol import wire_vectors
+from tests.protocol import far_stage, wire_vectors
 from tests.protocol.bus_stage import Stage
 
 coordinated = shells.settings  # a fixture
@@ -123,6 +125,65 @@ def test_the_agent_is_told_why_its_set_is_refused(bus):
     assert "at most max_position 0.01, found 2.0" in said[-1]["detail"]
 
 
+def strangers_key(folder):
+    """Put another CURVE pair into the agent's folder, one that the hubs' roster does not list."""
+    public, secret = (key.decode("ascii") for key in zmq.curve_keypair())
+    path = folder / f"{AGENT}.key"
+    own = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**own, "curve": secret}), encoding="utf-8")
+
+    def change(members):
+        next(row for row in members if row["name"] == AGENT)["curve"] = public
+
+    far_stage.rewritten(folder, change)
+
+
+@pytest.fixture
+def far(tmp_path):
+    """A bus that is open to other hosts, and a folder as the agent's host has it."""
+    new_keys(tmp_path / "keys")
+    options = ("--follow", AGENT, "--applies", "--pair", 3, 7)
+    with far_stage.opened(tmp_path / "keys", *options) as made:
+        yield made, far_stage.folder_of(made.stage, AGENT)
+
+
+def agent_far(address, folder, *more):
+    """Let the agent propose through CURVE, knowing nothing of a run."""
+    place = ("--keys", folder, "--connect", address, "--at", "2024-01-20T15:30:45Z")
+    return agent(folder / "no-run", *SET, *place, *more)
+
+
+@needs_zeromq
+def test_the_agent_comes_in_from_another_host_by_curve(far):
+    """With the roster and its own key alone it joins, beats, proposes and hears the answer."""
+    bus, folder = far
+    code, said = agent_far(bus.address, folder)
+    assert (code, said[-1]["answer"]) == (0, "applied")
+    assert said[0]["joined"] == [3, 7]
+    bus.coordinator.expect("beat", beat=AGENT)
+    assert bus.counts()["knocks"].keys() == {"200"}
+
+
+@needs_zeromq
+def test_the_agent_stays_outside_with_a_key_that_the_roster_does_not_list(far):
+    """Its signing key is the right one: only the link does not come up."""
+    bus, folder = far
+    strangers_key(folder)
+    code, said = agent_far(bus.address, folder, "--timeout", "2")
+    assert (code, said) == (5, [{"answer": None, "detail": "no coordinator let us join"}])
+    assert bus.counts()["knocks"].keys() == {"300"}
+    assert not bus.coordinator.told("beat", beat=AGENT)
+
+
+def test_the_page_names_the_options_that_the_agent_opens_its_link_with():
+    """Three names of zeromq.js, which the tests above use for real."""
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    program = (EXAMPLES / "agent.mjs").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bcurve[A-Z]\w+", page))
+    assert named == set(re.findall(r"\bcurve[A-Z]\w+(?=:)", program))
+    assert len(named) == 3
+
+
 @needs_zeromq
 def test_without_a_coordinator_the_agent_says_so(bus):
     """A bus that nobody serves: exit code 5, in the time it was given."""
@@ -146,9 +207,11 @@ async def test_the_javascript_agent_takes_a_seat_beside_two_optimizers(coordinat
     )
     # fmt: on
     names = ("executor-1", "optimizer-1", "optimizer-2")
+    beats = asyncio.Queue()
     async with shells.Running(settings), AsyncExitStack() as stack:
         parties = [await stack.enter_async_context(shells.party(settings, each)) for each in names]
         executor = shells.Executor(parties[0])
+        parties[0].follow("heartbeat", "optimizer-3", beats.put_nowait)
         if mode is Mode.PEER:
             parties[0].on("round", lambda _received: Ack(stage=AckStage.RECEIVED))
         for each in parties:
@@ -165,6 +228,9 @@ async def test_the_javascript_agent_takes_a_seat_beside_two_optimizers(coordinat
             assert (await shells.settled(executor.done.get())).decision == (1, 1)
             while "answer" not in said[-1]:
                 said.append(json.loads(await shells.settled(process.stdout.readline())))
+            for _ in range(2):  # a sign of life each second, as `counterpoint status` wants it
+                beat = (await shells.settled(beats.get())).word
+                assert beat.state == "up"
         finally:
             process.kill()
             await process.wait()

@@ -36,11 +36,11 @@ def four_ports():
 class Far:
     """A stage whose hubs are open to other hosts."""
 
-    def __init__(self, stage):
+    def __init__(self, stage, *options):
         self.stage = stage
         self.port = four_ports()
         self.address = f"tcp://127.0.0.1:{self.port}"
-        self.coordinator = stage.coordinator("--beyond", self.address)
+        self.coordinator = stage.coordinator("--beyond", self.address, *options)
         self.counted = 0
 
     def call(self, role, *options, shared=False):
@@ -49,9 +49,7 @@ class Far:
         Args:
             shared: it reads the hubs' own folder, as over a shared disk.
         """
-        folder = self.stage.folder / "keys"
-        if not shared:
-            folder = shutil.copytree(folder, f"{folder}-{role}", ignore=only(role))
+        folder = self.stage.folder / "keys" if shared else folder_of(self.stage, role)
         return self.stage.call(role, "--connect", self.address, "--keys", folder, *options)
 
     def counts(self):
@@ -67,6 +65,12 @@ class Far:
             assert time.monotonic() < end_s, "nobody knocks any more"
 
 
+def folder_of(stage, role):
+    """Return a folder with the roster and the key of one party: what is copied to another host."""
+    folder = stage.folder / "keys"
+    return Path(shutil.copytree(folder, f"{folder}-{role}", ignore=only(role)))
+
+
 def only(role):
     return lambda _folder, names: [
         name for name in names if name.endswith(".key") and name != f"{role}.key"
@@ -74,12 +78,12 @@ def only(role):
 
 
 @contextlib.contextmanager
-def opened(keys):
+def opened(keys, *options):
     """Yield such a stage over a copy of a folder of keys, its name short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="cp") as folder:
         shutil.copytree(keys, Path(folder) / "keys")
         with Stage(Path(folder)) as stage:
-            yield Far(stage)
+            yield Far(stage, *options)
 
 
 def rewritten(folder, change):

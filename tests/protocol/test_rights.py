@@ -118,7 +118,9 @@ FORGERIES = (
     ("rearm", "optimizer-1", "optimizer-1"),
     ("mode_change", "optimizer-1", "optimizer-1"),
     ("emergency_stop", "operator", "executor-1"),
+    ("snapshot", "coordinator", "optimizer-1"),
     ("snapshot", "optimizer-1", "optimizer-1"),
+    ("ack", "coordinator", "optimizer-1"),
     ("boundary_done", "coordinator", "optimizer-1"),
 )
 """Word, whose name it bears, whose key signed it."""

@@ -42,12 +42,19 @@ class Node:
         self.engine, self.name = engine, name
         self.life, self.alive = 0, False
         self.frozen_until_ns, self.offset_ns = 0, 0
+        self.jumps_ns: list[int] = []
         self.crashes = 0
         self.tasks: list[Task] = []
 
     def clock(self) -> int:
         """Return this node's wall time, ns."""
         return START + self.engine.now_ns + self.offset_ns
+
+    def set_clock(self, offset_ns: int) -> None:
+        """Let this node's wall clock be wrong by so much from now on."""
+        if offset_ns != self.offset_ns:
+            self.offset_ns = offset_ns
+            self.jumps_ns.append(self.engine.now_ns)
 
     def begin(self) -> None:
         """Start the process; a subclass says how."""

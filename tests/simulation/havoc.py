@@ -68,8 +68,8 @@ class Havoc:
     def jump(self, fault: Fault) -> None:
         """Set a wall clock wrong for a while."""
         node, (jump_ns, seconds) = self.world.node(fault.node), fault.figure
-        node.offset_ns = jump_ns
-        self.world.engine.at(seconds * SECOND, None, lambda: setattr(node, "offset_ns", 0))
+        node.set_clock(jump_ns)
+        self.world.engine.at(seconds * SECOND, None, lambda: node.set_clock(0))
 
     def freeze(self, fault: Fault) -> None:
         """Let a process stand still for a while."""

@@ -197,7 +197,8 @@ class World:
         self.network.storm = CALM
         self.network.cuts.clear()
         for node in self.nodes():
-            node.offset_ns, node.frozen_until_ns = 0, 0
+            node.set_clock(0)
+            node.frozen_until_ns = 0
             for disk in node.disks.values():
                 disk.armed = None
         self._retire()

@@ -1,5 +1,6 @@
-"""A second coordinator on the same directory refuses to start and says why; in processes."""
+"""A second coordinator refuses to start and says why in one line; in processes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -46,29 +47,61 @@ def started(place, log, **bus):
 
 
 def refusal(process):
-    """Wait for the end of a coordinator that must not start; return what it says last."""
+    """Wait for the end of a coordinator that must not start; return the one line that it says."""
     _, err = process.communicate(timeout=LIMIT_S)
-    assert process.returncode not in (0, None)
-    return err.strip().splitlines()[-1]
+    assert process.returncode == 1
+    logged, told = err.strip().splitlines()
+    assert "coordinator ERROR coordinator_failed kind=InUseError" in logged
+    return told
 
 
-@pytest.mark.slow
-@pytest.mark.slice
-def test_a_second_coordinator_refuses_to_start_and_the_first_lives_on(place):
-    """The same log under other addresses, the same sockets over another log, the same ports."""
-    first = started(place, "log", FOLDER=place / "s")
+@contextlib.contextmanager
+def living(place, log, **bus):
+    """A first coordinator, which is up, and which nothing meanwhile may end."""
+    first = started(place, log, **bus)
     try:
         for line in first.stderr:
             if "started" in line:
                 break
-        in_use = "is in use by another coordinator; end it first (counterpoint down)"
-        port = four_ports()
-        assert in_use in refusal(started(place, "log", PORT=port))
-        assert in_use in refusal(started(place, "log", FOLDER=place / "t"))
-        assert in_use in refusal(started(place, "other", FOLDER=place / "s"))
+        yield
         assert first.poll() is None
         first.send_signal(signal.SIGTERM)
         assert first.wait(LIMIT_S) == 0
     finally:
         first.kill()
         first.communicate()
+
+
+def test_a_second_coordinator_on_the_same_ports_says_so_and_ends(place):
+    """Another log, so that no lock tells: the ports alone do, the first two, the last, one beyond.
+
+    Nothing of a coordinator that could not bind stands in its log: it has decided nothing.
+    """
+    port = four_ports()
+    beyond = four_ports()
+    with living(place, "log", PORT=port, LISTEN=f"tcp://127.0.0.1:{beyond}"):
+        shared = {
+            port: {"PORT": port},
+            port + 1: {"PORT": port + 1},
+            port + 3: {"PORT": port + 3},
+            beyond: {"PORT": four_ports(), "LISTEN": f"tcp://127.0.0.1:{beyond}"},
+        }
+        seconds = [started(place, str(at), **bus) for at, bus in shared.items()]
+        for at, second in zip(shared, seconds, strict=True):
+            assert refusal(second) == (
+                f"coordinator: tcp://127.0.0.1:{at} is in use, by another coordinator perhaps; "
+                "end it (counterpoint down), or choose other ports"
+            )
+            assert not (place / str(at) / "decisions.sqlite").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.slice
+def test_a_second_coordinator_refuses_to_start_and_the_first_lives_on(place):
+    """The same log under other addresses, and the same sockets over another log."""
+    with living(place, "log", FOLDER=place / "s"):
+        in_use = "is in use by another coordinator; end it first (counterpoint down)"
+        port = four_ports()
+        assert in_use in refusal(started(place, "log", PORT=port))
+        assert in_use in refusal(started(place, "log", FOLDER=place / "t"))
+        assert in_use in refusal(started(place, "other", FOLDER=place / "s"))
