@@ -6,6 +6,7 @@ process is told of a wrong argument at once.
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -20,6 +21,9 @@ from protocol.telemetry import setup_logging
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Both ask for a clean end."""
+
+LOOK_S = 0.2
+"""Between two looks whether the executor's warm-up is over."""
 
 log = structlog.get_logger()
 
@@ -81,6 +85,23 @@ def end_on_signals(end: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for each in SIGNALS:
         loop.add_signal_handler(each, end)
+
+
+async def session_begun(settings: Settings) -> bool:
+    """Wait until a session at a venue has begun; return False when asked to end before."""
+    place = settings.venue.folder
+    if settings.venue.recorded or place is None:
+        return True
+    from agents.facts import has_facts
+
+    asked = asyncio.Event()
+    end_on_signals(asked.set)
+    while not has_facts(place):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), LOOK_S)
+        if asked.is_set():
+            return False
+    return True
 
 
 def last_door(agent: str, work: Callable[[], int], *, trace_all: bool = False) -> int:

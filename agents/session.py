@@ -6,18 +6,18 @@ Starting parameters that are not configured are suggested from the warm-up alone
 is quoted: what comes after it is not looked at.
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
+from agents.basis import Basis, basis_of
 from agents.costs import funding_of, tiers_of, with_fees
+from agents.facts import RECORDING_NAME, Facts, read_facts
 from agents.settings import Settings
-from exchange.advice import suggest
+from agents.tapes import GrowingFolder, Tapes
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
 from exchange.order_ids import read_births
@@ -30,21 +30,22 @@ from market.guard import guard_settings
 from market.latency import ConstantLatency, Latency
 from market.latency_text import LatencyError, parse_feed, parse_latency
 from market.layout import (
-    SCALE_LOT,
     SCALE_MAKER_FEE,
     UNITS,
 )
 from market.policy import policy_settings
 from market.queueing import FIFO, MODEL_KIND, MODEL_NAMES, fill_model
 from market.tape import NO_IDS, TapeBuilder, cut, grid_of
+from market.tape_growing import NO_EVENTS
 from market.tape_sides import Making
 from market.types import F8, I4, I8
-from protocol.codec import describe
 from protocol.errors import SettingsError
 from protocol.messages import QuoteParameters, utc_ns
 from risk.limits import Limits
 
 HOUR_NS = 3_600 * 10**9
+ENDLESS_NS = 10 * 366 * 24 * HOUR_NS
+"""Of a session at a venue."""
 BUNDLED_HOURS = 4.0
 """Hours of the bundled day that a run uses unless told otherwise."""
 
@@ -74,6 +75,8 @@ class Session:
     baseline: QuoteParameters
     event_count: int
     born: I4 = field(default_factory=NO_IDS.copy)
+    recording: Path | None = None
+    """Where a venue's recording grows; None: the events are all there."""
 
     def making(self) -> Making:
         """Return how the tape of this session is made."""
@@ -97,6 +100,12 @@ class Session:
             born=self.born,
         )
 
+    def tapes(self) -> Tapes:
+        """Return what makes the tape of this session, up to any time."""
+        if self.recording is None:
+            return self.tape_builder()
+        return GrowingFolder(self.recording, self.making())
+
     @property
     def by_order(self) -> bool:
         """Whether the fill model follows each order, so that a tape needs their births."""
@@ -110,11 +119,11 @@ class Session:
             return None
         return self.last_ns + self.settings.executor.guard_interval_ns - 1
 
-    def boundaries(self) -> list[int]:
+    def boundaries(self) -> Sequence[int]:
         """Return the venue times of all tuning boundaries."""
         every = self.settings.optimizer.boundary_ns
         first = self.first_ns // every * every + every
-        return list(range(first, self.last_ns + 1, every))
+        return range(first, self.last_ns + 1, every)
 
 
 def parameter_row(parameters: QuoteParameters) -> F8:
@@ -158,6 +167,10 @@ def open_session(settings: Settings) -> Session:
             the feed's delay cannot be read.
         AdviceError: no starting parameters fit this symbol and capital.
     """
+    if not settings.venue.recorded:
+        folder = settings.venue.folder
+        assert folder is not None, "a session at a venue has a folder"
+        return session_at(settings, read_facts(folder), folder)
     path = existing_path(settings)
     recording = load_recording(path)
     feed = feed_of(settings)
@@ -168,6 +181,19 @@ def open_session(settings: Settings) -> Session:
     if not session.by_order:
         return session
     return replace(session, born=read_births(path, feed=feed, until_ns=session.until_ns))
+
+
+def session_at(settings: Settings, facts: Facts, folder: Path) -> Session:
+    """Return the session at a venue whose recording grows in a folder.
+
+    Raises:
+        SettingsError: the fill model needs order ids, which no venue tells.
+    """
+    span_ns = facts.first_ns, facts.first_ns + ENDLESS_NS
+    session = assemble(settings, facts.meta, facts.basis, NO_EVENTS, span_ns)
+    if session.by_order:
+        raise SettingsError("feed.fill_model fifo needs order ids, which no venue tells")
+    return replace(session, recording=folder / RECORDING_NAME)
 
 
 def existing_path(settings: Settings) -> Path:
@@ -186,18 +212,35 @@ def session_of(
 ) -> Session:
     """Return what follows from the events until the end of the warm-up; errors: `open_session`."""
     meta = with_fees(recorded, settings)
-    scale = scale_of(meta)
     until_ns = first_ns + settings.executor.warmup_s * 10**9
-    baseline = starting_parameters(events, meta, settings, until_ns)
-    mid = opening_mid(events, meta, settings, until_ns)
-    target_units = target_of(meta, scale, settings, mid)
+    basis = basis_of(settings, meta, events, until_ns)
+    waited_s = (first_ns - grid_start(events, settings)) / 1e9
+    return assemble(settings, meta, basis, events, (first_ns, last_ns), waited_s=waited_s)
+
+
+def observer_of(settings: Settings, scale: I8, *, waited_s: float = 0.0) -> F8:
+    """Return f8[OBSERVER_COLUMNS]; `waited_s` passed on the grid before the session."""
+    return observer_settings(
+        interval_s=settings.executor.guard_interval_ms / 1000,
+        cycle_s=float(settings.executor.cycle_s),
+        maker_fee=scale[SCALE_MAKER_FEE] / UNITS,
+        risk_aversion=settings.executor.risk_aversion,
+        warmup_s=float(settings.executor.warmup_s) + waited_s,
+    )
+
+
+def assemble(
+    settings: Settings,
+    meta: Meta,
+    basis: Basis,
+    events: I8,
+    span_ns: tuple[int, int],
+    *,
+    waited_s: float = 0.0,
+) -> Session:
+    """Return the session of an instrument, with fees, over the steps of a span."""
+    scale = scale_of(meta)
     capital_units = round(settings.account.capital * UNITS)
-    quote_units = capital_units - round(target_units * mid)
-    if quote_units < 0:
-        raise RecordingError(
-            f"account.target_base is worth {target_units * mid / UNITS:.2f} {meta.quote}, more "
-            f"than account.capital ({settings.account.capital}); lower it"
-        )
     setup = Setup(
         scale=scale,
         model=fill_model_of(meta, settings),
@@ -213,21 +256,14 @@ def session_of(
             cycle_s=float(settings.executor.cycle_s),
         ),
         cycle=np.array([settings.executor.cycle_ns], dtype=np.int64),
-        opening=np.array([quote_units, target_units, target_units], dtype=np.int64),
-        funding=funding_of(meta, settings, first_ns, last_ns),
+        opening=np.array(
+            [basis.quote_units, basis.target_units, basis.target_units], dtype=np.int64
+        ),
+        funding=funding_of(meta, settings, *span_ns),
         tiers=tiers_of(settings),
     )
-    observer = observer_settings(
-        interval_s=settings.executor.guard_interval_ms / 1000,
-        cycle_s=float(settings.executor.cycle_s),
-        maker_fee=scale[SCALE_MAKER_FEE] / UNITS,
-        risk_aversion=settings.executor.risk_aversion,
-        warmup_s=float(settings.executor.warmup_s)
-        + (first_ns - grid_start(events, settings)) / 1e9,
-    )
-    return Session(
-        settings, meta, events, first_ns, last_ns, setup, observer, baseline, len(events)
-    )
+    observer = observer_of(settings, scale, waited_s=waited_s)
+    return Session(settings, meta, events, *span_ns, setup, observer, basis.baseline, len(events))
 
 
 def feed_of(settings: Settings) -> FeedDelay | None:
@@ -320,42 +356,6 @@ def window(recorded: I8, settings: Settings, *, whole: bool = True) -> tuple[I8,
 def needed_seconds(settings: Settings) -> int:
     """Return how long a session is at least: the warm-up and one cycle."""
     return settings.executor.warmup_s + settings.executor.cycle_s
-
-
-def starting_parameters(
-    events: I8, meta: Meta, settings: Settings, until_ns: int
-) -> QuoteParameters:
-    """Return the configured parameters, what is missing suggested from the warm-up."""
-    given = settings.parameters.model_dump()
-    if any(value is None for value in given.values()):
-        capital = settings.account.capital
-        suggested = suggest(events, meta, capital=capital, until_ns=until_ns).parameters
-        given = {name: suggested[name] if value is None else value for name, value in given.items()}
-    try:
-        return QuoteParameters(**given)
-    except ValidationError as error:
-        _, line = describe(error, QuoteParameters)
-        raise SettingsError(
-            f"parameters: {line}; change it with --set parameters.NAME=VALUE"
-        ) from None
-
-
-def opening_mid(events: I8, meta: Meta, settings: Settings, until_ns: int) -> float:
-    """Return the price of one base unit in quote units at the end of the warm-up."""
-    facts = suggest(events, meta, capital=settings.account.capital, until_ns=until_ns).facts
-    return float(facts["mid"])
-
-
-def target_of(meta: Meta, scale: I8, settings: Settings, mid: float) -> int:
-    """Return the base units held while flat: on spot, what the position limit may sell."""
-    lot = int(scale[SCALE_LOT])
-    if settings.account.target_base is not None:
-        units = Decimal(str(settings.account.target_base)) * UNITS
-        return int(units) // lot * lot
-    if not meta.spot:
-        return 0
-    capital = settings.account.capital * settings.risk.max_position_size
-    return math.ceil(capital / mid * UNITS / lot) * lot
 
 
 def limits_of(settings: Settings, capital_units: int) -> F8:

@@ -6,15 +6,16 @@ after that nothing changes it. Times written `_s`, `_ms` are of the venue's cloc
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from agents.fee_tiers import read_fee_tiers
+from agents.section import FilePath, Section
+from agents.venue_settings import VenueTable
 from protocol.elements import Mode, Name, UtcText
 
-FilePath: TypeAlias = Annotated[Path, Field(strict=False)]
 _FEE = "basis points of the notional; cost positive, rebate negative; unset: the recording's own"
 _TIERS = (
     "fees by traded volume in place of one: volume:maker_bps:taker_bps, ...; volumes in quote "
@@ -32,12 +33,6 @@ class Clock(StrEnum):
 
     LOCKSTEP = "lockstep"
     REAL = "real"
-
-
-class Section(BaseModel):
-    """One table of the configuration file."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class Feed(Section):
@@ -282,6 +277,7 @@ class Settings(Section):
     data: FilePath = Field(Path("counterpoint-data"), description="folder for all that is written")
     seed: int = Field(1, ge=0, le=2**63 - 1, description="seed of everything random")
     feed: Feed = Feed()
+    venue: VenueTable = VenueTable()
     account: Account = Account()
     parameters: Parameters = Parameters()
     executor: Executor = Executor()
@@ -342,6 +338,13 @@ class Settings(Section):
                 {"cycle": cycle, "boundary": boundary},
             )
         return self
+
+    def located(self, folder: Path) -> Self:
+        """Return these with the folder of a session at a venue, where none is configured."""
+        if self.venue.recorded or self.venue.folder is not None:
+            return self
+        venue = self.venue.model_copy(update={"folder": folder.resolve()})
+        return self.model_copy(update={"venue": venue})
 
     @property
     def optimizer_seats(self) -> tuple[str, ...]:

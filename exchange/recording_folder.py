@@ -39,16 +39,18 @@ class FolderSource:
     Args:
         folder: of segments, sealed and open.
         follow: read on as the recorder writes, 0 meaning nothing new yet; else what is there now.
+        newest: begin with the last so many segments; 0: with the first.
 
     Raises:
         RecordingError: no segment in it, one is missing, or one is damaged.
     """
 
-    def __init__(self, folder: Path, *, follow: bool = False) -> None:
+    def __init__(self, folder: Path, *, follow: bool = False, newest: int = 0) -> None:
         self.folder = folder
         found = segments_in(folder)
         if not found:
             raise RecordingError(f"{folder}: no segment in it; `Recorder` writes them")
+        found = {each: found[each] for each in sorted(found)[-newest:]}
         self.first = min(found)
         self._follow = follow
         self._limits: dict[int, int] = {}
@@ -182,22 +184,26 @@ def opening_of(meta: Meta) -> int:
     return opening if isinstance(opening, int) else 0
 
 
-def open_source(path: Path) -> FileSource | FolderSource:
+def open_source(path: Path, *, newest: int = 0) -> FileSource | FolderSource:
     """Return the events of a recording: a file, or a folder of segments as it stands now.
 
     Raises:
         RecordingError: as `FileSource` and `FolderSource`.
     """
-    return FolderSource(path) if is_segment_folder(path) else FileSource(path)
+    return FolderSource(path, newest=newest) if is_segment_folder(path) else FileSource(path)
 
 
-def load_recording(path: Path) -> Recording:
+def load_recording(path: Path, *, newest: int = 0) -> Recording:
     """Read a recording: a file, or a folder of segments as it stands now.
+
+    Args:
+        path: of either.
+        newest: of a folder, read the last so many segments only; 0: all.
 
     Raises:
         RecordingError: damaged, changed since it was made, or without `meta`.
     """
-    with open_source(path) as source:
+    with open_source(path, newest=newest) as source:
         events = np.empty((source.expected, EVENT_COLUMNS), dtype=np.int64)
         held = 0
         while held < source.expected and (count := source.read(events[held : held + BLOCK_ROWS])):

@@ -18,7 +18,16 @@ from typing import Any
 
 from agents.bus import endpoints_of
 from agents.cli.exits import ERROR, OK, CommandError
-from agents.cli.run import Teller, hours_of, new_folder, prepare, say, write_json
+from agents.cli.run import (
+    Teller,
+    hours_of,
+    located,
+    new_folder,
+    onlooker_of,
+    prepare,
+    say,
+    write_json,
+)
 from agents.cli.stack import CONFIG, PROCESSES, SUPERVISOR
 from agents.settings import Settings
 from protocol.settings import Loaded
@@ -136,16 +145,12 @@ def failed(name: str, code: int, child: Child, errors: Path | None) -> CommandEr
 def executor(loaded: Loaded[Settings], *, as_json: bool) -> int:
     """Trade a recording with the starting parameters, without a bus, and show the result."""
     prepare(loaded.settings)
-    from agents.cli.progress import Onlooker
-    from agents.session import open_session
-
-    settings = resolved(loaded.settings, folder=None)
-    session = open_session(settings)  # whatever is wrong with the data is said here, in one line
+    settings, session = located(resolved(loaded.settings, folder=None))
     folder, common = begin(settings)
     say(f"run {folder}")
     errors = folder / f"{settings.account.executor}.stderr"
     child = Child("agents.executor", "--alone", *common, errors=errors)
-    teller = Teller(Onlooker(folder, session))
+    teller = Teller(onlooker_of(folder, settings, session))
     try:
         code = child.wait(teller)
     finally:

@@ -13,6 +13,17 @@ from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mod
 from agents.cli.output import flush
 from agents.cli.record import record
 from agents.cli.replay_exchange import replay_exchange
+from agents.cli.venue_options import (
+    Control,
+    KeyFile,
+    Pace,
+    SecretFile,
+    Speed,
+    Symbol,
+    Url,
+    Venue,
+    venue_flags,
+)
 
 app = typer.Typer(
     name="counterpoint",
@@ -41,7 +52,14 @@ def run(
     seed: Seed = None,
     optimizers: Annotated[int | None, typer.Option("--optimizers", help="how many")] = None,
     clock: Annotated[str | None, typer.Option("--clock", help="lockstep or real")] = None,
-    speed: Annotated[float | None, typer.Option("--speed", help="with --clock real")] = None,
+    speed: Speed = None,
+    venue: Venue = None,
+    url: Url = None,
+    symbol: Symbol = None,
+    key_file: KeyFile = None,
+    secret_file: SecretFile = None,
+    pace: Pace = None,
+    control: Control = None,
     accept_plain: Plain = None,
     data: Data = None,
     config: Config = None,
@@ -59,6 +77,7 @@ def run(
         "run.clock": clock,
         "run.speed": speed,
     }
+    flags |= venue_flags(venue, url, symbol, key_file, secret_file, pace, control)
     raise typer.Exit(running.run(resolve(config, change, flags), as_json=as_json))
 
 
@@ -69,6 +88,14 @@ def executor(
     hours: Hours = None,
     maker_fee: Fee = None,
     seed: Seed = None,
+    speed: Speed = None,
+    venue: Venue = None,
+    url: Url = None,
+    symbol: Symbol = None,
+    key_file: KeyFile = None,
+    secret_file: SecretFile = None,
+    pace: Pace = None,
+    control: Control = None,
     data: Data = None,
     config: Config = None,
     change: Change = None,
@@ -78,7 +105,8 @@ def executor(
     from agents.cli import alone
     from agents.cli.flags import resolve, trading
 
-    flags = trading(feed_path, hours, maker_fee, seed, data)
+    flags = trading(feed_path, hours, maker_fee, seed, data) | {"run.speed": speed}
+    flags |= venue_flags(venue, url, symbol, key_file, secret_file, pace, control)
     raise typer.Exit(alone.executor(resolve(config, change, flags), as_json=as_json))
 
 

@@ -23,6 +23,8 @@ class Onlooker:
     def __init__(self, folder: Path, session: Session) -> None:
         self._watch = Watch(folder)
         self._session = session
+        self.hours = 0.0
+        """Of venue time that were lived through at the last look."""
 
     def look(self) -> Progress | None:
         """Return the newest state, None before the first decision."""
@@ -31,6 +33,7 @@ class Onlooker:
             return None
         session = self._session
         whole = max(1, session.last_ns - session.first_ns)
+        self.hours = max(0, seen.now_ns - session.first_ns) / 3.6e12
         share = min(1.0, max(0.0, (seen.now_ns - session.first_ns) / whole))
         position = seen.position_lots * int(session.setup.scale[SCALE_LOT]) / UNITS
         line = (

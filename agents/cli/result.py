@@ -29,7 +29,7 @@ def result_of(settings: Settings, folder: Path, *, complete: bool) -> dict[str, 
     """Return the result of a run whose processes have ended."""
     session = open_session(settings)
     lived = journaled(folder, session)
-    tape = session.tape_builder().advance(lived.last_ns)
+    tape = session.tapes().advance(lived.last_ns)
     return {
         "schema": SCHEMA,
         "seed": settings.seed,
@@ -104,4 +104,6 @@ def configuration_of(settings: Settings) -> dict[str, Any]:
     document = settings.model_dump(mode="json", exclude={"data", "bus", "seed"})
     document["feed"].pop("path")
     document["optimizer"].pop("threads")
+    for name in ("key_file", "secret_file", "folder"):
+        document["venue"].pop(name)
     return document

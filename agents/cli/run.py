@@ -21,6 +21,8 @@ from protocol.settings import Loaded
 
 if TYPE_CHECKING:
     from agents.cli.progress import Onlooker
+    from agents.cli.venue import VenueOnlooker
+    from agents.session import Session
 
 LATEST = "latest"
 
@@ -70,7 +72,7 @@ def make_ready(settings: Settings) -> None:
     took_s = warm()
     if STORE.compiled > 0:
         say(f"compiled {STORE.compiled} functions in {took_s:.0f} s")
-    if ensure_bundled(settings):
+    if settings.venue.recorded and ensure_bundled(settings):
         say(f"made the bundled day {feed_path(settings)}")
 
 
@@ -119,7 +121,7 @@ def demand_keys(settings: Settings) -> None:
 class Teller:
     """Tells how far a run has come: one changing line on a terminal, a line a tenth elsewhere."""
 
-    def __init__(self, onlooker: "Onlooker") -> None:
+    def __init__(self, onlooker: "Onlooker | VenueOnlooker") -> None:
         self._onlooker = onlooker
         self._next = 0.0
         self._line = ""
@@ -154,21 +156,16 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     if settings.bus.folder is not None or settings.bus.port is not None:
         endpoints_of(settings)
     prepare(settings)
-    from agents.cli.progress import Onlooker
-    from agents.session import feed_path, open_session
-
-    path = feed_path(settings)
-    feed = settings.feed.model_copy(update={"path": path.resolve(), "hours": hours_of(settings)})
-    told = settings.model_copy(update={"feed": feed, "data": settings.data.resolve()})
-    session = open_session(told)  # whatever is wrong with the data is said here, in one line
+    told, session = located(settings)
     folder = new_folder(settings)
     sockets = settings.bus.folder or Path(tempfile.mkdtemp(prefix="counterpoint-"))
     bus = settings.bus.model_copy(  # the parts are where the coordinator is
         update={"folder": sockets, "connect": None, "keys": settings.keys_folder.resolve()}
     )
-    # With all four told, a part that trades nothing starts without the recording.
-    parameters = Parameters(**session.baseline.model_dump())
-    resolved = told.model_copy(update={"bus": bus, "parameters": parameters})
+    parameters = settings.parameters
+    if session is not None:  # with all four told, who trades nothing starts without the recording
+        parameters = Parameters(**session.baseline.model_dump())
+    resolved = told.model_copy(update={"bus": bus, "parameters": parameters}).located(folder)
     config = folder / "config.json"
     write_json(config, json.loads(resolved.model_dump_json()))
     supervisor = Supervisor(
@@ -181,7 +178,7 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, ask_to_end)
     say(f"run {folder}")
-    teller = Teller(Onlooker(folder, session))
+    teller = Teller(onlooker_of(folder, resolved, session))
     try:
         supervisor.start()
         complete = supervisor.watch(every_s=0.25, on_look=teller)
@@ -191,6 +188,37 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
         if settings.bus.folder is None:
             shutil.rmtree(sockets, ignore_errors=True)
     return close(resolved, folder, supervisor, complete=complete, began=began, as_json=as_json)
+
+
+def located(settings: Settings) -> "tuple[Settings, Session | None]":
+    """Return settings with absolute paths, and a recording's session; what is wrong is said here.
+
+    Raises:
+        RecordingError, SettingsError, AdviceError, VenueError: in one line each.
+    """
+    if not settings.venue.recorded:
+        from agents.cli.venue import at_venue
+
+        return at_venue(settings), None
+    from agents.session import feed_path, open_session
+
+    path = feed_path(settings)
+    feed = settings.feed.model_copy(update={"path": path.resolve(), "hours": hours_of(settings)})
+    told = settings.model_copy(update={"feed": feed, "data": settings.data.resolve()})
+    return told, open_session(told)
+
+
+def onlooker_of(
+    folder: Path, settings: Settings, session: "Session | None"
+) -> "Onlooker | VenueOnlooker":
+    """Return what looks at a run."""
+    if session is None:
+        from agents.cli.venue import VenueOnlooker
+
+        return VenueOnlooker(folder, settings)
+    from agents.cli.progress import Onlooker
+
+    return Onlooker(folder, session)
 
 
 def settle_journals(folder: Path) -> None:

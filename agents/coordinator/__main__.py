@@ -13,7 +13,14 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from agents.process import end_on_signals, last_door, open_folder, parser_of, settings_of
+from agents.process import (
+    end_on_signals,
+    last_door,
+    open_folder,
+    parser_of,
+    session_begun,
+    settings_of,
+)
 from agents.settings import Settings
 from protocol.telemetry import serve_metrics
 
@@ -36,6 +43,7 @@ def start(told: argparse.Namespace) -> int:
     flags = {"run.optimizers": told.optimizers, "coordinator.accept_plain": told.accept_plain}
     settings = settings_of(told.config, flags)
     folder = open_folder(told.run, settings, name="coordinator", component="coordinator")
+    settings = settings.located(folder)
     port = settings.bus.metrics_port
     with serve_metrics(port) if port else nullcontext():
         asyncio.run(serve(settings, folder))
@@ -47,6 +55,10 @@ async def serve(settings: Settings, folder: Path) -> None:
     from agents.coordinator.rules import rules_from
     from agents.coordinator.shell import Coordinator
 
+    # What is not configured the warm-up tells.
+    missing = None in settings.parameters.model_dump().values()
+    if missing and not await session_begun(settings):
+        return
     coordinator = Coordinator(rules_from(settings), settings, folder)
     end_on_signals(coordinator.end)
     await coordinator.serve(dict(os.environ))

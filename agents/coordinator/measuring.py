@@ -10,9 +10,10 @@ import numpy as np
 
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Settings
+from agents.tapes import Tapes
 from market.replay import replay
 from market.replay_step import REPLAY_NET
-from market.tape import Tape, TapeBuilder
+from market.tape import Tape
 from protocol.messages import QuoteParameters
 
 
@@ -23,7 +24,7 @@ class Meter:
         self._settings = settings
         self._lock = Lock()
         self._session: Session | None = None
-        self._builder: TapeBuilder | None = None
+        self._builder: Tapes | None = None
 
     def nets(
         self, sets: tuple[QuoteParameters, ...], first_ns: int, last_ns: int
@@ -40,7 +41,7 @@ class Meter:
     def _tape(self, last_ns: int) -> tuple[Session, Tape]:
         if self._session is None or self._builder is None:
             self._session = open_session(self._settings)
-            self._builder = self._session.tape_builder()
+            self._builder = self._session.tapes()
         # The builder may have been ahead: after a start a boundary is measured again.
         return self._session, self._builder.advance(last_ns).until(last_ns)
 

@@ -42,6 +42,7 @@ def start(told: argparse.Namespace) -> int:
     settings = settings_of(told.config, feed_flags(told))
     executor = settings.account.executor
     folder = open_folder(told.run, settings, name="alone", component=executor)
+    settings = settings.located(folder)
     alone = told.alone or not settings.bus.told
     return asyncio.run(serve(settings, folder, alone=alone))
 

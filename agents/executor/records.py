@@ -12,6 +12,7 @@ same bytes, and `protocol.journal` refuses other ones.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,11 @@ def cycle_entry(state: State) -> Entry:
         "trips": account.trips[state.kept_trips : last].tobytes(),
     }
     return Entry(CYCLES, state.now_ns, "cycle", body, key=str(state.now_ns))
+
+
+def trips_entry(state: State) -> Entry:
+    """Return the entry of round trips that closed between two decisions; it is no decision."""
+    return replace(cycle_entry(state), kind="trips", key=f"trips {state.now_ns}")
 
 
 def heard_entry(now_ns: int, kind: str, body: dict[str, Any], key: str | None) -> Entry:

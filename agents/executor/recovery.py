@@ -19,6 +19,7 @@ from agents.executor import records
 from agents.executor.state import State, new_state, thaw
 from agents.executor.step import fold
 from agents.session import Session
+from exchange.port import Venue
 from exchange.recorded import INTENT_COLUMNS, Intents, RecordedVenue
 from market.breach import APPROVED
 from market.replay_step import (
@@ -65,7 +66,7 @@ class Recovered:
     """
 
     state: State
-    venue: RecordedVenue
+    venue: Venue
     later: deque[Row]
     heard_seq: int
     horizon_ns: int
@@ -86,10 +87,15 @@ def identity_of(session: Session) -> dict[str, str]:
     """Return what a journal belongs to: what shapes the run, the machine left out."""
     settings = session.settings.model_dump(mode="json", exclude={"data", "bus"})
     settings["feed"].pop("path")
+    venue = settings.pop("venue")
+    recording = session.meta.sha256
+    if not session.settings.venue.recorded:
+        recording = f"{venue['url']} {session.meta.symbol} from {session.first_ns}"
+        settings.pop("parameters")  # the baseline tells them
     settings["optimizer"].pop("threads")
     text = json.dumps([settings, session.baseline.model_dump()], sort_keys=True)
     return {
-        "recording": session.meta.sha256,
+        "recording": recording,
         "configuration": hashlib.sha256(text.encode()).hexdigest(),
     }
 
@@ -111,7 +117,7 @@ def recover(journal: Journal, session: Session, *, lockstep: bool) -> Recovered:
         RecoveryError: the journal belongs to another recording, configuration or seed.
         JournalError: it is damaged.
     """
-    _must_belong(journal, session)
+    must_belong(journal, session)
     frozen = journal.get(records.STATE)
     venue = new_venue(session)
     if frozen is None:
@@ -135,6 +141,15 @@ def fold_due(found: Recovered) -> None:
         row = found.later.popleft()
         fold(found.state, row.kind, row.body)
         found.heard_seq = row.seq
+
+
+def fold_all(journal: Journal, state: State, heard_seq: int) -> int:
+    """Let all words after a row change the state, at the time of the last one; return its row."""
+    for row in journal.rows(records.HEARD, heard_seq):
+        state.now_ns = max(state.now_ns, row.time_ns)
+        fold(state, row.kind, row.body)
+        heard_seq = row.seq
+    return heard_seq
 
 
 def intents(journal: Journal, until_ns: int) -> Iterator[Intents]:
@@ -161,7 +176,12 @@ def guarded(append: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _must_belong(journal: Journal, session: Session) -> None:
+def must_belong(journal: Journal, session: Session) -> None:
+    """Note what a new journal belongs to; refuse one that belongs to something else.
+
+    Raises:
+        RecoveryError: what it belongs to.
+    """
     mine = identity_of(session)
     found = journal.get(records.IDENTITY)
     if found is None:

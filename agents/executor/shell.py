@@ -8,8 +8,9 @@ feed runs, and looks at the stop file before every step and at least every 200 m
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, assert_never
 
@@ -37,7 +38,10 @@ from agents.executor.state import State, freeze
 from agents.executor.step import step
 from agents.executor.stopfile import StopFile
 from agents.settings import Clock
+from exchange.port import MarketStep
+from exchange.recorded import RecordedVenue
 from market.layout import LEDGER_TRIPS
+from market.tape import Tape
 from protocol.journal import Journal
 from protocol.messages import ParameterUpdate
 
@@ -49,6 +53,12 @@ HURRY_STEPS = 8
 """Steps of the guard by which a recording may run ahead of the wall clock for a stop."""
 
 log = structlog.get_logger()
+
+
+class Later(Enum):
+    """No market step yet."""
+
+    LATER = "later"
 
 
 class Link(Protocol):
@@ -162,16 +172,18 @@ class Shell:
             await self.catch_up()
         if self.state.waiting and self.link is not None:
             self._reach(self.link, Reach(self.state.boundary, self.state.now_ns))
-        steps = self.venue.events()
+        steps = self._feed()
         complete = False
-        while not self.ending:
+        while not self._over():
             await self._drain()
             if not self._may_step():
                 await self._pause(LOOK_S)
                 continue
             if self._real and await self._too_early():
                 continue
-            market = await anext(steps, None)
+            market = await self._next(steps)
+            if market is Later.LATER:
+                continue
             if market is None:
                 complete = True
                 break
@@ -182,6 +194,28 @@ class Shell:
         if self._failure is not None:
             raise self._failure
         return complete
+
+    def venue_words(self) -> dict[str, Any]:
+        """Return what a status tells of the venue; a recording is always there."""
+        return {}
+
+    def _feed(self) -> AsyncIterator[MarketStep]:
+        """Return the steps that lie ahead."""
+        return self.venue.events()
+
+    def _over(self) -> bool:
+        """Whether to end now."""
+        return self.ending
+
+    async def _next(self, steps: AsyncIterator[MarketStep]) -> MarketStep | Later | None:
+        """Return the next step, None when the feed has ended, `Later` to hear words first."""
+        return await anext(steps, None)
+
+    def _tape(self) -> Callable[[], Tape]:
+        """Return what gives the tape as it is known now; it may be asked in a thread."""
+        assert isinstance(self.venue, RecordedVenue), "another venue has another shell"
+        tape = self.venue.tape()
+        return lambda: tape
 
     def _may_step(self) -> bool:
         """Whether feed time may go on.
@@ -252,7 +286,7 @@ class Shell:
         held = None
         if effect.state is not None:
             self._kept_ns = self.state.now_ns
-            held = {records.STATE: effect.state, HEARD_SEQ: self._heard_seq}
+            held = {records.STATE: effect.state, HEARD_SEQ: self._heard_seq, **self._noted()}
         if self._replaying:
             guarded(lambda: self._journal.append(effect.entries, state=held))
             return
@@ -261,14 +295,18 @@ class Shell:
             if entry.table == records.HEARD:
                 self._heard_seq = max(self._heard_seq, number)
 
+    def _noted(self) -> dict[str, Any]:
+        """Return what else is put on disk with a frozen state."""
+        return {}
+
     def _shadow(self, effect: Shadow) -> None:
         """Replay beside the loop: it may take longer than a word may wait."""
-        state, tape = self.state, self.venue.tape()
-        held, now_ns = state.incumbent, state.now_ns
+        state, tape = self.state, self._tape()
+        held, now_ns, asked, session = state.incumbent, state.now_ns, effect.asked, state.session
 
         async def replay() -> None:
-            asked, session = effect.asked, state.session
-            self.put(await asyncio.to_thread(shadowed, asked, session, held, now_ns, tape))
+            work = asyncio.to_thread(lambda: shadowed(asked, session, held, now_ns, tape()))
+            self.put(await work)
 
         self._spawn(replay())
 
@@ -279,10 +317,11 @@ class Shell:
         if not state.session.settings.executor.proposes:
             link.answer(state, effect, None)
             return
-        session, tape, held = state.session, self.venue.tape(), state.incumbent
+        session, tape, held = state.session, self._tape(), state.incumbent
 
         async def think() -> None:
-            found = await asyncio.to_thread(opinion, session, tape, held, effect.time_ns)
+            work = asyncio.to_thread(lambda: opinion(session, tape(), held, effect.time_ns))
+            found = await work
             link.answer(state, effect, found)
 
         self._spawn(think())

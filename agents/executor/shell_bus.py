@@ -156,7 +156,7 @@ class BusLink:
 
     def tell(self, state: State, *, lag_s: float) -> None:
         """Show how things stand; say an unclosed boundary again once its ttl has ended."""
-        self.participant.tell(status_word(state, lag_s))
+        self.participant.tell(status_word(state, lag_s, self._shell.venue_words()))
         self.participant.tell(pnl_word(state))
         if state.waiting:
             for place, (key, word, ref, future) in list(self._boundary.items()):
@@ -263,8 +263,9 @@ class BusLink:
                 self._shell.put(StopHeard(key, flatten=False))
 
     def _beat(self, lag_ms: float) -> Word:
-        state = self._shell.state
-        return Heartbeat(state=mood_of(state), lag_ms=lag_ms)
+        connected = self._shell.venue_words().get("connected", True)
+        mood = mood_of(self._shell.state) if connected else "disconnected"
+        return Heartbeat(state=mood, lag_ms=lag_ms)
 
 
 def _is_unheard(future: "asyncio.Future[Received]") -> bool:

@@ -59,36 +59,61 @@ class Run:
         """
         lock = take_lock(self.folder)
         try:
-            session = open_session(self.settings)
-            log.info("session_opened", symbol=session.meta.symbol, first_ns=session.first_ns)
-            for name, reason in idle_limits(session).items():
-                log.info("limit_cannot_bind", limit=name, reason=reason)
-            rehearse(session)
-            complete = await self._live(session)
+            live = self._trade if self.settings.venue.recorded else self._trade_at_venue
+            complete = await live()
             if self.shell is not None and self.shell.state.now_ns:
-                write_result(self.folder, session, complete=complete)
+                write_result(self.folder, self.shell.state.session, complete=complete)
         finally:
             os.close(lock)
         return 0
 
-    async def _live(self, session: Session) -> bool:
+    async def _trade(self) -> bool:
+        session = open_session(self.settings)
+        log.info("session_opened", symbol=session.meta.symbol, first_ns=session.first_ns)
+        make_ready(session)
         lockstep = not self.alone and self.settings.run.clock is Clock.LOCKSTEP
         with open_journal(self.folder) as journal:
             found = recover(journal, session, lockstep=lockstep)
             if found.state.now_ns:
                 log.info("recovered", now_ns=found.state.now_ns, horizon_ns=found.horizon_ns)
-            shell = self.shell = Shell(found, journal, self.folder)
-            if self._ending:
-                shell.end()
-            await shell.catch_up()
-            if self.alone:
-                return await shell.run()
-            from agents.executor.shell_bus import joined
+            return await self._run(Shell(found, journal, self.folder))
 
-            port = self.settings.bus.metrics_port
-            with serve_metrics(port + METRICS_OFFSET, gauges(shell)) if port else nullcontext():
-                async with joined(self.settings, shell):
-                    return await shell.run()
+    async def _trade_at_venue(self) -> bool:
+        # Loaded only here: what speaks to an exchange takes a second to load.
+        from agents.executor.live import open_live
+        from agents.executor.shell_live import LiveShell
+
+        settings, folder = self.settings, self.folder
+        with open_journal(folder) as journal:
+            live = await open_live(settings, journal, folder, os.environ, lambda: self._ending)
+            if live is None:
+                return False
+            try:
+                make_ready(live.state.session)
+                return await self._run(LiveShell(live, journal, folder))
+            finally:
+                await live.connection.close()
+
+    async def _run(self, shell: Shell) -> bool:
+        self.shell = shell
+        if self._ending:
+            shell.end()
+        await shell.catch_up()
+        if self.alone:
+            return await shell.run()
+        from agents.executor.shell_bus import joined
+
+        port = self.settings.bus.metrics_port
+        with serve_metrics(port + METRICS_OFFSET, gauges(shell)) if port else nullcontext():
+            async with joined(self.settings, shell):
+                return await shell.run()
+
+
+def make_ready(session: Session) -> None:
+    """Say which limits are idle, and compile what only an emergency asks for."""
+    for name, reason in idle_limits(session).items():
+        log.info("limit_cannot_bind", limit=name, reason=reason)
+    rehearse(session)
 
 
 def idle_limits(session: Session) -> dict[str, str]:
@@ -106,11 +131,18 @@ def gauges(shell: Shell) -> CollectorRegistry:
         ("steps", "Guard steps lived", lambda: float(shell.state.steps)),
         ("open_orders", "Our open orders", lambda: float(shell.state.open_orders)),
         ("stopped", "1 while a stop is active", lambda: float(bool(shell.state.stops))),
+        ("venue_connected", "1 while its streams are there", lambda: connected(shell)),
+        ("venue_losses", "Sessions lost", lambda: float(shell.venue_words().get("losses", 0))),
         ("fills", "Fills", lambda: float(shell.state.account.ledger[LEDGER_FILLS])),
         ("equity", "Quote", lambda: float(shell.state.account.ledger[LEDGER_EQUITY]) / UNITS),
     ):
         Gauge(f"counterpoint_executor_{name}", text, registry=registry).set_function(read)
     return registry
+
+
+def connected(shell: Shell) -> float:
+    """Return 1.0 while the venue can be traded at."""
+    return float(shell.venue_words().get("connected", True))
 
 
 def take_lock(folder: Path) -> int:
@@ -133,7 +165,7 @@ def take_lock(folder: Path) -> int:
 def write_result(folder: Path, session: Session, *, complete: bool) -> dict[str, Any]:
     """Write the executor's part of the result as JSON, whole or not at all; return it."""
     lived = journaled(folder, session)
-    tape = session.tape_builder().advance(lived.last_ns)
+    tape = session.tapes().advance(lived.last_ns)
     document = executor_part(lived, session, tape, complete=complete)
     draft = folder / f"{RESULT_NAME}.draft"
     draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

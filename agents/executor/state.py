@@ -90,6 +90,8 @@ class State:
         unwritten: entries of past steps that needed no transaction of their own.
         asked: who asked for each stop since this start.
         lockstep: whether feed time waits at boundaries.
+        live: whether the venue lives through no step twice: orders go out with all of this on disk.
+        ending: whether quotes are withdrawn because this process ends.
         calm: whether nothing of ours was open, or to be done, after the last step.
     """
 
@@ -122,6 +124,8 @@ class State:
     unwritten: list[Entry] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
     lockstep: bool = False
+    live: bool = False
+    ending: bool = False
     calm: bool = False
 
     @property
@@ -132,7 +136,7 @@ class State:
     @property
     def quiet(self) -> bool:
         """Whether nothing may be quoted now."""
-        return bool(self.stops) or self.paused or self.alone
+        return bool(self.stops) or self.paused or self.alone or self.ending
 
     @property
     def flatten(self) -> bool:
@@ -145,7 +149,7 @@ class State:
         return int(self.account.own_meter[OWN_METER_COUNT])
 
 
-def new_state(session: Session, *, lockstep: bool = False) -> State:
+def new_state(session: Session, *, lockstep: bool = False, live: bool = False) -> State:
     """Return the state before the first step."""
     figures = np.zeros(REPLAY_COLUMNS)
     figures[REPLAY_PEAK] = -1e300
@@ -156,6 +160,7 @@ def new_state(session: Session, *, lockstep: bool = False) -> State:
         counts=np.zeros(COUNT_COLUMNS, dtype=np.int64),
         figures=figures,
         lockstep=lockstep,
+        live=live,
     )
 
 
@@ -208,9 +213,9 @@ def freeze(state: State) -> Frozen:
     }
 
 
-def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False) -> State:
+def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False, live: bool = False) -> State:
     """Return the state that `freeze` was given."""
-    state = new_state(session, lockstep=lockstep)
+    state = new_state(session, lockstep=lockstep, live=live)
     account = state.account
     for name in ("own_meter", "ledger", "lots_meter", "risk", "guard_state", "ladder", "remember"):
         _fill(getattr(account, name), frozen[name])

@@ -1,7 +1,8 @@
 """What the executor shows of itself on telemetry: amounts as decimal text, nothing decided."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 from agents.executor.state import State
 from market.breach import ACTIVE, RISK_REASON, RISK_STATE
@@ -85,8 +86,8 @@ def pnl_word(state: State) -> PnlReport:
     )
 
 
-def status_word(state: State, lag_s: float) -> Status:
-    """Return how things stand."""
+def status_word(state: State, lag_s: float, venue: Mapping[str, Any]) -> Status:
+    """Return how things stand; `venue` is what the shell knows of its venue."""
     session, ledger, risk = state.session, state.account.ledger, state.account.risk
     document = {
         "executor": session.settings.account.executor,
@@ -109,5 +110,6 @@ def status_word(state: State, lag_s: float) -> Status:
         "position_lots": int(position_lots(ledger, session.setup.scale)),
         "equity": money(ledger[LEDGER_EQUITY]),
         "lag_ms": round(lag_s * 1e3, 3),
+        **venue,
     }
     return Status.model_validate(document)

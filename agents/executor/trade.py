@@ -88,6 +88,10 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
         if _reaches_boundary(state):
             said.append(Reach(state.boundary, now_ns))
         state.kept_trips = int(account.ledger[LEDGER_TRIPS])
+    elif sends and state.live and state.kept_trips < account.ledger[LEDGER_TRIPS]:
+        entries.append(records.trips_entry(state))
+        state.kept_trips = int(account.ledger[LEDGER_TRIPS])
+    if cycle or (sends and state.live):
         frozen = freeze(state)
     if not (cycle or sends):
         return tuple(said)

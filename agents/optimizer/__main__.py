@@ -25,6 +25,7 @@ from agents.process import (
     last_door,
     open_folder,
     parser_of,
+    session_begun,
     settings_of,
 )
 from agents.settings import Settings
@@ -52,7 +53,7 @@ def start(told: argparse.Namespace) -> int:
     if told.alone or not settings.bus.told:
         return alone(settings, name)
     folder = open_folder(told.run, settings, name=name, component=name)
-    asyncio.run(serve(settings, folder, name))
+    asyncio.run(serve(settings.located(folder), folder, name))
     return 0
 
 
@@ -87,6 +88,8 @@ async def serve(settings: Settings, folder: Path, name: str) -> None:
     from agents.optimizer.mind import seat_number
     from agents.optimizer.shell import Optimizer
 
+    if not await session_begun(settings):
+        return
     optimizer = Optimizer(settings, folder, name)
     end_on_signals(optimizer.end)
     # The coordinator has the first port, the executor the second.

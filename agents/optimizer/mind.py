@@ -73,7 +73,7 @@ class Mind:
         self.session = session
         self.name = name
         self.options = options_of(session.settings, name)
-        self._builder = session.tape_builder()
+        self._builder = session.tapes()
 
     def tape(self, now_ns: int) -> Tape:
         """Return the tape as it was known at `now_ns`."""

@@ -34,6 +34,7 @@ from market.layout import (
     STEP_COLUMNS,
     VIEW_COLUMNS,
 )
+from market.tape import grid_of
 from market.types import F8, I8
 
 Levels: TypeAlias = Sequence[tuple[int, int]]
@@ -103,6 +104,7 @@ class MarketRows:
         self._window: tuple[int, int] | None = None
         self._memory, self._cells = new_observer(settings)
         self._sink: Sink | None = None
+        self._recalled = 0  # events that were recorded before
         self.last_ticks = 0
 
     @property
@@ -112,10 +114,28 @@ class MarketRows:
 
     def hand_on(self, sink: Sink) -> None:
         """Hand every event to a sink as well, those that came before the first step included."""
-        assert self._first == 0, "a sink comes before the first step"
-        if self._count:
-            sink(self._events[: self._count].copy())
+        first = self._recalled - self._first
+        assert first >= 0, "a sink comes before the first step"
+        if self._count > first:
+            sink(self._events[first : self._count].copy())
         self._sink = sink
+
+    def recall(self, events: I8, interval_ns: int) -> None:
+        """Live through what was recorded before, before anything else; then the book is not known.
+
+        Args:
+            events: i8[n, EVENT_COLUMNS], as they were recorded.
+            interval_ns: guard interval.
+        """
+        if not len(events):
+            return
+        self._events, self._count = events.copy(), len(events)
+        first_ns, last_ns = grid_of(events, interval_ns)
+        for now_ns in range(first_ns, last_ns + 1, interval_ns):
+            self.observe(now_ns)
+        end_ns = int(events[:, EVENT_LOCAL_NS].max())
+        self.add([lost_event(end_ns, end_ns)])
+        self._recalled = self._first + self._count
 
     def add(self, rows: Sequence[Event]) -> None:
         """Take events in the order in which they became known here; local times never fall."""

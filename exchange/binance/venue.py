@@ -27,7 +27,7 @@ from exchange.errors import VenueError
 from exchange.order_life import Due, LiveOrder, News, Word
 from exchange.port import MarketStep, VenueAccount
 from market.layout import BUY
-from market.types import F8
+from market.types import F8, I8
 from protocol.orders import Approved
 from protocol.tasks import end_all
 
@@ -64,6 +64,7 @@ class BinanceVenue:
         self._next_ns = 0
         self._requests = Requests(self._woken, self._broken)
         self._care: asyncio.Task[None] | None = None
+        self._recovering = False
 
     # --- the port ----------------------------------------------------------------------------
 
@@ -79,7 +80,9 @@ class BinanceVenue:
         """
         while True:
             if self.session.streams.lost:
+                self._recovering = True
                 await self._recover()
+                self._recovering = False
             now_ns = await (self._next_instant() if self._lockstep else self._next_step())
             if now_ns is None:
                 return
@@ -167,6 +170,15 @@ class BinanceVenue:
     def losses(self) -> int:
         """How many sessions were lost."""
         return self._line.losses
+
+    @property
+    def connected(self) -> bool:
+        """Whether both streams are there; while they are not, nothing is yielded or placed."""
+        return not (self._recovering or self.session.streams.lost)
+
+    def recall(self, events: I8) -> None:
+        """Live through what was recorded before, so that features go on; call it before `open`."""
+        self._rows.recall(events, self.settings.interval_ns)
 
     async def open(self) -> Opening:
         """Connect, compare the account with our record, cancel strays, and make ready.

@@ -1,0 +1,66 @@
+"""What is different about a run at a venue: no recording before it, a market that goes on."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from agents.cli.progress import Onlooker, Progress
+from agents.settings import Clock, Settings
+
+
+def at_venue(settings: Settings) -> Settings:
+    """Return the settings of a run at a venue, with absolute paths: its time is the venue's.
+
+    Raises:
+        StartRefusedError: the symbol is not listed.
+        VenueError: the exchange cannot be reached.
+        SettingsError, SecretError: it is real money without confirmation, or there is no key.
+    """
+    from agents.executor.account_keys import binance_settings
+    from exchange.binance.survey import survey
+
+    asyncio.run(survey(binance_settings(settings, os.environ)))
+    told = settings.venue
+    files = {
+        name: None if path is None else path.resolve()
+        for name, path in (("key_file", told.key_file), ("secret_file", told.secret_file))
+    }
+    pace: dict[str, object] = {"clock": Clock.REAL}
+    if told.pace.value == "wall":
+        pace["speed"] = 1.0
+    return settings.model_copy(
+        update={
+            "data": settings.data.resolve(),
+            "venue": told.model_copy(update=files),
+            "run": settings.run.model_copy(update=pace),
+        }
+    )
+
+
+class VenueOnlooker:
+    """Looks at a run at a venue: nothing is seen before the warm-up is over."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._folder = folder
+        self._settings = settings.located(folder)
+        self._onlooker: Onlooker | None = None
+
+    def look(self) -> Progress | None:
+        """Return the newest state; its share counts hours, since there is no end."""
+        from agents.facts import has_facts
+        from agents.session import open_session
+
+        if self._onlooker is None:
+            if not has_facts(self._folder):
+                return None
+            self._onlooker = Onlooker(self._folder, open_session(self._settings))
+        seen = self._onlooker.look()
+        if seen is None:
+            return None
+        hours = self._onlooker.hours
+        return Progress(hours, f"{hours:6.2f} h{seen.line[4:]}")
+
+    def close(self) -> None:
+        """Let the journal go."""
+        if self._onlooker is not None:
+            self._onlooker.close()

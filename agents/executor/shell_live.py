@@ -1,0 +1,156 @@
+"""The shell at a venue that keeps its own time: words are heard while the next step is awaited.
+
+A stop, a pause or a lost coordinator takes the quotes back at once, not with the next step. While
+the venue is not connected no step comes and nothing is sent; that is told and shown meanwhile. At
+the end quotes are taken back, and what became of them is heard, before the journal is closed.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import structlog
+
+from agents.executor.journaled_orders import WRITTEN_NS
+from agents.executor.live import Live, first_of
+from agents.executor.recovery import Recovered
+from agents.executor.shell import LOOK_S, Later, Shell
+from exchange.binance.settings import Pace
+from exchange.port import MarketStep
+from market.layout import OWN_ID
+from market.tape import Tape
+from protocol.journal import Journal
+from protocol.tasks import end_all
+
+END_S = 6.0
+"""Longest wait for the cancels of the end: less than a supervisor waits before it kills."""
+
+log = structlog.get_logger()
+
+
+class LiveShell(Shell):
+    """Runs one executor at a venue.
+
+    Args:
+        live: the open session.
+        journal: open for writing.
+        folder: the executor's data directory.
+    """
+
+    def __init__(self, live: Live, journal: Journal, folder: Path) -> None:
+        venue = live.connection.venue
+        found = Recovered(live.state, venue, deque(), live.heard_seq, live.state.now_ns)
+        super().__init__(found, journal, folder)
+        self.market = venue
+        self._real = True
+        self._steps = live.steps
+        self._backlog = live.backlog
+        self._in_lockstep = venue.settings.pace is Pace.LOCKSTEP
+        self._coming: asyncio.Task[MarketStep | None] | None = None
+        self._end_s = 0.0
+        self._connected = True
+        self._quoting = True
+        self._tapes = live.state.session.tapes()
+        self._tapes_free = Lock()
+
+    async def catch_up(self) -> None:
+        """Live nothing again: what was missed comes with the reconciliation."""
+        self._replaying = False
+
+    async def run(self) -> bool:
+        """Run until it is told to end, or the feed ends; see `Shell.run`."""
+        try:
+            return await super().run()
+        finally:
+            if self._coming is not None:
+                await end_all([self._coming])
+
+    def venue_words(self) -> dict[str, Any]:
+        """Return what a status tells of the venue."""
+        market = self.market
+        return {
+            "connected": market.connected,
+            "losses": market.losses,
+            "symbol_sound": market.condition.sound,
+        }
+
+    def _feed(self) -> AsyncIterator[MarketStep]:
+        return self._steps
+
+    def _over(self) -> bool:
+        """Whether to end: asked to, and nothing of ours is open any more as far as we heard."""
+        if not self.ending:
+            return False
+        state = self.state
+        if not state.ending:
+            state.ending = True
+            self._end_s = time.monotonic() + END_S
+        late = time.monotonic() > self._end_s
+        return late or self._failure is not None or not state.open_orders
+
+    async def _too_early(self) -> bool:
+        """Never: the venue says when it is time."""
+        return False
+
+    async def _drain(self) -> None:
+        await super()._drain()
+        quoting = not self.state.quiet
+        if self._quoting and not quoting:
+            await self._withdraw()
+        self._quoting = quoting
+
+    async def _withdraw(self) -> None:
+        """Cancel at once; the next step does too, which then finds that it was done."""
+        for order_id in self.state.account.own[: self.state.open_orders, OWN_ID].tolist():
+            await self.market.cancel(order_id)
+
+    async def _next(self, steps: AsyncIterator[MarketStep]) -> MarketStep | Later | None:
+        if self._backlog:
+            return self._backlog.popleft()
+        if self._in_lockstep:
+            return self._new(await anext(steps, None))
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(first_of(steps))
+        if not self._coming.done():
+            waking = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait(
+                {self._coming, waking}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            waking.cancel()
+            self._wake.clear()
+            self._note_connection()
+            if not self._coming.done():
+                self._tell(time.monotonic())
+                return Later.LATER
+        coming, self._coming = self._coming, None
+        return self._new(coming.result())
+
+    def _new(self, market: MarketStep | None) -> MarketStep | Later | None:
+        """Pass over a step whose time the journal knows already: the venue's clock went back."""
+        if market is not None and market.now_ns <= self.state.now_ns:
+            log.warning("step_passed_over", now_ns=market.now_ns, known_ns=self.state.now_ns)
+            return Later.LATER
+        return market
+
+    def _note_connection(self) -> None:
+        connected = self.market.connected
+        if connected != self._connected:
+            self._connected = connected
+            event = "venue_connected" if connected else "venue_lost"
+            log.warning(event, losses=self.market.losses, open_orders=self.state.open_orders)
+
+    def _tape(self) -> Callable[[], Tape]:
+        now_ns = self.state.now_ns
+
+        def make() -> Tape:
+            with self._tapes_free:
+                return self._tapes.advance(now_ns)
+
+        return make
+
+    def _noted(self) -> dict[str, Any]:
+        return {WRITTEN_NS: time.time_ns()}
