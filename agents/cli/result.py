@@ -6,6 +6,7 @@ message ids) may enter.
 """
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,15 @@ def result_of(settings: Settings, folder: Path, *, complete: bool) -> dict[str, 
     session = open_session(settings)
     lived = journaled(folder, session)
     tape = session.tapes().advance(lived.last_ns)
+    if session.recording is not None:  # a session at a venue ends with what was lived through
+        session = replace(session, last_ns=lived.last_ns, event_count=tape.event_count)
     return {
         "schema": SCHEMA,
         "seed": settings.seed,
         "mode": settings.coordinator.mode.value,
         "ended": "complete" if complete else "early",
         "ended_at": utc_text(lived.last_ns),
-        "recording": recording_of(session, tape, lived.last_ns),
+        "recording": recording_of(session),
         "configuration": configuration_of(settings),
         "parameters": {
             "initial": session.baseline.model_dump(),
@@ -80,19 +83,17 @@ def untuned(session: Session, tape: Tape, lived: Journaled) -> dict[str, Any]:
     return figures(record, session, tape, trials=1)
 
 
-def recording_of(session: Session, tape: Tape, lived_ns: int) -> dict[str, Any]:
-    """Return what was traded on; a session at a venue ends with what was lived through."""
+def recording_of(session: Session) -> dict[str, Any]:
+    """Return what was traded on."""
     meta = session.meta
-    live = session.recording is not None
-    last_ns = lived_ns if live else session.last_ns
     return {
         "venue": meta.venue,
         "symbol": meta.symbol,
         "sha256": meta.sha256,
         "first": utc_text(session.first_ns),
-        "last": utc_text(last_ns),
-        "hours": round((last_ns - session.first_ns) / 3.6e12, 4),
-        "events": tape.event_count if live else session.event_count,
+        "last": utc_text(session.last_ns),
+        "hours": round((session.last_ns - session.first_ns) / 3.6e12, 4),
+        "events": session.event_count,
         **costs_of(meta, session.settings, session.setup.funding),
         "clock_offset_ns": meta.clock_offset_ns,
         "artificial": meta.venue == "synthetic",
