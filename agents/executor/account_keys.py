@@ -44,6 +44,7 @@ def binance_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceS
         interval_ns=settings.executor.guard_interval_ns,
         maker_fee=fee_of(feed.maker_fee_bps),
         taker_fee=fee_of(feed.taker_fee_bps),
+        confirmed=True,
         ignore_foreign=told.ignore_foreign,
         pace=Pace(told.pace.value),
         speed=settings.run.speed,

@@ -9,7 +9,6 @@ from collections import defaultdict
 from agents.executor import records
 from agents.executor.state import State
 from exchange.binance.settings import BinanceSettings, Record
-from exchange.binance.venue import MARGIN_NS
 from exchange.order_life import Life, LiveOrder
 from market.layout import (
     LEDGER_BASE,
@@ -69,7 +68,8 @@ def record_of(
         for row in records.sent_rows(each.body)
         if row[records.SENT_TAKER]
     }
-    until_ns = int(journal.get(WRITTEN_NS, 0)) + offset_ns + MARGIN_NS
+    way_ns = (trading.receive_window_ms + trading.margin_ms) * 10**6
+    until_ns = int(journal.get(WRITTEN_NS, 0)) + offset_ns + way_ns
     orders = []
     for row in mine.tolist():
         order_id, done = row[OWN_ID], trades[row[OWN_ID]]
@@ -82,7 +82,7 @@ def record_of(
                 price_ticks=row[OWN_PRICE_TICKS],
                 lots=row[OWN_REMAINING] + filled_lots,
                 taker=int(order_id in takers),
-                deadline_ns=until_ns + trading.receive_window_ms * 10**6,
+                deadline_ns=until_ns,
                 # Either way the exchange is asked for it, and whatever it says is believed.
                 life=Life.GONE if accepted else Life.DOUBT,
                 trades=frozenset(done),

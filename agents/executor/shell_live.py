@@ -26,7 +26,7 @@ from market.tape import Tape
 from protocol.journal import Journal
 from protocol.tasks import end_all
 
-END_S = 6.0
+END_S = 3.0
 """Longest wait for the cancels of the end: less than a supervisor waits before it kills."""
 
 log = structlog.get_logger()
