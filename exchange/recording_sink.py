@@ -210,7 +210,7 @@ class RecordingSink:
         self._seal_beside()
 
     def _timed(self, events: I8) -> bool:
-        """Give what came before there was a time that of the first event which has one, in place.
+        """Put what came before there was a time just before the first event that has one, in place.
 
         A replayed feed has none before its first message. Return whether every event has one.
         """
@@ -220,8 +220,7 @@ class RecordingSink:
         if not late.any():
             return False
         first = int(late.argmax())
-        local_ns = int(events[first, EVENT_LOCAL_NS])
-        events[:first, EVENT_LOCAL_NS] = local_ns
+        events[:first, EVENT_LOCAL_NS] = int(events[first, EVENT_LOCAL_NS]) - 1
         unknown = events[:first, EVENT_EXCH_NS] <= 0
         events[:first][unknown, EVENT_EXCH_NS] = int(events[first, EVENT_EXCH_NS])
         self._begun = True

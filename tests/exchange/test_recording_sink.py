@@ -176,7 +176,7 @@ def test_a_recorder_that_breaks_stops_nobody(tmp_path, monkeypatch):
     assert (load_recording(tmp_path / "day").events == rows()[:1000]).all()
 
 
-def test_events_from_before_there_was_a_time_take_that_of_the_first(tmp_path):
+def test_events_from_before_there_was_a_time_stand_just_before_the_first(tmp_path):
     """A replayed feed tells its time by its messages: the book at the start has none yet."""
     events = rows()[:3000].copy()
     events[:700, [EVENT_EXCH_NS, EVENT_LOCAL_NS]] = 0
@@ -184,8 +184,9 @@ def test_events_from_before_there_was_a_time_take_that_of_the_first(tmp_path):
     hand(sink, events)
     sink.close()
     found = load_recording(tmp_path / "day").events
-    assert (found[:, EVENT_LOCAL_NS] == np.maximum(events[:, EVENT_LOCAL_NS], events[700, 4])).all()
-    assert (found[:700, EVENT_EXCH_NS] == events[700, EVENT_EXCH_NS]).all()
+    assert (found[:700, EVENT_LOCAL_NS] == events[700, EVENT_LOCAL_NS] - 1).all()
+    first_ns = min(events[700, EVENT_EXCH_NS], events[700, EVENT_LOCAL_NS] - 1)
+    assert (found[:700, EVENT_EXCH_NS] == first_ns).all()
     assert (found[700:] == events[700:]).all()
 
 

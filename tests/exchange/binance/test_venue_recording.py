@@ -40,7 +40,7 @@ async def test_the_recording_of_a_venue_has_the_steps_that_the_venue_saw(tmp_pat
     assert found.meta.tick == session.meta.tick
     assert int((found.events[:, EVENT_KIND] == KIND_CLEAR).sum()) == 1
     tape = build_tape(
-        found.events, interval_ns=session.interval_ns, cycle_ns=10**9, settings=session.observer
+        found.events, interval_ns=10**9, cycle_ns=30 * 10**9, settings=session.observer
     )
     lived = {step.now_ns: step for step in desk.steps}
     told = [row for row in range(len(tape.steps)) if int(tape.steps[row, 0]) in lived]
