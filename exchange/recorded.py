@@ -8,49 +8,19 @@ side again, at the times at which they were sent, so that it stands exactly wher
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from exchange.errors import VenueError
-from exchange.port import MarketStep, OpenOrder, VenueAccount
-from market.account import Exchange, Setup, open_exchange
-from market.book import new_book
-from market.fills import (
-    FULL,
-    METER_OVERFLOW,
-    METER_READ,
-    METER_TRADES,
-    METER_WRITTEN,
-    advance,
-    cancel,
-    submit,
-)
-from market.layout import (
-    ACTION_CANCEL,
-    LEDGER_BASE,
-    LEDGER_MARK,
-    LEDGER_QUOTE,
-    ORDER_ID,
-    ORDER_PRICE_TICKS,
-    ORDER_REMAINING,
-    ORDER_SIDE,
-    ORDER_STATE,
-    REPORT_COLUMNS,
-    REPORT_FILL,
-    REPORT_KIND,
-    REPORT_VISIBLE_NS,
-    STATE_IN_FLIGHT,
-    STATE_RESTING,
-    STEP_NOW_NS,
-    TRIP_COLUMNS,
-)
-from market.ledger import fill, new_ledger, new_lots
+from exchange.own_side import NO_REPORTS, OwnSide
+from exchange.port import MarketStep, VenueAccount
+from market.account import Setup
+from market.layout import ACTION_CANCEL, STEP_NOW_NS
 from market.tape import Tape, TapeBuilder
 from market.types import I8
 from protocol.orders import Approved
 
+__all__ = ["BLOCK_STEPS", "INTENT_COLUMNS", "NO_REPORTS", "Intents", "RecordedVenue"]
+
 BLOCK_STEPS = 600
 """Guard steps observed at once; a row still depends on nothing later than its own time."""
-NO_REPORTS: I8 = np.zeros((0, REPORT_COLUMNS), dtype=np.int64)
 
 # --- one journaled intent: i8[n, INTENT_COLUMNS] --------------------------------------------
 INTENT_KIND = 0  # ACTION_PLACE or ACTION_CANCEL
@@ -83,20 +53,18 @@ class RecordedVenue:
 
     def __init__(self, builder: TapeBuilder, setup: Setup, *, first_ns: int, last_ns: int) -> None:
         self._builder = builder
-        self._model = setup.model
-        self._scale = setup.scale
-        self._tiers = setup.tiers
-        self._ledger = new_ledger(*(int(units) for units in setup.opening))
-        self._lots, self._lots_meter = new_lots()
-        self._trips = np.zeros((0, TRIP_COLUMNS), dtype=np.int64)
-        self._booked = 0
         self._tape = builder.advance(first_ns)
         self._next = self._tape.step_at(first_ns)
         grid_ns = builder.first_ns + (builder.count - 1) * builder.interval_ns
         self._last_ns = min(last_ns, grid_ns)
         self._now_ns = first_ns - builder.interval_ns
-        self._highest_id = 0
-        self._exchange: Exchange = open_exchange(*new_book(self._tape.base, self._tape.width))
+        self._ours = OwnSide(
+            (self._tape.base, self._tape.width),
+            model=setup.model,
+            scale=setup.scale,
+            opening=setup.opening,
+            tiers=setup.tiers,
+        )
         if self._next > 0:  # without an order of ours it only builds the book
             self._advance(self._next - 1)
 
@@ -151,23 +119,7 @@ class RecordedVenue:
 
     async def account(self) -> VenueAccount:
         """Return balances after every fill so far, visible or not, and our open orders."""
-        exchange = self._exchange
-        orders = tuple(
-            OpenOrder(
-                int(row[ORDER_ID]),
-                int(row[ORDER_SIDE]),
-                int(row[ORDER_PRICE_TICKS]),
-                int(row[ORDER_REMAINING]),
-            )
-            for row in exchange.orders
-            if row[ORDER_STATE] in (STATE_IN_FLIGHT, STATE_RESTING)
-        )
-        return VenueAccount(
-            quote_units=int(self._ledger[LEDGER_QUOTE]),
-            base_units=int(self._ledger[LEDGER_BASE]),
-            fills=int(exchange.meter[METER_TRADES]),
-            orders=tuple(sorted(orders, key=lambda each: each.order_id)),
-        )
+        return self._ours.account()
 
     def rebuild(self, intents: Iterable[Intents], until_ns: int) -> None:
         """Bring a fresh venue to the end of the step at `until_ns`, all its intents sent.
@@ -204,86 +156,23 @@ class RecordedVenue:
     def _advance(self, index: int) -> int:
         """Advance the exchange side to the time of a step, which is returned."""
         now_ns = int(self._tape.steps[index, STEP_NOW_NS])
-        advance(
-            self._builder.events,
-            self._builder.born,
-            self._exchange,
-            self._model,
-            self._scale,
-            self._tape.stream.delays[index],
-            now_ns,
-        )
+        delays = self._tape.stream.delays[index]
+        self._ours.advance(self._builder.events, self._builder.born, delays, now_ns)
         return now_ns
 
     def _live(self, index: int) -> I8:
         """Live through a step; return a copy of the reports that became visible."""
-        meter = self._exchange.meter
         self._now_ns = now_ns = self._advance(index)
         self._next = index + 1
-        if meter[METER_WRITTEN] == meter[METER_READ]:
-            return NO_REPORTS
-        if meter[METER_OVERFLOW]:
-            raise VenueError("more reports came in one step than the ring holds")
-        ring = self._exchange.reports
-        self._book(ring)
-        first = last = int(meter[METER_READ])
-        written = int(meter[METER_WRITTEN])
-        while last < written and ring[last % ring.shape[0], REPORT_VISIBLE_NS] <= now_ns:
-            last += 1
-        meter[METER_READ] = last
-        seen: I8 = ring[np.arange(first, last) % ring.shape[0]]
-        return seen
-
-    def _book(self, ring: I8) -> None:
-        """Book the fills that are new, as the exchange does: at once."""
-        written = int(self._exchange.meter[METER_WRITTEN])
-        for index in range(self._booked, written):
-            row = ring[index % ring.shape[0]]
-            if row[REPORT_KIND] == REPORT_FILL:
-                fill(
-                    self._ledger,
-                    self._lots,
-                    self._lots_meter,
-                    self._trips,
-                    row,
-                    self._scale,
-                    int(self._ledger[LEDGER_MARK]),
-                    self._tiers,
-                )
-        self._booked = written
+        return self._ours.reports(now_ns)
 
     def _submit(self, order_id: int, side: int, price: int, lots: int, taker: int) -> None:
-        if order_id <= self._highest_id:
-            raise VenueError(
-                f"an order id must be above {self._highest_id}, found {order_id}: sent twice"
-            )
-        self._highest_id = order_id
-        exchange = self._exchange
-        code = submit(
-            exchange.orders,
-            exchange.arrivals,
-            exchange.meter,
-            order_id,
-            side,
-            price,
-            lots,
-            taker,
-            self._now_ns,
-            self._tape.stream.delays[self._next - 1],
-            self._next - 1,
+        step = self._next - 1
+        delays = self._tape.stream.delays[step]
+        self._ours.submit(
+            order_id, side, price, lots, taker, now_ns=self._now_ns, delays=delays, step=step
         )
-        if code == FULL:
-            raise VenueError(f"order {order_id} found no room: too many orders are open")
 
     def _cancel(self, order_id: int) -> None:
-        exchange = self._exchange
-        code = cancel(
-            exchange.orders,
-            exchange.cancels,
-            exchange.meter,
-            order_id,
-            self._now_ns,
-            self._tape.stream.delays[self._next - 1],
-        )
-        if code == FULL:
-            raise VenueError(f"the cancel of {order_id} found no room: too many orders are open")
+        delays = self._tape.stream.delays[self._next - 1]
+        self._ours.cancel(order_id, now_ns=self._now_ns, delays=delays)

@@ -20,6 +20,7 @@ import numpy as np
 from exchange.audit import OTHER_THRESHOLDS, THRESHOLDS, Audit, check
 from exchange.book_levels import BOTH, NO_EVENTS, Levels
 from exchange.errors import RecordingError
+from exchange.event_clocks import EventClocks
 from exchange.recording import Data, Meta, encode
 from exchange.recording_stream import FileSource
 from exchange.segments import (
@@ -39,7 +40,6 @@ from market.layout import (
     EVENT_LOCAL_NS,
     EVENT_SEEN,
     KIND_CLEAR,
-    SEEN_EXCHANGE,
     SEEN_LOCAL,
 )
 from market.types import I8
@@ -107,7 +107,7 @@ class Recorder:
         self._file: int | None = None
         self._size = self._rows = self._raised = 0  # of the open segment
         self._period = 0
-        self._exch_ns = self._local_ns = 0  # of the last event
+        self._clocks = EventClocks()
         self._moved = 0  # events of the last message whose times were corrected
         self._hole: tuple[int, int] | None = None  # times of the first event that was skipped
         self._waiting: list[tuple[Path, int]] = []  # segments to be sealed, clock_raised of each
@@ -247,7 +247,7 @@ class Recorder:
             os.close(self._lock)
 
     def _period_of(self, event: I8) -> int:
-        return max(self._local_ns, int(event[EVENT_LOCAL_NS])) // self._rotate_ns
+        return max(self._clocks.local_ns, int(event[EVENT_LOCAL_NS])) // self._rotate_ns
 
     def _joined(self, events: I8) -> I8:
         """Return events behind what says what was missed before them."""
@@ -274,7 +274,7 @@ class Recorder:
             if path.suffix != OPEN:
                 with FileSource(path) as sealed:
                     last_ns = sealed.meta.span_ns[1]
-                self._exch_ns, self._local_ns = last_ns, last_ns
+                self._clocks.rise_to(last_ns)
                 continue
             with SegmentSource(path) as source:
                 ours, theirs = (
@@ -297,31 +297,18 @@ class Recorder:
         """Note the last times of a segment: nothing that comes is earlier."""
         local_ns = source.data(0, source.rows)["local_ts"]
         if local_ns.shape[0]:
-            self._exch_ns = self._local_ns = int(local_ns.max())
+            self._clocks.rise_to(int(local_ns.max()))
 
     def _in_order(self, events: I8) -> I8:
-        events = events.copy()
-        before = events[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]].copy()
-        both = events[:, EVENT_SEEN] == BOTH
-        self._local_ns = self._rise(events, SEEN_LOCAL, EVENT_LOCAL_NS, self._local_ns)
-        early = both & (events[:, EVENT_EXCH_NS] > events[:, EVENT_LOCAL_NS])
-        events[early, EVENT_EXCH_NS] = events[early, EVENT_LOCAL_NS]
-        self._exch_ns = self._rise(events, SEEN_EXCHANGE, EVENT_EXCH_NS, self._exch_ns)
-        moved = (before != events[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]]).any(axis=1)
-        self._moved = int(moved.sum())
-        return events
-
-    def _rise(self, events: I8, bit: int, column: int, last_ns: int) -> int:
-        """Let one clock's times never run back, in place; return the last one."""
-        rows = np.flatnonzero(events[:, EVENT_SEEN] & bit)
-        times = np.maximum.accumulate(np.append(last_ns, events[rows, column]))
-        events[rows, column] = times[1:]
-        pauses = np.diff(times if last_ns else times[1:])
-        if bit == SEEN_LOCAL and pauses.size:
+        last_ns = self._clocks.local_ns
+        events, self._moved = self._clocks.put_in_order(events)
+        shown = events[(events[:, EVENT_SEEN] & SEEN_LOCAL) != 0, EVENT_LOCAL_NS]
+        pauses = np.diff(shown, prepend=last_ns) if last_ns else np.diff(shown)
+        if pauses.size:
             tally = self.tally
             tally.silences += int((pauses > self._silence_ns).sum())
             tally.longest_silence_ns = max(tally.longest_silence_ns, int(pauses.max()))
-        return int(times[-1])
+        return events
 
     def _note(self, events: I8) -> None:
         self.tally.rows += len(events)
@@ -331,7 +318,7 @@ class Recorder:
         self._rows += len(events)
 
     def _rotate(self, period: int) -> None:
-        opening = self._book.snapshot(self._exch_ns, self._local_ns)
+        opening = self._book.snapshot(self._clocks.exch_ns, self._clocks.local_ns)
         if self._hole is not None:
             opening = NO_EVENTS  # it moved on unseen; what comes begins with it
         self._end_segment()

@@ -97,6 +97,10 @@ class PublicMarket:
             rows.extend(session.market_rows(message, seen_ns))
         return rows
 
+    def wait_s(self, until_ns: int) -> float:
+        """Return the wall seconds until a time of the venue; 0 when it has come."""
+        return self.clock.wait_s(until_ns, time.time_ns())
+
     async def wait(self, seconds: float) -> None:
         """Wait until something comes, or for so long."""
         assert self._session is not None, "a market is opened first"

@@ -180,7 +180,7 @@ class Watch:
     # --- one function for each ---------------------------------------------------------------
     def nothing_open_after_stopped(self, node: Any, key: str) -> None:
         """6: when `stopped` is said the venue shows nothing of ours open."""
-        exchange = node.shell.venue._exchange
+        exchange = node.shell.venue._ours._exchange
         from market.layout import ORDER_STATE, STATE_IN_FLIGHT, STATE_RESTING
 
         rows = exchange.orders[:, ORDER_STATE]

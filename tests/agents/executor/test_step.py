@@ -301,7 +301,7 @@ def test_a_stop_cancels_everything_and_lasts_until_it_is_lifted(life):
 def test_a_stop_that_flattens_closes_the_position_with_taker_orders(life):
     """`stopped` means flat then, and the taker order passed the gate like any other."""
     life.live(until_ns=life.session.first_ns + 200 * SECOND_NS)
-    while life.venue._ledger[0] == life.state.session.setup.opening[0]:
+    while life.venue._ours._ledger[0] == life.state.session.setup.opening[0]:
         life.live(steps=1)
     life.live(steps=1)
     life.tell(StopHeard(STOP, flatten=True, src="operator"))
@@ -317,7 +317,7 @@ def test_a_stop_that_flattens_closes_the_position_with_taker_orders(life):
 def test_a_stop_that_flattens_after_a_calm_one_waits_until_the_position_is_closed(life):
     """Nothing open is not yet flat: `stopped` to the second stop comes after its taker order."""
     life.live(until_ns=life.session.first_ns + 200 * SECOND_NS)
-    while life.venue._ledger[0] == life.state.session.setup.opening[0]:
+    while life.venue._ours._ledger[0] == life.state.session.setup.opening[0]:
         life.live(steps=1)
     life.tell(StopHeard("4" * 32, flatten=False, src="operator"))
     life.live(steps=6)
