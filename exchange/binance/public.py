@@ -41,7 +41,7 @@ class PublicMarket:
         assert not settings.key, "the public market needs no key"
         self.losses = 0
         self.floor_ns = 0
-        self._settings = settings
+        self.settings = settings
         self._rates = Rates()
         self._offset = Offset()
         self.clock: Clock = WallClock(self._offset)
@@ -105,7 +105,7 @@ class PublicMarket:
         """Wait until something comes, or for so long."""
         assert self._session is not None, "a market is opened first"
         streams = self._session.streams
-        streams.check_silence(self._settings.silence_s)
+        streams.check_silence(self.settings.silence_s)
         try:
             async with asyncio.timeout(seconds):
                 await streams.wake.wait()
@@ -148,10 +148,10 @@ class PublicMarket:
 
     async def _connect(self) -> list[Event]:
         """Build a session; return the whole book."""
-        self._session = session = Session(self._settings, self._rates, self._offset)
+        self._session = session = Session(self.settings, self._rates, self._offset)
         try:
             self._known = await session.open()
-            if self._settings.pace is Pace.FEED:
+            if self.settings.pace is Pace.FEED:
                 await self._first_message(session)
             return await session.join(self.now_ns())
         except BaseException:
@@ -174,7 +174,7 @@ class PublicMarket:
                     streams.wake.clear()
         except TimeoutError:
             raise VenueError(
-                f"nothing came from {self._settings.place.streams} in {FIRST_S:.0f} s: does it "
+                f"nothing came from {self.settings.place.streams} in {FIRST_S:.0f} s: does it "
                 "run, and has its feed not ended?"
             ) from None
         for message, wall_ns in streams.market:
@@ -184,7 +184,7 @@ class PublicMarket:
     async def _look_after(self) -> None:
         """Measure the clock again and again, and see whether the symbol is what it was."""
         while True:
-            await asyncio.sleep(self._settings.poll_s)
+            await asyncio.sleep(self.settings.poll_s)
             session = self._session
             if session is None or session.streams.lost:
                 continue
