@@ -66,8 +66,10 @@ class Exchange:
     def kill(self) -> None:
         """End it as a power cut does."""
         assert self._process is not None
+        assert self._process.stdout is not None
         self._process.kill()
         self._process.wait()
+        self._process.stdout.close()
 
     def ask(self, method: str, path: str, **told: object) -> Any:
         """Ask something as the default account."""

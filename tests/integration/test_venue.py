@@ -1,0 +1,72 @@
+"""An executor trades at an exchange: processes, sockets, kills on both sides."""
+
+import json
+
+import pytest
+
+from bench.venue_checks import Book, problems_of
+from bench.venue_house import VenueHouse
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import save
+
+pytestmark = [pytest.mark.slow, pytest.mark.slice]
+GENEROUS_S = 40.0
+"""Of a machine that does other things too; `bench.venue_kills` holds the figure."""
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory):
+    """A market with something to earn, so that there are fills."""
+    path = tmp_path_factory.mktemp("feed") / "planted.npz"
+    save(path, synthetic_recording(seed=3, hours=4, setting="planted_edge"))
+    return path
+
+
+def said(house):
+    """Return what the executor's log says happened, in order."""
+    lines = (house.folder / "executor-1.log").read_text().splitlines()
+    return [json.loads(line)["event"] for line in lines]
+
+
+def test_an_executor_makes_a_market_at_sixty_times_the_speed(feed, tmp_path):
+    """Fills, a clean end without an order left, and books that agree to the last digit."""
+    with VenueHouse(feed, tmp_path, speed=60.0) as house:
+        house.start()
+        house.until(lambda: len(house.exchange.trades()) > 30)
+        assert house.end() == 0
+        assert problems_of(house, ended=True) == []
+        result = json.loads((house.folder / "executor.json").read_bytes())
+        assert result["figures"]["fills"]["count"] == len(Book(house).fills) > 30
+        assert (house.folder / "recording").is_dir()
+
+
+def test_an_executor_that_is_killed_goes_on_where_its_journal_ends(feed, tmp_path):
+    """No fill lost or booked twice, no order unknown; what others have there is left alone."""
+    with VenueHouse(feed, tmp_path, speed=20.0) as house:
+        house.place_foreign()
+        house.start()
+        house.until(lambda: len(house.exchange.trades()) > 3)
+        for _ in range(2):
+            house.kill()
+            assert problems_of(house, ended=False) == []
+            newest = max(Book(house).intents)
+            house.start()
+            house.until_quoting(newest, seconds=GENEROUS_S)
+        assert house.end() == 0
+        assert problems_of(house, ended=True) == []
+        assert said(house).count("recovered") == 2
+
+
+def test_an_exchange_that_is_killed_is_quoted_at_again(feed, tmp_path):
+    """The executor says that it lost the venue, waits, reconciles and quotes; nothing restarts."""
+    with VenueHouse(feed, tmp_path, speed=20.0) as house:
+        house.start()
+        house.until(lambda: len(house.exchange.trades()) > 3)
+        newest = house.open_ids()[-1] if house.open_ids() else max(Book(house).intents)
+        house.exchange.kill()
+        house.until(lambda: "venue_lost" in said(house))
+        house.exchange.start()
+        house.until_quoting(newest, seconds=GENEROUS_S)
+        assert house.end() == 0
+        assert problems_of(house, ended=True) == []
+        assert said(house).index("venue_connected") > said(house).index("venue_lost")
