@@ -268,7 +268,10 @@ class Run(Section):
         Clock.LOCKSTEP, description="lockstep: feed time waits for every seat; real: wall clock"
     )
     speed: float = Field(60.0, gt=0, le=10_000, description="feed seconds a wall second, if real")
-    optimizers: int = Field(1, ge=0, le=8, description="optimizers started, each a seat")
+    optimizers: int = Field(1, ge=0, le=8, description="optimizers, each a seat")
+    foreign: str | None = Field(
+        None, description="seats of these that are not started, since programs of yours take them"
+    )
 
 
 class Settings(Section):
@@ -352,6 +355,16 @@ class Settings(Section):
         if self.run.optimizers == 1:
             return (self.optimizer.name,)
         return tuple(f"optimizer-{1 + number}" for number in range(self.run.optimizers))
+
+    @property
+    def foreign_seats(self) -> tuple[str, ...]:
+        """The optimizers' seats that somebody else's programs take."""
+        return tuple(each.strip() for each in (self.run.foreign or "").split(",") if each.strip())
+
+    @property
+    def started_seats(self) -> tuple[str, ...]:
+        """The optimizers' seats that `counterpoint run` starts a process for."""
+        return tuple(each for each in self.optimizer_seats if each not in self.foreign_seats)
 
     @property
     def seats(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What must arrive, measured with processes: a load under faults, partition, decisions, kills.
 
-python -m bench.delivery [--messages 2000] [--cut 60] [--kills 100] [--only load,cut,trips,kills]
+python -m bench.delivery [--messages 2000] [--cut 60] [--kills 100 [--hours 48] [--busy 2]]
+                         [--only load,cut,trips,kills]
 
 Ten senders say 2,000 control messages each, beside telemetry of 5,000 rows a second, while parties
 come late, stand still, are killed and started again, the hub among them; then a partition between
@@ -22,6 +23,7 @@ from typing import Any
 
 from bench.delivery_kills import kills
 from bench.delivery_trips import trips
+from bench.modes import burning
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.messages import Mode
@@ -74,9 +76,10 @@ def decisions(count: int) -> tuple[dict[str, Any], bool]:
     return {"rows": rows}, good
 
 
-def killed(feed: Path, count: int, hours: float) -> tuple[dict[str, Any], bool]:
-    """Kill parts of a whole run."""
-    found = kills(feed, count, hours)
+def killed(feed: Path, count: int, hours: float, busy: int) -> tuple[dict[str, Any], bool]:
+    """Kill parts of a whole run, with so many cores kept busy by something else."""
+    with burning(busy):
+        found = kills(feed, count, hours)
     in_time = found["kills"] >= count and found["recovery_max_s"] <= BACK_MAX_S
     return found, in_time and found["same_result"]
 
@@ -97,7 +100,8 @@ def main() -> int:
     parser.add_argument("--cut", type=float, default=60.0, help="seconds of the partition")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--decisions", type=int, default=100, help="in each mode")
-    parser.add_argument("--hours", type=float, default=12.0, help="of feed, for kills")
+    parser.add_argument("--hours", type=float, default=48.0, help="of feed, for kills")
+    parser.add_argument("--busy", type=int, default=0, help="cores kept busy beside the kills")
     parser.add_argument("--only", default=",".join(PARTS))
     told = parser.parse_args()
     wanted = told.only.split(",")
@@ -111,7 +115,7 @@ def main() -> int:
             "load": lambda: load(told.messages),
             "cut": lambda: cut(told.cut),
             "trips": lambda: decisions(told.decisions),
-            "kills": lambda: killed(feed, told.kills, told.hours),
+            "kills": lambda: killed(feed, told.kills, told.hours, told.busy),
         }
         for name in wanted:
             found, good = work[name]()

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.cli.exits import OK, CommandError
+from agents.cli.exits import CONFIGURATION, OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
 from agents.settings import Parameters, Settings
-from protocol.errors import RosterError
+from protocol.errors import RosterError, printable
 from protocol.settings import Loaded
 
 if TYPE_CHECKING:
@@ -88,13 +88,29 @@ def parts_of(settings: Settings, config: Path, folder: Path) -> list[Part]:
     common = ("--config", str(config), "--run", str(folder))
     optimizers = [
         Part(each, ("agents.optimizer", *common, "--name", each))
-        for each in settings.optimizer_seats
+        for each in settings.started_seats
     ]
     return [
         Part("coordinator", ("agents.coordinator", *common)),
         Part(settings.account.executor, ("agents.executor", *common)),
         *optimizers,
     ]
+
+
+def demand_seats(settings: Settings) -> None:
+    """Refuse to leave to others what is no seat.
+
+    Raises:
+        CommandError: which name, and what the seats are.
+    """
+    strangers = set(settings.foreign_seats) - set(settings.optimizer_seats)
+    if strangers:
+        seats = ", ".join(settings.optimizer_seats) or "none"
+        raise CommandError(
+            f"run.foreign must name seats of optimizers, found {printable(min(strangers))!r}; they "
+            f"are {seats}: give more with --optimizers",
+            CONFIGURATION,
+        )
 
 
 def demand_keys(settings: Settings) -> None:
@@ -106,7 +122,7 @@ def demand_keys(settings: Settings) -> None:
     from protocol.keys import load_identity, load_roster
 
     roster = load_roster(settings.keys_folder)
-    seats = settings.optimizer_seats
+    seats = settings.started_seats
     for name in ("coordinator", settings.account.executor, *seats, "operator"):
         identity = load_identity(name, settings.keys_folder, os.environ)
         if name not in roster.members:
@@ -153,6 +169,7 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     from agents.coordinator.rules import modes_of
 
     modes_of(settings)
+    demand_seats(settings)
     if settings.bus.folder is not None or settings.bus.port is not None:
         endpoints_of(settings)
     prepare(settings)

@@ -50,6 +50,7 @@ function settings() {
       run: text("counterpoint-data/runs/latest"),
       connect: text(),
       keys: text(),
+      optimizers: text(), // seats beside the executor's; default: what the run's configuration says
       name: text("optimizer-8"),
       spread: text(),
       levels: text(),
@@ -65,7 +66,7 @@ function settings() {
   const far = values.connect !== undefined; // there is no run on this host
   const told = far && !fs.existsSync(file) ? {} : JSON.parse(fs.readFileSync(file, "utf8"));
   const [, host, port] = /^(tcp:\/\/.+):(\d+)$/.exec(values.connect ?? "") ?? [];
-  if (far && port === undefined) throw new Error(`--connect must be tcp://HOST:PORT: ${values.connect}`);
+  if (far && port === undefined) throw new Error(`--connect takes tcp://HOST:PORT: ${values.connect}`);
   const row = (address, first) => [0, 1, 2, 3].map((n) => `${address}:${Number(first) + n}`);
   const ports = far ? row(host, port) : row("tcp://127.0.0.1", told.bus.port);
   const sockets = ["ci", "co", "ti", "to"].map((name) => `ipc://${told.bus?.folder}/${name}`);
@@ -74,7 +75,10 @@ function settings() {
     ...values,
     keys: values.keys ?? told.bus?.keys ?? path.join(told.data ?? "counterpoint-data", "keys"),
     executor: told.account?.executor ?? "executor-1",
-    rules: { seats: 1 + (told.run?.optimizers ?? 1), fraction: told.optimizer?.step_limit ?? 0.25 },
+    rules: {
+      seats: 1 + Number(values.optimizers ?? told.run?.optimizers ?? 1),
+      fraction: told.optimizer?.step_limit ?? 0.25,
+    },
     ends: { controlIn, controlOut, telemetryOut },
   };
 }

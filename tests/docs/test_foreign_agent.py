@@ -297,3 +297,67 @@ def test_a_set_of_the_javascript_agent_comes_into_force_in_a_running_stack(tradi
     assert decided[-1]["pair"] in [each["pair"] for each in entries if each["kind"] == "applied"]
     proposed = [each for each in entries if each["kind"] == "proposal" and each["seat"] == AGENT]
     assert len(proposed) == len(answers)
+
+
+@contextlib.contextmanager
+def seated(run, name, *figures):
+    """An agent in a seat that a run has left to it; it has joined."""
+    # fmt: off
+    process = subprocess.Popen(
+        ["node", "agent.mjs", "--run", str(run), "--name", name, "--seat", *map(str, figures)],
+        cwd=EXAMPLES, stdout=subprocess.PIPE,
+    )
+    # fmt: on
+    try:
+        assert json.loads(process.stdout.readline())["mode"] == "master-slave"
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@needs_zeromq
+@pytest.mark.slow
+@pytest.mark.slice
+def test_a_run_leaves_seats_to_javascript_agents_and_waits_for_them():
+    """In lockstep feed time waits for both; status shows who is there, and the log what he said."""
+    with tempfile.TemporaryDirectory(prefix="cp") as made:
+        data = Path(made)
+        short_day(data)
+        process = Process(
+            *("run", "--data", data, "--feed", data / "half.npz", "--optimizers", "3"),
+            *("--set", "run.foreign=optimizer-2,optimizer-3", "--set", "optimizer.boundary_s=300"),
+            *("--set", "optimizer.budget=8", "--set", "executor.warmup_s=60"),
+        )
+        process.read_until("run ")
+        found = until(data, lambda found: found["executors"][0]["in_force"])
+        held = found["executors"][0]["in_force"]["parameters"]
+        figures = (
+            *("--spread", round(held["spread_percentage"] * 1.05, 6), "--levels", held["levels"]),
+            *("--base", held["base_quantity"], "--position", held["max_position"]),
+        )
+        run = data / "runs" / "latest"
+        with seated(run, "optimizer-2", *figures):
+            found = until(data, lambda found: first_of(found, "optimizer-2")["state"] == "up")
+            assert first_of(found, "optimizer-3")["state"] == "silent"
+            with seated(run, "optimizer-3", *figures):
+                code, _, err = process.end()
+        assert code == 0, err
+        assert json.loads((run / "run.json").read_bytes())["parts"].keys() == {
+            *("coordinator", "executor-1", "optimizer-1")
+        }
+        code, text = told(data, "log")
+        assert code == 0
+        assert "optimizer-2 proposes" in text
+        assert "optimizer-3 proposes" in text
+
+
+def first_of(found, name):
+    return next(each for each in found["members"] if each["name"] == name)
+
+
+def test_a_seat_that_is_none_cannot_be_left_to_anybody(tmp_path):
+    """One line with the seats that there are, before anything is made."""
+    code, line = told(tmp_path, "run", "--set", "run.foreign=optimizer-2")
+    assert (code, list(tmp_path.iterdir())) == (4, [])
+    assert "must name seats of optimizers, found 'optimizer-2'; they are optimizer-1" in line
