@@ -87,8 +87,7 @@ def parts_of(settings: Settings, config: Path, folder: Path) -> list[Part]:
     """Return the processes of the stack; the coordinator hosts the hubs and starts first."""
     common = ("--config", str(config), "--run", str(folder))
     optimizers = [
-        Part(each, ("agents.optimizer", *common, "--name", each))
-        for each in settings.started_seats
+        Part(each, ("agents.optimizer", *common, "--name", each)) for each in settings.started_seats
     ]
     return [
         Part("coordinator", ("agents.coordinator", *common)),

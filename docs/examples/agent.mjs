@@ -25,6 +25,7 @@ const COORDINATOR = "coordinator";
 const TTL_MS = 300000;
 const [JOIN_MS, FAST_MS, SLOW_MS, TURN_MS] = [20, 500, 5000, 10];
 const [BEAT_MS, BEAT_TTL_MS] = [1000, 60000];
+const SEAT_S = 2_000_000; // 23 days, about the longest that setTimeout takes
 const JOIN_FAST = 50; // requests at the joining pace; after that nobody is there, and we slow down
 const BEATS = { heartbeatInterval: 500, heartbeatTimeout: 1500 };
 const OPTIONS = {
@@ -58,7 +59,7 @@ function settings() {
       position: text(),
       confidence: text("0.9"),
       at: text(), // venue time; default: what the executor tells, else the clock
-      timeout: text("60"),
+      timeout: text(), // seconds; default: a minute, in a seat no end
       seat: { type: "boolean", default: false },
     },
   });
@@ -297,7 +298,7 @@ async function main() {
   }
   const curve = told.connect === undefined ? {} : curveOf(identity, roster);
   const agent = new Agent(identity, roster, told.ends, curve);
-  const late = pause(1000 * Number(told.timeout)).then(() => null);
+  const late = pause(1000 * Number(told.timeout ?? (told.seat ? SEAT_S : 60))).then(() => null);
   try {
     const snapshot = await Promise.race([agent.join(), late]);
     if (snapshot === null || snapshot.header.type === "nack") {
