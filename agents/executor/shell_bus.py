@@ -29,6 +29,7 @@ from agents.executor.events import (
     Show,
     StopHeard,
 )
+from agents.executor.judging import stage_of
 from agents.executor.shell import Shell
 from agents.executor.state import COORDINATOR, NOTHING, State
 from agents.executor.telling import fill_words, pnl_word, status_word
@@ -87,6 +88,7 @@ class BusLink:
             self.participant.on(kind, self._hear)
         for kind in ("pause", "resume"):
             self.participant.on(kind, self._hear)
+        self.participant.recall("decision", self._recall)
         self.participant.follow("heartbeat", COORDINATOR, self._hear_beat)
         self.participant.repair(
             self.name, lambda: self._shell.state.verdict.pair, self._take_snapshot
@@ -193,6 +195,13 @@ class BusLink:
             self._open.popitem(last=False)
         self._shell.put(event)
         return None
+
+    def _recall(self, received: Received) -> Word | None:
+        """Return what came of a decision, in an earlier life perhaps; None if it is unknown."""
+        event = self._event_of(received)
+        if not isinstance(event, DecisionHeard):
+            return None
+        return stage_of(self._shell.state, event.pair, digest(event.word.params))
 
     def _event_of(self, received: Received) -> Event | Nack:
         header, word = received.header, received.word

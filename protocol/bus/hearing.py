@@ -26,6 +26,7 @@ BATCH = 64
 """Control messages taken before other tasks get a turn."""
 
 Handler: TypeAlias = Callable[[Received], Word | Awaitable[Word | None] | None]
+Recall: TypeAlias = Callable[[Received], Word | None]
 Follower: TypeAlias = Callable[[Received], None]
 Witness: TypeAlias = Callable[[Header, NackCode, str], None]
 
@@ -63,6 +64,7 @@ class Hearing:
         self._tasks = tasks
         self._inbox = Inbox()
         self._handlers: dict[str, Handler] = {}
+        self._recalls: dict[str, Recall] = {}
         self._followers: dict[tuple[Channel, str, str], list[Follower]] = {}
         self._sockets: dict[Channel, zmq.asyncio.Socket] = {}
 
@@ -87,6 +89,10 @@ class Hearing:
     def on(self, type_name: str, handler: Handler) -> None:
         """Hand every new message of a type to one handler."""
         self._handlers[type_name] = handler
+
+    def recall(self, type_name: str, recall: Recall) -> None:
+        """Ask, of a message of a type that came too late, what an earlier life did with it."""
+        self._recalls[type_name] = recall
 
     def follow(self, channel: Channel, type_name: str, src: str, follower: Follower) -> None:
         """Hand every word of a type and sender to a follower."""
@@ -172,7 +178,19 @@ class Hearing:
             if stored is not None:
                 self._saying.say_again(stored)
             return
+        known = self._recalled(message) if unfit.code is NackCode.EXPIRED else None
+        if known is not None:
+            self._saying.answer(message.header, known, Said(ref=message.header.id))
+            return
         self._refuse(message, unfit.code, unfit.why)
+
+    def _recalled(self, message: Message) -> Word | None:
+        header = message.header
+        recall = self._recalls.get(header.type)
+        if recall is None or header.dst != self._name or not self._saying.joined.is_set():
+            return None
+        word = decode(header.type, header.enc, message.body)
+        return recall(Received(header, word, message))
 
     def _take_control(self, message: Message) -> None:
         header = message.header

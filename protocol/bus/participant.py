@@ -14,7 +14,7 @@ from typing import Self
 from protocol.bus.batch import Telemetry
 from protocol.bus.endpoints import Endpoints
 from protocol.bus.frames import TTL_MAX_MS, Said
-from protocol.bus.hearing import Follower, Handler, Hearing, Witness
+from protocol.bus.hearing import Follower, Handler, Hearing, Recall, Witness
 from protocol.bus.links import Links
 from protocol.bus.saying import Received, Saying, flush
 from protocol.errors import BusError, RosterError
@@ -262,6 +262,13 @@ class Participant:
     def on(self, type_name: str, handler: Handler) -> None:
         """Hand every new message of a type to one handler; what it returns is the answer."""
         self._hearing.on(type_name, handler)
+
+    def recall(self, type_name: str, recall: Recall) -> None:
+        """Ask, of a message of a type that came too late, what an earlier life did with it.
+
+        What it returns is the answer; None: it is refused as expired.
+        """
+        self._hearing.recall(type_name, recall)
 
     def witness(self, witness: Witness) -> None:
         """See each refusal of what is no word for us, before its sender hears it."""

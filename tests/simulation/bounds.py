@@ -38,6 +38,7 @@ class Bounds:
         self.forwarded: dict[Any, deque[int]] = defaultdict(deque)
         self.asked_ns: dict[str, int] = defaultdict(lambda: -ASKING_NS)
         self.behind_ns: dict[str, tuple[int, Any, int, int] | None] = {}
+        self.accepted: set[tuple[int, int]] = set()  # pairs, as the executor's disk has them
         self.intent_ns = 0
         self.decided_ns: dict[tuple[int, ...], int] = {}
         self.benches: dict[tuple[Any, str], int] = {}  # by log and seat: venue time of its end
@@ -118,6 +119,21 @@ class Bounds:
         if to.type == "decision" and isinstance(word, Nack) and word.code is NackCode.FENCED:
             highest = self.watch.judged[0]
             demand(to.epoch < highest, 15, f"epoch {to.epoch} was fenced, {highest} was judged")
+
+    def no_expiry_of_what_was_accepted(self, name: str, to: Any, word: Any) -> None:
+        """14: the bus does not call expired what the executor's disk has accepted last."""
+        if name != self.world.rules.executor or to.type != "decision":
+            return
+        pair = (to.epoch, to.version)
+        if getattr(word, "detail", "") == "expired" and len(self.watch.decided.get(pair, ())) == 1:
+            held = pair in self.accepted and pair == self.watch.judged
+            demand(not held, 14, f"{pair} was called expired, and is on disk")
+
+    def boundary_starts_at_what_is_in_force(self, node: Any, pair: Any) -> None:
+        """10: proposals start at what is in force; at the baseline, pair (0, 0), if nothing is."""
+        held = node.shell.state.in_force
+        right = (0, 0) if held is None else held.pair
+        demand(tuple(pair) == right, 10, f"a boundary named {pair}, and {right} is in force")
 
     def intended(self, node: Any) -> None:
         """3: an order is on disk before it is sent."""

@@ -80,6 +80,7 @@ def plan(seed: int, span_ns: int, nodes: tuple[str, ...], *, lockstep: bool = Fa
     if dice.random() < 0.5:
         add("rogue")
     odd(dice, add, agents)
+    twins(dice, add, lockstep=lockstep)
     return sorted(faults, key=lambda each: (each.time_ns, each.kind, each.node))
 
 
@@ -108,3 +109,11 @@ def odd(dice: random.Random, add: Callable[..., None], agents: tuple[str, ...]) 
         add("rotate", name, dice.randrange(1 << 30))
     if dice.random() < 0.2:  # the time of all machines is set at once
         add("era", "", (dice.choice((-1, 1)) * 3600 * SECOND, dice.randint(5, 60)))
+
+
+def twins(dice: random.Random, add: Callable[..., None], *, lockstep: bool) -> None:
+    """Add what two things must meet for: a pair with two sets, an answer and a clock set on it."""
+    if dice.random() < 0.5:  # its key signs another set under the pair in force
+        add("imposter")
+    for _ in range(2 * lockstep):  # all clocks are set while an answer flies
+        add("late", "", dice.randint(2, 12))

@@ -136,27 +136,52 @@ class Havoc:
 
     def rogue(self, _: Fault) -> None:
         """Let the coordinator's key sign a decision that is no step, as a liar in its seat may."""
-        leader, shell = self.world.coordinators[-1], self.world.executor.shell
-        if shell is None or leader.party is None:
+        shell = self.world.executor.shell
+        if shell is not None:
+            epoch, version = shell.state.verdict.pair
+            self._decide("rogue", (epoch, version + 1), 3.0)
+
+    def imposter(self, _: Fault) -> None:
+        """Let the coordinator's key sign another set under the pair that came into force last."""
+        shell = self.world.executor.shell
+        if shell is not None:
+            self._decide("imposter", shell.state.applied_pair, 1.1)
+
+    def _decide(self, salt: str, pair: tuple[int, int], factor: float) -> None:
+        """Sign a decision: the spread in force times or over the factor."""
+        leader, held = self.world.coordinators[-1], self.world.executor.shell.state.incumbent
+        if leader.party is None:
             return
-        epoch, version = shell.state.verdict.pair
-        held = shell.state.incumbent
-        factor = 3.0 if held.spread_percentage < 3.0 else 0.3
+        spread = held.spread_percentage
+        wider = spread * factor if spread < 3.0 else spread / factor
         word = Decision(
-            params=held.model_copy(update={"spread_percentage": held.spread_percentage * factor}),
+            params=held.model_copy(update={"spread_percentage": wider}),
             basis=(),
             mode=Mode.PEER,
             not_before=0,
             not_after=2**62,
         )
         header = Header(
-            v=1, id=derive_id(self.world.seed, "rogue", self.world.engine.now_ns), type="decision",
+            v=1, id=derive_id(self.world.seed, salt, self.world.engine.now_ns), type="decision",
             src="coordinator", dst="executor-1", ts=leader.clock(), ttl=60_000, enc="json",
-            epoch=epoch, version=version + 1, gen=0,
+            epoch=pair[0], version=pair[1], gen=0,
         )  # fmt: skip
         frames = seal(self.world.keys["coordinator"], Channel.CONTROL, header, encode(word))
         self.world.network.sealed.add(frames)
         self.world.network.send(leader.party, frames)
+
+    def late(self, fault: Fault) -> None:
+        """Set all clocks at once while an answer to a boundary is on its way from the hub."""
+        network = self.world.network
+        usual = network.forwarded
+
+        def caught(hub: Node, frames: tuple[bytes, ...]) -> None:
+            usual(hub, frames)
+            if frames[0].endswith((b".parameter_update", b".no_update")):
+                network.forwarded = usual
+                self.era(replace(fault, figure=(3600 * SECOND, fault.figure)))
+
+        network.forwarded = caught
 
     def blackout(self, fault: Fault) -> None:
         """Let everything end at the same instant."""

@@ -12,6 +12,7 @@ from agents.coordinator.audit import _HEARD, _Auditor
 from agents.coordinator.records import Kind, Record, fold, restored
 from agents.executor import records
 from agents.session import parameter_row
+from market.layout import ORDER_STATE, STATE_IN_FLIGHT, STATE_RESTING
 from protocol.codec import decode
 from protocol.journal import Entry
 from protocol.merge import digest, within_step
@@ -24,8 +25,6 @@ DURABLE = (
     *("generation", "standing", "outcomes", "hedge", "running", "rounds", "silences", "changes"),
     *("conduct", "malformed"),
 )
-
-
 FINAL = {
     "parameter_update": Stage.APPLIED,
     "decision": Stage.APPLIED,
@@ -151,6 +150,7 @@ class Watch:
             self.nothing_from_a_lower_epoch(pair, body["code"])
             self.judged_sets[pair] = digest(QuoteParameters(**body["agreed"]["params"]))
             if body["code"] is None:
+                self.bounds.accepted.add(pair)
                 self.one_step_away(QuoteParameters(**body["agreed"]["params"]))
         elif entry.table == records.HEARD and entry.kind == "stop":
             if body["id"] not in self.lifts:
@@ -180,10 +180,7 @@ class Watch:
     # --- one function for each ---------------------------------------------------------------
     def nothing_open_after_stopped(self, node: Any, key: str) -> None:
         """6: when `stopped` is said the venue shows nothing of ours open."""
-        exchange = node.shell.venue._ours._exchange
-        from market.layout import ORDER_STATE, STATE_IN_FLIGHT, STATE_RESTING
-
-        rows = exchange.orders[:, ORDER_STATE]
+        rows = node.shell.venue._ours._exchange.orders[:, ORDER_STATE]
         count = int(((rows == STATE_IN_FLIGHT) | (rows == STATE_RESTING)).sum())
         demand(count == 0, 6, f"said stopped to {key[:8]} with {count} orders open")
         self.calm.add(key)
@@ -256,9 +253,10 @@ class Watch:
         code = getattr(word, "code", "")
         self.world.engine.note(f"{party.name} answers {to.type} of {to.src}: {stage} {code}")
         self.bounds.fenced_by_a_higher_epoch_alone(to, word)
-        if not isinstance(word, Ack):
-            return
         node = party.node
+        if not isinstance(word, Ack):
+            self.bounds.no_expiry_of_what_was_accepted(party.name, to, word)
+            return
         if party.name == "coordinator":
             self._promised_by_coordinator(node, to, word.stage)
         elif party.name == self.world.rules.executor:
@@ -318,6 +316,8 @@ class Watch:
         """14 and 16: a vote is on disk before it is said, and a voter says one a round."""
         said = more[0] if more else None
         self.world.engine.note(f"{party.name} says {word.type_name} to {dst}")
+        if word.type_name == "boundary":
+            self.bounds.boundary_starts_at_what_is_in_force(party.node, said.pair)
         if word.type_name == "snapshot_request":
             self.bounds.asked_ns[party.name] = self.world.engine.now_ns
         if word.type_name == "decision":

@@ -195,6 +195,12 @@ DEFECTS = (
         "if True",
     ),
     Defect(
+        "what was accepted in an earlier life is called expired",
+        "protocol.bus.hearing:Hearing._recalled",
+        "if recall is None or",
+        "if True or",
+    ),
+    Defect(
         "no alarm of another set under our pair",
         f"{JUDGED}:_judged",
         "NackCode.FENCED | NackCode.REPLAY as code",
