@@ -73,6 +73,11 @@ def is_filled(heard, order):
     return any(e.get("X") == "FILLED" and e["i"] == order["orderId"] for e in heard)
 
 
+def was_cancelled(heard, order):
+    """Whether the user stream has told that an order was cancelled."""
+    return any(e.get("x") == "CANCELED" and e["i"] == order["orderId"] for e in heard)
+
+
 async def test_what_is_needed_before_the_first_quote(server):
     """Instrument, filters, book and account are as Binance tells them."""
     async with client_of(server) as client:
@@ -126,6 +131,13 @@ async def test_a_whole_market_making_cycle(server):
         assert (one["status"], one["executedQty"]) == ("FILLED", "0.12000000")
         cancelled = await client.ws_cancel_order(symbol=SYMBOL, orderId=by_socket["orderId"])
         assert cancelled["status"] == "CANCELED"
+        by_rest = await client.cancel_order(symbol=SYMBOL, orderId=replacing["orderId"])
+        assert (by_rest["status"], by_rest["executedQty"]) == ("CANCELED", "0.00000000")
+        await until(lambda: was_cancelled(heard, replacing) and was_cancelled(heard, by_socket))
+        for side, price in (("BUY", "89.00"), ("SELL", "111.00")):
+            await client.create_order(
+                symbol=SYMBOL, side=side, type="LIMIT_MAKER", quantity="0.5", price=price
+            )
         await client.cancel_all_open_orders(symbol=SYMBOL)
         assert await client.get_open_orders() == []
         await agrees(client, heard)
