@@ -5,6 +5,7 @@ asked for them. Its class attributes say where it connects. Every answer's heade
 """
 
 import asyncio
+import json
 import logging
 import time
 import warnings
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 
 from exchange.binance.clock import Offset
@@ -26,7 +28,11 @@ from exchange.errors import VenueError
 with warnings.catch_warnings():  # it imports a name that websockets has renamed
     warnings.simplefilter("ignore", DeprecationWarning)
     from binance import AsyncClient, BinanceSocketManager
-    from binance.exceptions import BinanceAPIException, BinanceRequestException
+    from binance.exceptions import (
+        BinanceAPIException,
+        BinanceRequestException,
+        BinanceWebsocketUnableToConnect,
+    )
     from binance.ws.constants import WSListenerState
 
 __all__ = [
@@ -110,15 +116,17 @@ def new_client(place: Environment, key: str, secret: str, rates: Rates) -> Async
     After a 429 or 418 it sends nothing, whoever asks, until that is allowed again.
     """
 
-    class PlacedClient(AsyncClient):
+    class PlacedClient(AsyncClient):  # type: ignore[misc]  # the library has no types
         API_URL = place.rest
         WS_API_URL = place.ws_api
 
         async def _request(self, *told: Any, **more: Any) -> Any:
-            wait_s = rates.silent_s(time.monotonic())
-            if wait_s > 0:
-                raise SilentError(f"too many requests: {wait_s:.1f} s left to be silent")
+            demand_leave(rates)
             return await super()._request(*told, **more)
+
+        async def _ws_api_request(self, *told: Any, **more: Any) -> Any:
+            demand_leave(rates)
+            return await super()._ws_api_request(*told, **more)
 
     client = PlacedClient(
         key,
@@ -129,7 +137,21 @@ def new_client(place: Environment, key: str, secret: str, rates: Rates) -> Async
     # The header and the WebSocket API's address carry it by now; left in place it would break the
     # address of a combined stream (`stream?streams=a/b?timeUnit=...`).
     client.TIME_UNIT = None
+
+    def loaded(text: str) -> Any:
+        told = json.loads(text)
+        rates.heard(told, time.monotonic())
+        return told
+
+    client.ws_api.json_loads = loaded  # the one place where its answers are seen whole
     return client
+
+
+def demand_leave(rates: Rates) -> None:
+    """Raise SilentError when the exchange has asked for silence."""
+    wait_s = rates.silent_s(time.monotonic())
+    if wait_s > 0:
+        raise SilentError(f"too many requests: {wait_s:.1f} s left to be silent")
 
 
 def _tracing(rates: Rates) -> aiohttp.TraceConfig:
@@ -152,7 +174,14 @@ async def outcome_of(call: Awaitable[Any]) -> Outcome:
         return Outcome(failure=Failure.LIMITED, detail=str(error))
     except aiohttp.ClientConnectorError as error:
         return Outcome(failure=Failure.UNSENT, detail=str(error))
-    except (BinanceRequestException, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (
+        BinanceRequestException,
+        BinanceWebsocketUnableToConnect,
+        WebSocketException,
+        aiohttp.ClientError,
+        OSError,
+        TimeoutError,
+    ) as error:
         return Outcome(failure=Failure.DOUBT, detail=repr(error))
 
 

@@ -15,6 +15,7 @@ SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
 HEADERS = {WEIGHT: "x-mbx-used-weight-", ORDERS: "x-mbx-order-count-"}
 SHARE = 0.9
 """Part of a limit that quoting and asking may use; cancels may use all of it."""
+REFUSED = (429, 418)
 RETRY_S = 60.0
 """How long to be silent after a 429 that does not say it."""
 
@@ -61,8 +62,7 @@ class Rates:
             kind, interval = str(each["rateLimitType"]), str(each["interval"])
             if kind not in HEADERS or interval not in SECONDS:
                 continue
-            number = int(each["intervalNum"])
-            name = f"{number}{interval[0].lower()}"
+            number, name = int(each["intervalNum"]), _name(each)
             known = used.get((kind, name), (0, 0.0))
             length = SECONDS[interval] * number
             self.windows.append(Window(kind, name, length, int(each["limit"]), *known))
@@ -75,13 +75,32 @@ class Rates:
             if value.isdigit():
                 window.used = int(value)
                 window.until_s = now_s + window.seconds
-        if status in (429, 418):
-            self.refused += 1
+        if status in REFUSED:
             try:
                 wait_s = float(lower.get("retry-after", RETRY_S))
             except ValueError:
                 wait_s = RETRY_S
-            self.silent_until_s = max(self.silent_until_s, now_s + wait_s)
+            self._be_silent(now_s, wait_s)
+
+    def heard(self, message: Any, now_s: float) -> None:
+        """Take a message of the WebSocket API: an answer tells there what headers tell here."""
+        if not isinstance(message, dict) or "status" not in message:
+            return
+        for told in message.get("rateLimits") or ():
+            for window in self.windows:
+                if window.kind == told["rateLimitType"] and window.name == _name(told):
+                    window.used = int(told["count"])
+                    window.until_s = now_s + window.seconds
+        if message["status"] in REFUSED:
+            data = (message.get("error") or {}).get("data") or {}
+            wait_s = RETRY_S
+            if "retryAfter" in data and "serverTime" in data:
+                wait_s = max(0.0, (int(data["retryAfter"]) - int(data["serverTime"])) / 1e3)
+            self._be_silent(now_s, wait_s)
+
+    def _be_silent(self, now_s: float, wait_s: float) -> None:
+        self.refused += 1
+        self.silent_until_s = max(self.silent_until_s, now_s + wait_s)
 
     def silent_s(self, now_s: float) -> float:
         """Return how long nothing at all may be sent."""
@@ -109,3 +128,7 @@ class Rates:
         for window in self.windows:
             if window.kind == ORDERS:
                 window.used += 1
+
+
+def _name(limit: Mapping[str, Any]) -> str:
+    return f"{int(limit['intervalNum'])}{str(limit['interval'])[0].lower()}"

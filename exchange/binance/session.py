@@ -21,7 +21,7 @@ from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
 from exchange.binance.instrument import Grid, Instrument, instrument_of
 from exchange.binance.rates import Rates
 from exchange.binance.rows import Event, depth_events, snapshot_events, trade_event
-from exchange.binance.settings import BinanceSettings, StartRefusedError
+from exchange.binance.settings import BinanceSettings, Road, StartRefusedError
 from exchange.binance.streams import Streams
 from exchange.binance.words import Failure, found_order, to_ns, trade_of
 from exchange.depth import DepthSync, Diff, Sync
@@ -51,6 +51,8 @@ class Session:
         self.client = new_client(settings.place, settings.key, settings.secret, rates)
         self.client.REQUEST_RECVWINDOW = settings.receive_window_ms
         self.client.REQUEST_TIMEOUT = settings.patience_s
+        self.client.ws_api.TIMEOUT = settings.patience_s
+        self._window = {"recvWindow": settings.receive_window_ms}
         private = bool(settings.key)
         self.streams = Streams(self.client, settings.place, settings.symbol, private=private)
         self._sync: DepthSync[Mapping[str, Any]] = DepthSync()
@@ -182,10 +184,21 @@ class Session:
         symbol = self._settings.symbol
         return await outcome_of(self.client.get_order(symbol=symbol, origClientOrderId=name))
 
+    async def place(self, **told: str) -> Outcome:
+        """Send an order."""
+        symbol = self._settings.symbol
+        if self._settings.road is Road.SOCKET:
+            return await outcome_of(
+                self.client.ws_create_order(symbol=symbol, **told, **self._window)
+            )
+        return await outcome_of(self.client.create_order(symbol=symbol, **told))
+
     async def cancel(self, name: str) -> Outcome:
         """Cancel one order by its name."""
-        symbol = self._settings.symbol
-        return await outcome_of(self.client.cancel_order(symbol=symbol, origClientOrderId=name))
+        told = {"symbol": self._settings.symbol, "origClientOrderId": name}
+        if self._settings.road is Road.SOCKET:
+            return await outcome_of(self.client.ws_cancel_order(**told, **self._window))
+        return await outcome_of(self.client.cancel_order(**told))
 
     async def trades(self, **which: int) -> list[dict[str, Any]]:
         """Return trades of the account in the symbol, oldest first.

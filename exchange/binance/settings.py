@@ -24,6 +24,13 @@ class Pace(StrEnum):
     LOCKSTEP = "lockstep"  # of a replayed feed that waits for us
 
 
+class Road(StrEnum):
+    """How requests about orders travel."""
+
+    REST = "rest"
+    SOCKET = "socket"  # the WebSocket API, over the connection of the user stream
+
+
 @dataclass(frozen=True, slots=True)
 class BinanceSettings:
     """How to trade.
@@ -39,6 +46,7 @@ class BinanceSettings:
             venue opened at the environment `live`.
         ignore_foreign: whether orders of others in the symbol are no reason to refuse a start.
         pace: whose time it is.
+        road: how orders and cancels travel; questions are asked by REST.
         speed: how much faster than the wall the feed runs, with pace FEED.
         control: address of the simulated exchange's control port, with pace LOCKSTEP.
         receive_window_ms: how long a request may be on its way.
@@ -60,6 +68,7 @@ class BinanceSettings:
     confirmed: bool = False
     ignore_foreign: bool = False
     pace: Pace = Pace.WALL
+    road: Road = Road.REST
     speed: float = 1.0
     control: str = ""
     receive_window_ms: int = 5_000

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from exchange.binance.client import outcome_of
 from exchange.binance.clock import Clock, FeedClock, Offset, WallClock
 from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
 from exchange.binance.instrument import broken_filter
@@ -121,8 +120,7 @@ class BinanceVenue:
         kind = {"type": "LIMIT_MAKER"}
         if wanted.taker:
             kind = {"type": "LIMIT", "timeInForce": "IOC"}
-        call = self.session.client.create_order(
-            symbol=known.symbol,
+        call = self.session.place(
             side="BUY" if wanted.side == BUY else "SELL",
             price=known.price(wanted.price_ticks),
             quantity=known.quantity(wanted.lots),
@@ -131,7 +129,7 @@ class BinanceVenue:
             selfTradePreventionMode="EXPIRE_TAKER",
             **kind,
         )
-        self._requests.send(PLACE, wanted.order_id, outcome_of(call))
+        self._requests.send(PLACE, wanted.order_id, call)
 
     async def cancel(self, order_id: int) -> None:
         """Send a cancel; what becomes of it is told by a report."""

@@ -171,6 +171,10 @@ async def _api_request(
         return
     body: dict[str, Any] = {"id": number, "status": answer.status}
     body["result" if answer.status == 200 else "error"] = answer.told
+    if "Retry-After" in answer.headers:
+        now_ms = service.wall_ns() // 10**6
+        until_ms = now_ms + 1_000 * int(answer.headers["Retry-After"])
+        body["error"] = body["error"] | {"data": {"serverTime": now_ms, "retryAfter": until_ms}}
     if parameters.get("returnRateLimits", True):
         body["rateLimits"] = service.rates.rows(address, key, service.wall_s())
     connection.send(dump(body))

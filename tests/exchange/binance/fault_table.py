@@ -9,6 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+from exchange.binance.settings import Road
 from market.layout import (
     BUY,
     REPORT_ACCEPTED,
@@ -287,10 +288,10 @@ def in_order(kinds):
     return True
 
 
-async def run_cell(theatre, fault, step):
+async def run_cell(theatre, fault, step, road=Road.REST):
     """Run one cell; whatever goes wrong in it is in the cell."""
     cell = Cell(fault, step)
-    trader = Trader(theatre.stage, theatre.session, theatre.token(), theatre.speed)
+    trader = Trader(theatre.stage, theatre.session, theatre.token(), theatre.speed, road)
     trader.others = await theatre.begin()
     try:
         await Walk(theatre, trader, cell).run()

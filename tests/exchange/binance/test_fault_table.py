@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from exchange.binance.settings import Road
 from tests.exchange.binance.fault_table import FAULTS, QUICK, STEPS, run_cell
 from tests.exchange.binance.theatre import theatre
 
@@ -19,6 +20,14 @@ def stage():
     """Run one exchange for all cells."""
     with theatre() as made:
         yield made
+
+
+@pytest.mark.parametrize("step", ["after intent", "after send", "before cancel", "cancel sent"])
+@pytest.mark.parametrize("fault", ["5xx after", "dropped before", "late answer", "429", "killed"])
+async def test_orders_over_the_websocket_api_survive_the_same(stage, fault, step):
+    """Whose connection carries the user stream too: a dropped answer ends both."""
+    cell = await run_cell(stage, fault, step, Road.SOCKET)
+    assert cell.broken == []
 
 
 @pytest.mark.parametrize(("fault", "step"), CELLS)

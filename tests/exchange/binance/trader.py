@@ -8,7 +8,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
-from exchange.binance.settings import Pace, Record
+from exchange.binance.settings import Pace, Record, Road
 from exchange.binance.venue import BinanceVenue
 from exchange.errors import VenueError
 from exchange.order_life import Life, LiveOrder
@@ -51,6 +51,7 @@ class Trader:
     session: object
     token: str
     speed: float
+    road: Road = Road.REST
     intents: dict = field(default_factory=dict)
     desk: Desk = None
     venue: BinanceVenue = None
@@ -69,6 +70,7 @@ class Trader:
             receive_window_ms=WINDOW_MS,
             margin_ms=MARGIN_MS,
             patience_s=0.6,
+            road=self.road,
             settle_s=LIMIT_S,
         )
         for _ in range(60):
