@@ -28,6 +28,10 @@ class Clock(Protocol):
         """Take the stamp of a message that came in just now."""
         ...
 
+    def lost(self) -> None:
+        """Take in that no message will come for a while."""
+        ...
+
 
 @dataclass(slots=True)
 class Offset:
@@ -77,6 +81,9 @@ class WallClock:
     def heard(self, sent_ns: int, wall_ns: int) -> None:
         """Take no notice: a message says when it was sent, not how long it took."""
 
+    def lost(self) -> None:
+        """Take no notice: time passes all the same."""
+
 
 @dataclass(slots=True)
 class FeedClock:
@@ -97,7 +104,7 @@ class FeedClock:
     def now_ns(self, wall_ns: int) -> int:
         """Return the feed's time; 0 before the first message."""
         if self.lead_ns is None:
-            return 0
+            return self.last_ns
         self.last_ns = max(self.last_ns, self.lead_ns + round(self.speed * wall_ns))
         return self.last_ns
 
@@ -114,3 +121,7 @@ class FeedClock:
             self.lead_ns = lead
         behind = self.lead_ns - lead
         self.lead_ns = lead if behind <= 0 else self.lead_ns - behind // 64
+
+    def lost(self) -> None:
+        """Stand still: an exchange that went down may have taken its feed's time with it."""
+        self.lead_ns = None

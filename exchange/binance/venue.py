@@ -220,6 +220,7 @@ class BinanceVenue:
         """
         if self._lockstep is not None:
             raise VenueError(f"a stream was lost in lockstep: {self.session.streams.lost}")
+        self._clock.lost()
         await self._requests.give_up()
         self._absorb(self._now_ns)
         lost_ns = max(self._clock.now_ns(time.time_ns()), self._now_ns + 1)

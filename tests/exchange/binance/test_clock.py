@@ -50,3 +50,14 @@ def test_a_feed_clock_follows_the_message_that_was_least_late():
     clock.heard(1_009 * SECOND, SECOND)
     assert clock.now_ns(SECOND) == 1_010 * SECOND - SECOND // 64
     assert clock.wait_s(1_020 * SECOND - SECOND // 64, SECOND) == 1.0
+
+
+def test_a_feed_clock_stands_still_while_nothing_can_be_heard():
+    """An exchange that is restarted goes on where its feed stood, not where ours would be."""
+    clock = FeedClock(speed=10.0)
+    clock.heard(1_000 * SECOND, 0)
+    assert clock.now_ns(SECOND) == 1_010 * SECOND
+    clock.lost()
+    assert clock.now_ns(9 * SECOND) == 1_010 * SECOND
+    clock.heard(1_012 * SECOND, 9 * SECOND)
+    assert clock.now_ns(9 * SECOND) == 1_012 * SECOND
