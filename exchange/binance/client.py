@@ -217,7 +217,7 @@ async def measure_offset(client: AsyncClient, offset: Offset, *, probes: int) ->
         asked_ns = time.time_ns()
         told = await demand(client.get_server_time(), "the server's time")
         offset.measured(asked_ns, to_ns(int(told["serverTime"])), time.time_ns())
-    client.timestamp_offset = offset.ns // 1_000_000
+        client.timestamp_offset = offset.ns // 1_000_000
 
 
 def hearing(heard: Callable[[], None]) -> type[ClientConnection]:
