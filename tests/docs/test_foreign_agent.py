@@ -329,7 +329,7 @@ def test_a_run_leaves_seats_to_javascript_agents_and_waits_for_them():
             *("--set", "run.foreign=optimizer-2,optimizer-3", "--set", "optimizer.boundary_s=300"),
             *("--set", "optimizer.budget=8", "--set", "executor.warmup_s=60"),
         )
-        process.read_until("run ")
+        process.read_until("fills")
         found = until(data, lambda found: found["executors"][0]["in_force"])
         held = found["executors"][0]["in_force"]["parameters"]
         figures = (
