@@ -29,9 +29,9 @@ from typing import Any
 from agents.bus import endpoints_of
 from agents.cli.control import rearming, stopping
 from agents.cli.exits import OK
-from agents.executor.stopfile import add_stop
 from bench.stop_house import House
 from protocol.messages import EmergencyStop
+from protocol.stopfile import add_stop
 
 STOP_MAX_S = 1.0
 TIMEOUT_S = 20.0

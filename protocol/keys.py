@@ -25,7 +25,7 @@ from protocol.codec import loads_strict, parse_as
 from protocol.elements import Name, Word
 from protocol.errors import CodecError, RosterError
 from protocol.messages import WORDS
-from protocol.settings import read_secret
+from protocol.secret import read_secret
 
 ROSTER = "roster.json"
 FORMAT = 1

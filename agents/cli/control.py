@@ -16,7 +16,6 @@ from typing import Any
 
 from agents.cli.exits import ERROR, OK, TIMEOUT, USAGE, CommandError
 from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, wait_gone
-from agents.executor.stopfile import add_stop, lift_stops, stops_in
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.elements import SETS_MAX
@@ -34,6 +33,7 @@ from protocol.messages import (
     Word,
 )
 from protocol.settings import Loaded
+from protocol.stopfile import add_stop, lift_stops, stops_in
 
 ANSWER_S = 10.0
 """How long a command waits for its answers, unless told otherwise."""

@@ -9,6 +9,7 @@ import typer
 from agents.cli import feed, keys
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
+from agents.cli.guardian import guardian
 from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Plain, Seed
 from agents.cli.output import flush
 from agents.cli.record import record
@@ -38,6 +39,7 @@ app.add_typer(keys.app, name="keys")
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(backtest)
+app.command()(guardian)
 app.command()(record)
 app.command("replay-exchange")(replay_exchange)
 

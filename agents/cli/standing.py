@@ -13,10 +13,10 @@ from rich.table import Table
 from agents.cli.console import Screen
 from agents.cli.stack import SUPERVISOR, Stack
 from agents.cli.table import DASH, number, parameters_line
-from agents.executor.stopfile import stops_in
 from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.errors import JournalError
 from protocol.messages import CoordinatorHeartbeat, Heartbeat, Snapshot, utc_text
+from protocol.stopfile import stops_in
 
 HEARD_S = 3.0
 """Heartbeats come once a second, telemetry five times."""

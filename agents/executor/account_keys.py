@@ -14,7 +14,7 @@ from agents.venue_settings import LIVE
 from exchange.binance.client import Environment, environment_of
 from exchange.binance.settings import BinanceSettings, Pace
 from protocol.errors import SettingsError
-from protocol.settings import read_secret
+from protocol.secret import read_secret
 
 KEY, SECRET = "COUNTERPOINT_VENUE_KEY", "COUNTERPOINT_VENUE_SECRET"
 TOKEN_LENGTH = 12

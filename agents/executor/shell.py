@@ -6,6 +6,7 @@ feed runs, and looks at the stop file before every step and at least every 200 m
 """
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -42,6 +43,7 @@ from exchange.port import MarketStep
 from exchange.recorded import RecordedVenue
 from market.layout import LEDGER_TRIPS
 from market.tape import Tape
+from protocol.beat import RUN_BYTES, BeatFile
 from protocol.journal import Journal
 from protocol.messages import ParameterUpdate
 
@@ -118,6 +120,7 @@ class Shell:
         self._found = found
         self._journal = journal
         self._stop_file = StopFile(folder)
+        self.pulse = BeatFile(folder, os.urandom(RUN_BYTES))
         self._wake = asyncio.Event()
         self._heard_seq = found.heard_seq
         self._kept_ns = found.state.now_ns
@@ -232,12 +235,17 @@ class Shell:
         return self.link is None or self._real or self.link.silence_s() <= self._limit_s
 
     async def _drain(self) -> None:
-        """Take in all words that have come, and the stop file."""
+        """Beat, then take in the stop file and all words that have come.
+
+        In this order: whoever sees a beat return knows that no order follows it unless the stop
+        file was looked at in between.
+        """
+        self._looked_s = time.monotonic()
+        self.pulse.beat(self._looked_s)
         for stop in self._stop_file.look(self.state):
             self.inbox.append(stop)
         if self._real and self.link is not None:
             self.inbox.append(Alone(self.link.silence_s() > self._limit_s))
-        self._looked_s = time.monotonic()
         while self.inbox:
             event = self.inbox.popleft()
             waited = self.state.waiting

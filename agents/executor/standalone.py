@@ -61,6 +61,8 @@ class Run:
         try:
             live = self._trade if self.settings.venue.recorded else self._trade_at_venue
             complete = await live()
+            if self.shell is not None:
+                self.shell.pulse.end()
             if self.shell is not None and self.shell.state.now_ns:
                 write_result(self.folder, self.shell.state.session, complete=complete)
         finally:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.executor.stopfile import stops_in
 from bench.hostile import storm
 from bench.stop_house import House
+from protocol.stopfile import stops_in
 from tests.agents.command_line import told
 
 pytestmark = [pytest.mark.slow, pytest.mark.slice]

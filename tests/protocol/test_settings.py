@@ -5,7 +5,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from protocol.errors import SecretError, SettingsError
-from protocol.settings import leaves, load_settings, read_secret, schema, show, values
+from protocol.secret import read_secret
+from protocol.settings import leaves, load_settings, schema, show, values
 
 
 class Tuner(BaseModel):

@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agents.executor.stopfile import add_stop
 from protocol.bus.frames import Header, derive_id, seal
 from protocol.codec import encode
 from protocol.keys import Roster
 from protocol.messages import CoordinatorHeartbeat, Decision, EmergencyStop, Mode, NoUpdate, Rearm
+from protocol.stopfile import add_stop
 from protocol.topics import Channel
 from tests.simulation.engine import SECOND, Node
 from tests.simulation.faults import Fault

@@ -13,7 +13,6 @@ from agents.executor.recovery import new_venue, open_journal, recover
 from agents.executor.result import journaled
 from agents.executor.shell import Shell
 from agents.executor.shell_bus import joined
-from agents.executor.stopfile import STOP_NAME
 from protocol.bus.endpoints import ipc_endpoints
 from protocol.bus.frames import derive_id
 from protocol.bus.hub import Hub
@@ -37,6 +36,7 @@ from protocol.messages import (
     Stage,
     utc_text,
 )
+from protocol.stopfile import STOP_NAME
 from tests.agents.executor.market import recording, session_for
 
 SECOND_NS = 10**9

@@ -1,0 +1,221 @@
+"""An executor at an exchange is killed or stopped again and again: who cancels its orders, and when.
+
+python -m bench.guardian [--trials 50] [--speed 20] [--seed 1]
+
+Each trial: a guardian and an executor beside a simulated exchange, ours resting, somebody else's
+order too; then SIGKILL or SIGSTOP in turn, and the time until the exchange shows nothing of ours.
+Before them a coordinator and its hubs are killed beside a live executor, where nothing may happen.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bench.venue_house import FOREIGN, ROOT, VenueHouse
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import save
+from protocol.stopfile import lift_stops, stops_in
+
+LIMIT_S = 5.0
+QUIET_S = 6.0
+"""Longer than a guardian takes to act."""
+PATIENCE_S = 60.0
+
+
+def main() -> int:
+    """Run the trials, and print a table and one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--speed", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=1)
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        feed = folder / "day.npz"
+        hours = max(2.0, told.trials * 40.0 * told.speed / 3600.0)
+        save(feed, synthetic_recording(seed=told.seed, hours=hours, setting="planted_edge"))
+        result = run(feed, folder, told.trials, told.speed, told.seed)
+    print(json.dumps(result))
+    return 0 if result["held"] else 1
+
+
+def run(feed: Path, folder: Path, trials: int, speed: float, seed: int) -> dict[str, object]:
+    """Run so many trials; return the figures."""
+    rng = np.random.default_rng(seed)
+    took_s: dict[str, list[float]] = {"SIGKILL": [], "SIGSTOP": []}
+    orders, late = 0, 0
+    with VenueHouse(feed, folder / "house", speed=speed) as house:
+        house.place_foreign()
+        spared = coordinator_killed(house, folder / "stack")
+        with guarded(house) as guard:
+            house.start()
+            house.until_quoting()
+            for number in range(1, trials + 1):
+                time.sleep(float(rng.uniform(0.5, 2.0)))
+                how = signal.SIGKILL if number % 2 else signal.SIGSTOP
+                resting = len(house.open_ids())
+                seconds, again = trial(house, how, last=number == trials)
+                orders += resting
+                late += again
+                took_s[how.name].append(seconds)
+                print(f"{number:>3} {how.name}  {resting:>2} orders, gone after {seconds:.2f} s, "
+                      f"{again} later", flush=True)  # fmt: skip
+                if number < trials:
+                    newest = rearmed(house)
+                    house.until_quoting(newest, seconds=PATIENCE_S)
+            memory_mb = memory_of(guard)
+        foreign = FOREIGN in names(house)
+    every = [each for row in took_s.values() for each in row]
+    print(f"\n{'signal':<8}{'trials':>8}{'p50 s':>8}{'max s':>8}")
+    for name, row in took_s.items():
+        if row:
+            print(f"{name:<8}{len(row):>8}{np.median(row):>8.2f}{max(row):>8.2f}")
+    in_time = sum(each <= LIMIT_S for each in every)
+    return {
+        "bench": "guardian",
+        "trials": trials,
+        "in_time": in_time,
+        "gone_s_p50": round(float(np.median(every)), 2),
+        "gone_s_max": round(max(every), 2),
+        "orders": orders,
+        "orders_that_came_later": late,
+        "coordinator_killed_cancels_nothing": spared,
+        "foreign_order_stays": foreign,
+        "guardian_mb": memory_mb,
+        "held": in_time == trials and spared and foreign and not late,
+    }
+
+
+def trial(house: VenueHouse, how: signal.Signals, *, last: bool) -> tuple[float, int]:
+    """Silence the executor; return after how long nothing of ours is open, and what came later."""
+    process = house._process  # noqa: SLF001 - the house kills, it does not stop
+    assert process is not None
+    began_s = time.monotonic()
+    process.send_signal(how)
+    until(lambda: not house.open_ids())
+    took_s = time.monotonic() - began_s
+    later = 0
+    watched_s = time.monotonic() + 1.0
+    while time.monotonic() < watched_s:
+        later = max(later, len(house.open_ids()))
+        time.sleep(0.1)
+    until(lambda: bool(stops_in(house.folder)))
+    if (
+        last and how is signal.SIGSTOP
+    ):  # the beat returns, and the executor finds that it is stopped
+        process.send_signal(signal.SIGCONT)
+        until(lambda: "beat_returned" in log_of(house.folder) and not house.open_ids())
+        assert house.end() == 0, "the executor did not end cleanly"
+    house.kill()
+    return took_s, later
+
+
+def rearmed(house: VenueHouse) -> int:
+    """Lift the stops while nobody runs, and start again; return the newest order id."""
+    newest = max((int(name.rpartition("-")[2]) for name in all_names(house)), default=0)
+    lift_stops(house.folder, list(stops_in(house.folder)))
+    house.start()
+    return newest
+
+
+def coordinator_killed(house: VenueHouse, data: Path) -> bool:
+    """Kill the coordinator of a whole stack; return whether its guardian left all as it was."""
+    told = ("--url", house.exchange.url, "--symbol", house.exchange.symbol, "--pace", "feed")
+    more = ("--speed", f"{house.settings.run.speed:g}", "--set", "venue.ignore_foreign=true")
+    more += ("--set", "executor.warmup_s=120", "--set", "executor.cycle_s=5")
+    run = ("run", "--optimizers", "1", *told, *more, "--data", str(data))
+    latest = data / "runs" / "latest"
+    with program(data, "agents.cli.main", *run) as stack:
+        until((latest / "processes.json").exists)
+        with program(data, "agents.cli.main", "guardian", "--data", str(data)):
+            until(lambda: "beat_heard" in log_of(latest) and len(house.open_ids()) > 0)
+            pids = json.loads((latest / "processes.json").read_bytes())
+            os.kill(pids["coordinator"], signal.SIGKILL)
+            quiet_s = time.monotonic() + QUIET_S
+            while time.monotonic() < quiet_s:
+                time.sleep(0.2)
+            spared = not stops_in(latest) and "beat_stopped" not in log_of(latest)
+            spared = spared and len(house.open_ids()) > 0
+            stack.terminate()
+            stack.wait(timeout=PATIENCE_S)
+            until(lambda: "executor_ended" in log_of(latest))
+            spared = spared and not stops_in(latest)
+    until(lambda: not house.open_ids())
+    return spared
+
+
+def all_names(house: VenueHouse) -> list[str]:
+    """Return the names of all orders of ours that there ever were."""
+    found = [row["clientOrderId"] for row in house.exchange.orders()]
+    return [name for name in found if name.startswith(house.prefix)]
+
+
+def names(house: VenueHouse) -> list[str]:
+    """Return the names of all open orders, others' too."""
+    return [row["clientOrderId"] for row in house.exchange.ask("GET", "openOrders")]
+
+
+def log_of(folder: Path) -> str:
+    """Return what a guardian has logged."""
+    try:
+        return (folder / "guardian.log").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+@contextlib.contextmanager
+def program(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that is asked to end afterwards; what it says goes into a file of the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "program.stderr").open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=errors,
+            stderr=errors,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def guarded(house: VenueHouse) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    """A guardian beside the executor that is to come."""
+    token = house.prefix.removeprefix("cp-").rstrip("-")
+    told = ("--folder", str(house.folder), "--rest", f"{house.exchange.url}/api")
+    more = ("--symbol", house.exchange.symbol, "--token", token)
+    return program(house.folder.parent, "exchange.guardian", *told, *more)
+
+
+def memory_of(process: "subprocess.Popen[bytes]") -> float:
+    """Return the resident memory of a process, MB."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    row = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return round(int(row.split()[1]) / 1024, 1)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < end_s, "it did not become true in time"
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The stop as a file, read and written: it works with the bus dead.
+
+A file named `stop` in the executor's data directory holds stop ids, one a line, each optionally
+followed by the word `flatten`. It is looked at before every send and at least every 200 ms. Ids
+that were lifted are passed over; a file without a readable id stops all the same, under an id made
+of its content, so that a damaged file errs to the safe side. Writers take turns by a lock beside
+it and replace the file whole, so a reader never sees half of it.
+
+An operator in a hurry and a guardian import this file alone: nothing heavy is loaded by it. A stop
+can be made ready beforehand, so that it needs no room on a disc that is full when it is wanted.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STOP_NAME = "stop"
+LOCK_NAME = "stop.lock"
+PREPARED_NAME = "stop.prepared"
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def read_stops(text: bytes) -> dict[str, bool]:
+    """Return by id whether each stop of a file's content also flattens; at least one stop."""
+    stops = {}
+    for line in text.decode("ascii", "replace").splitlines():
+        name, _, rest = line.strip().partition(" ")
+        if _ID.fullmatch(name):
+            stops[name] = rest.strip() == "flatten"
+    if not stops:
+        stops[hashlib.sha256(text).hexdigest()[:32]] = False
+    return stops
+
+
+def stops_in(folder: Path) -> dict[str, bool]:
+    """Return by id the stops of the file in an executor's data directory; none without a file."""
+    try:
+        return read_stops((folder / STOP_NAME).read_bytes())
+    except FileNotFoundError:
+        return {}
+
+
+def add_stop(folder: Path, stop_id: str, *, flatten: bool) -> None:
+    """Put a stop into the file; it is on disk when this returns.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with _turn(folder):
+        _replace(folder, {**stops_in(folder), stop_id: flatten})
+
+
+def lift_stops(folder: Path, lifted: Collection[str]) -> None:
+    """Take stops that an executor has lifted out of the file; an empty file is removed.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with _turn(folder):
+        _replace(folder, {k: v for k, v in stops_in(folder).items() if k not in lifted})
+
+
+def prepare_stop(folder: Path, stop_id: str) -> None:
+    """Make a stop ready for `add_prepared`; it is on disk when this returns.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with _turn(folder):
+        _write(folder / PREPARED_NAME, {stop_id: False})
+
+
+def add_prepared(folder: Path, stop_id: str) -> None:
+    """Put a prepared stop into force; where the file cannot be rewritten the prepared one is it.
+
+    Raises:
+        OSError: neither works, or the disc is full and other stops are in force already.
+    """
+    try:
+        add_stop(folder, stop_id, flatten=False)
+    except OSError:
+        with _turn(folder):
+            if (folder / STOP_NAME).exists():
+                raise
+            (folder / PREPARED_NAME).rename(folder / STOP_NAME)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _replace(folder: Path, stops: dict[str, bool]) -> None:
+    path = folder / STOP_NAME
+    if not stops:
+        path.unlink(missing_ok=True)
+        return
+    draft = folder / f"{STOP_NAME}.draft"
+    _write(draft, stops)
+    draft.replace(path)
+
+
+def _write(path: Path, stops: dict[str, bool]) -> None:
+    lines = [f"{name} flatten\n" if flatten else f"{name}\n" for name, flatten in stops.items()]
+    with path.open("w", encoding="ascii") as file:
+        file.write("".join(lines))
+        file.flush()
+        os.fsync(file.fileno())
