@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,7 @@ class VenueKind(StrEnum):
 
     RECORDING = "recording"
     BINANCE = "binance"
+    PAPER = "paper"
 
 
 class VenuePace(StrEnum):
@@ -33,10 +34,14 @@ class VenueTable(Section):
     """Where the executor trades, and how it is reached."""
 
     kind: Annotated[VenueKind, Field(strict=False)] = Field(
-        VenueKind.RECORDING, description="recording: in this process; binance: over the network"
+        VenueKind.RECORDING,
+        description="recording: in this process; binance: over the network; paper: the live public "
+        "market, our orders filled as in a backtest, no key",
     )
     url: str = Field(
-        "testnet", description="live, testnet, demo, or the http address of a simulated exchange"
+        "testnet",
+        description="live, testnet, demo, or the http address of a simulated exchange; of paper, "
+        "when nothing is told: live",
     )
     symbol: str | None = Field(None, description="BTC-USDT, BTC/USDT or BTCUSDT")
     key_file: FilePath | None = Field(None, description=f"of mode 0600, holds the API key; {_KEY}")
@@ -61,6 +66,14 @@ class VenueTable(Section):
     folder: FilePath | None = Field(
         None, description="of session and recording; unset: the run's folder"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paper_is_of_the_live_market(cls, told: Any) -> Any:
+        """Paper risks nothing, and a testnet's market is nobody's."""
+        if isinstance(told, dict) and told.get("kind") == "paper":
+            return {"url": LIVE, **told}
+        return told
 
     @property
     def recorded(self) -> bool:

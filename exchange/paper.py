@@ -244,6 +244,13 @@ class PaperVenue:
             last_trade_id=record.last_trade_id or 0,
         )
 
+    def recall(self, events: I8) -> None:
+        """Live through what was recorded before, so that features go on; call it before `open`."""
+        self._rows.recall(events, self.settings.interval_ns)
+        if len(events):
+            self._first = len(events) + 1  # these, and that the book is not known then
+            self._clocks.rise_to(int(events[:, EVENT_LOCAL_NS].max()) + 1)
+
     def record(self, sink: Sink) -> None:
         """Hand every public event to a sink; call it once opened, before the first step."""
         self._rows.hand_on(sink)

@@ -16,10 +16,10 @@ def at_venue(settings: Settings) -> Settings:
         VenueError: the exchange cannot be reached.
         SettingsError, SecretError: it is real money without confirmation, or there is no key.
     """
-    from agents.executor.account_keys import binance_settings
+    from agents.executor.venue_choice import trading_settings
     from exchange.binance.survey import survey
 
-    asyncio.run(survey(binance_settings(settings, os.environ)))
+    asyncio.run(survey(trading_settings(settings, os.environ)))
     told = settings.venue
     files = {
         name: None if path is None else path.resolve()

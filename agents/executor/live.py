@@ -18,17 +18,16 @@ import structlog
 
 from agents.basis import Basis, basis_of
 from agents.executor import records
-from agents.executor.account_keys import binance_settings
 from agents.executor.journaled_orders import record_of
 from agents.executor.recovery import HEARD_SEQ, RecoveryError, fold_all, must_belong
 from agents.executor.state import State, new_state, thaw
+from agents.executor.venue_choice import TradedVenue, trading_settings, venue_of
 from agents.facts import RECORDING_NAME, Facts, write_facts
 from agents.session import Session, observer_of, session_at
 from agents.settings import Settings
 from exchange.binance.instrument import meta_of
 from exchange.binance.settings import BinanceSettings, Opening, Pace, Record, StartRefusedError
 from exchange.binance.survey import Listing, survey
-from exchange.binance.venue import BinanceVenue
 from exchange.errors import AdviceError, RecordingError, VenueError
 from exchange.port import MarketStep
 from exchange.recorder import Recorder
@@ -85,7 +84,7 @@ class Connection:
         meta: of the instrument.
     """
 
-    def __init__(self, venue: BinanceVenue, folder: Path, meta: Meta) -> None:
+    def __init__(self, venue: TradedVenue, folder: Path, meta: Meta) -> None:
         self.venue = venue
         self._folder = folder
         self.meta = meta
@@ -93,7 +92,7 @@ class Connection:
         self._kept: list[I8] | None = []
 
     async def open(self) -> Opening:
-        """Connect, reconcile and begin to record; errors: `BinanceVenue.open`, `Recorder`."""
+        """Connect, reconcile and begin to record; errors: the venue's `open`, `Recorder`."""
         opening = await self.venue.open()
         try:
             self._sink = RecordingSink(Recorder(self._folder / RECORDING_NAME, self.meta))
@@ -144,16 +143,17 @@ async def open_live(
         StartRefusedError: the account or the symbol is not what it should be.
         VenueError: the exchange cannot be reached at a first start.
         RecoveryError: the journal belongs to another run.
-        SettingsError, SecretError, AdviceError: see `binance_settings`, `basis_of`.
+        SettingsError, SecretError, AdviceError: see `trading_settings`, `basis_of`.
     """
-    trading = binance_settings(settings, environ)
+    trading = trading_settings(settings, environ)
     told = journal.get(FACTS)
     if told is not None:
         facts = Facts.model_validate_json(told)
         return await _go_on(settings, journal, folder, trading, facts, ending)
     listing = await survey(trading)
     meta = meta_from(listing)
-    venue = BinanceVenue(trading, observer_of(settings, scale_of(meta)), Record(highest_id=ids()))
+    observer = observer_of(settings, scale_of(meta))
+    venue = venue_of(settings, trading, observer, Record(highest_id=ids()))
     connection = Connection(venue, folder, meta)
     opening = await connection.open()
     try:
@@ -201,7 +201,7 @@ async def _begin(
         parameters=basis.baseline,
         quote_units=basis.quote_units,
         target_units=basis.target_units,
-        first_id=venue.desk.highest_id + 1,
+        first_id=venue.highest_id + 1,
         last_trade_id=opening.last_trade_id,
     )
     session = session_at(settings, facts, folder)
@@ -355,7 +355,7 @@ async def _go_on(
                 opening_trade_id=facts.last_trade_id,
                 offset_ns=listing.offset_ns,
             )
-            venue = BinanceVenue(trading, session.observer, record)
+            venue = venue_of(settings, trading, session.observer, record)
             venue.recall(past)
             connection = Connection(venue, folder, facts.meta)
             await connection.open()

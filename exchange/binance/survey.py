@@ -26,7 +26,7 @@ class Listing:
 
 
 async def survey(settings: BinanceSettings) -> Listing:
-    """Ask for symbol, fees and clock, without a stream.
+    """Ask for symbol, fees and clock, without a stream; without a key fees are the settings'.
 
     Raises:
         StartRefusedError: the symbol is not listed.
@@ -41,7 +41,12 @@ async def survey(settings: BinanceSettings) -> Listing:
             raise StartRefusedError(
                 f"{settings.symbol} is not listed at {settings.place.rest}; give --symbol"
             )
-        maker_fee, taker_fee, _ = await session.fees()
+        if settings.key:
+            maker_fee, taker_fee, _ = await session.fees()
+        else:
+            assert settings.maker_fee is not None, "without an account fees are told"
+            assert settings.taker_fee is not None, "without an account fees are told"
+            maker_fee, taker_fee = settings.maker_fee, settings.taker_fee
     finally:
         await session.close()
     return Listing(known, maker_fee, taker_fee, offset.ns)

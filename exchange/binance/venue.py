@@ -165,6 +165,11 @@ class BinanceVenue:
         return self._line.condition
 
     @property
+    def highest_id(self) -> int:
+        """The last order id that was ever used."""
+        return self._line.desk.highest_id
+
+    @property
     def losses(self) -> int:
         """How many sessions were lost."""
         return self._line.losses

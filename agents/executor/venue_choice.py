@@ -1,0 +1,62 @@
+"""Which venue an executor trades at: an exchange, or its public market on paper."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TypeAlias
+
+from agents.executor.account_keys import binance_settings, fee_of
+from agents.session import latency_of
+from agents.settings import Settings
+from agents.venue_settings import VenueKind
+from exchange.binance.client import environment_of
+from exchange.binance.public import PublicMarket
+from exchange.binance.settings import BinanceSettings, Pace, Record
+from exchange.binance.venue import BinanceVenue
+from exchange.paper import PaperVenue, Terms
+from market.types import F8
+from protocol.errors import SettingsError
+
+TradedVenue: TypeAlias = BinanceVenue | PaperVenue
+STANDARD_FEE = Fraction(1, 1000)
+"""What Binance takes of a spot trade from an account without discounts."""
+
+
+def trading_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceSettings:
+    """Return how the executor of resolved settings reaches its market; paper needs no key.
+
+    Raises:
+        SettingsError: real money without its confirmation; paper in lockstep.
+        SecretError: key or secret is missing, or readable by others.
+        VenueError: the address is none.
+    """
+    told, feed = settings.venue, settings.feed
+    if told.kind is not VenueKind.PAPER:
+        return binance_settings(settings, environ)
+    if Pace(told.pace.value) is Pace.LOCKSTEP:
+        raise SettingsError("venue.pace lockstep needs an account; paper keeps wall or feed")
+    if feed.fee_tiers is not None:
+        raise SettingsError("feed.fee_tiers is for recordings; on paper give feed.maker_fee_bps")
+    return BinanceSettings(
+        place=environment_of(told.url),
+        symbol=told.code,
+        interval_ns=settings.executor.guard_interval_ns,
+        maker_fee=STANDARD_FEE if feed.maker_fee_bps is None else fee_of(feed.maker_fee_bps),
+        taker_fee=STANDARD_FEE if feed.taker_fee_bps is None else fee_of(feed.taker_fee_bps),
+        pace=Pace(told.pace.value),
+        speed=settings.run.speed,
+    )
+
+
+def venue_of(
+    settings: Settings, trading: BinanceSettings, observer: F8, record: Record
+) -> TradedVenue:
+    """Return the venue, not open yet."""
+    if settings.venue.kind is not VenueKind.PAPER:
+        return BinanceVenue(trading, observer, record)
+    terms = Terms(
+        maker_fee=trading.maker_fee or Fraction(0),
+        taker_fee=trading.taker_fee or Fraction(0),
+        model=settings.feed.fill_model,
+        latency=latency_of(settings),
+    )
+    return PaperVenue(PublicMarket(trading), observer, terms, record)
