@@ -34,7 +34,7 @@ from protocol.errors import JournalError, SettingsError
 from tests.exchange.binance.stage import ROOT, staged
 
 SPEED = "60"
-TIGHT = ("parameters.spread_percentage=0.02", "parameters.levels=2", "executor.warmup_s=60")
+TIGHT = ("parameters.spread_percentage=0.02", "parameters.levels=2", "executor.warmup_s=300")
 
 
 @contextlib.contextmanager
