@@ -99,7 +99,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=2000, help="of each of ten senders")
     parser.add_argument("--cut", type=float, default=60.0, help="seconds of the partition")
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--decisions", type=int, default=100, help="in each mode")
+    parser.add_argument("--decisions", type=int, default=300, help="in each mode")
     parser.add_argument("--hours", type=float, default=48.0, help="of feed, for kills")
     parser.add_argument("--busy", type=int, default=0, help="cores kept busy beside the kills")
     parser.add_argument("--only", default=",".join(PARTS))
