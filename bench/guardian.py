@@ -1,4 +1,4 @@
-"""An executor at an exchange is killed or stopped again and again: who cancels its orders, and when.
+"""An executor at an exchange is killed or stopped again and again: who cancels its orders.
 
 python -m bench.guardian [--trials 50] [--speed 20] [--seed 1]
 

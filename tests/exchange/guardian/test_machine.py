@@ -185,6 +185,7 @@ def test_a_pause_of_the_whole_machine_is_no_silence_of_the_executor():
     for _ in range(20):
         world.live(1, NEW)
         world.now += 600 * SECOND
+        world.live(1)
     assert (world.open, world.stops) == (1, 0)
 
 
