@@ -1,0 +1,219 @@
+"""A day through the replay, and through an executor at an exchange over sockets: the same fills.
+
+python -m bench.day [--feed DAY.npz | --folder ../shared/feeds/binance-spot-nexousdt-20240723]
+                    [--hours H] [--latency measured:1.0 --latency sampled:80ms,2500ms]
+
+The executor is the process that a user starts; its orders go through python-binance, over HTTP and
+WebSockets, to the simulated exchange in lockstep. Fills are compared one by one, the ledger by
+every column. Exit 0 only if all agree, with enough fills, partial ones and cancel races among them.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.executor.result import journaled
+from agents.facts import read_facts
+from agents.session import Session, open_session, parameter_row
+from agents.settings import Settings
+from bench.venue_house import ROOT, Exchange
+from exchange.importers.detect import import_feed
+from exchange.recording import Recording, save
+from exchange.simulated.instrument import text
+from market.layout import LEDGER_BASE, LEDGER_QUOTE, REPORT_CANCEL_REJECTED
+from market.replay import Record, replay_one
+from market.replay_step import (
+    COUNT_REPORTS,
+    FILLED_EXCH_NS,
+    FILLED_LOTS,
+    FILLED_MAKER,
+    FILLED_ORDER_ID,
+    FILLED_PRICE_TICKS,
+    FILLED_SIDE,
+    PLACED_ORDER_ID,
+)
+from market.types import I8
+
+FEED = Path("../shared/feeds/binance-spot-nexousdt-20240723")
+LATENCIES = ("measured:1.0", "sampled:80ms,2500ms")
+FILLS_MIN = 500
+WIRE_NS = 1_000
+"""Resolution of a time on the wire."""
+COMPARED = (
+    FILLED_ORDER_ID, FILLED_SIDE, FILLED_PRICE_TICKS, FILLED_LOTS, FILLED_MAKER, FILLED_EXCH_NS,
+)  # fmt: skip
+PATIENCE_S = 7_200.0
+ACCOUNTS = """
+[[account]]
+name = "test"
+key = "test"
+secret = "test"
+balances = {{ {quote} = "{quote_units}", {base} = "{base_units}" }}
+"""
+
+
+def main() -> int:
+    """Compare; print a table and one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--feed", type=Path)
+    parser.add_argument("--folder", type=Path, default=FEED)
+    parser.add_argument("--hours", type=float)
+    parser.add_argument("--latency", action="append")
+    parser.add_argument("--fills", type=int, default=FILLS_MIN)
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        feed = told.feed or imported(told.folder, folder / "day.npz")
+        rows = [
+            compare(feed, folder / f"day{number}", latency, hours=told.hours)
+            for number, latency in enumerate(told.latency or LATENCIES)
+        ]
+    for row in rows:
+        print(
+            f"{row['latency']:<22} {row['fills']:>6} fills, {row['partial']:>4} in parts, "
+            f"{row['races']:>4} cancel races, {row['seconds']:>6.1f} s: "
+            + ("agrees" if row["agrees"] else row["difference"])
+        )
+    held = all(row["agrees"] for row in rows)
+    held &= min(row["fills"] for row in rows) >= told.fills
+    held &= all(sum(row[name] for row in rows) > 0 for name in ("partial", "races"))
+    print(json.dumps({"bench": "day", "held": held, "rows": rows}))
+    return 0 if held else 1
+
+
+def imported(folder: Path, path: Path) -> Path:
+    """Make a recording of a folder of raw lines."""
+    made = import_feed([folder])
+    save(path, made.recording, made.data)
+    return path
+
+
+def compare(feed: Path, folder: Path, latency: str, *, hours: float | None) -> dict[str, Any]:
+    """Live through a day twice; return what was compared."""
+    folder.mkdir(parents=True)
+    told = {"feed": {"path": str(feed), "hours": hours}, "executor": {"latency": latency}}
+    session = open_session(Settings.model_validate_json(json.dumps(told)))
+    if hours is not None:  # the exchange lives to the end of its feed
+        feed = folder / "cut.npz"
+        save(feed, Recording(session.meta, session.events))
+    replayed = replay(session)
+    began_s = time.monotonic()
+    with lockstep(session, feed, folder, latency) as exchange:
+        lived, first_id = live(session, folder, exchange, latency)
+        balances = sorted(exchange.balances().values())
+    mine, theirs = on_the_wire(lived.filled, first_id - 1), on_the_wire(replayed.filled, 0)
+    difference = difference_of(mine, theirs, lived, replayed, balances)
+    return {
+        "latency": latency,
+        "fills": len(theirs),
+        "partial": partial(replayed.filled),
+        "orders": len(np.unique(replayed.placed[:, PLACED_ORDER_ID])),
+        "races": int(replayed.counts[COUNT_REPORTS + REPORT_CANCEL_REJECTED]),
+        "seconds": round(time.monotonic() - began_s, 1),
+        "agrees": not difference,
+        "difference": difference,
+    }
+
+
+def replay(session: Session) -> Record:
+    """Return the day through the replay."""
+    tape = session.tape_builder().advance(session.last_ns)
+    return replay_one(
+        tape,
+        parameter_row(session.baseline),
+        session.setup,
+        first_step=tape.step_at(session.first_ns),
+        last_step=len(tape.steps),
+    )
+
+
+@contextmanager
+def lockstep(session: Session, feed: Path, folder: Path, latency: str) -> Iterator[Exchange]:
+    """Run the exchange, whose account holds what the session opens with."""
+    quote_units, base_units, _ = (text(int(units)) for units in session.setup.opening)
+    known = {"quote": session.meta.quote, "base": session.meta.base}
+    accounts = folder / "accounts.toml"
+    accounts.write_text(ACCOUNTS.format(quote_units=quote_units, base_units=base_units, **known))
+    told = ("--latency", latency, "--accounts", str(accounts))
+    exchange = Exchange(feed, folder, *told, speed="lockstep")
+    exchange.start()
+    try:
+        yield exchange
+    finally:
+        exchange.kill()
+
+
+def live(session: Session, folder: Path, exchange: Exchange, latency: str) -> tuple[Record, int]:
+    """Return the day as the executor's journal has it, and the id of its first order."""
+    run = folder / "run"
+    document: dict[str, Any] = {
+        "venue": {
+            "kind": "binance",
+            "url": exchange.url,
+            "symbol": exchange.symbol,
+            "pace": "lockstep",
+            "control": exchange.control,
+        },
+        "parameters": session.baseline.model_dump(),
+        "account": {"target_base": session.setup.opening[1] / 1e8},
+        "executor": {"latency": latency},
+    }
+    settings = Settings.model_validate_json(json.dumps(document)).located(run)
+    config = folder / "config.json"
+    config.write_text(settings.model_dump_json(), encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "agents.executor", "--alone", "--config", str(config),
+         "--run", str(run)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=PATIENCE_S,
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return journaled(run, open_session(settings)).record, read_facts(run).first_id
+
+
+def on_the_wire(filled: I8, ids_before: int) -> I8:
+    """Return what is compared of fills, order ids counted from 1, times as the wire tells them."""
+    rows = filled[:, COMPARED].copy()
+    rows[:, 0] -= ids_before
+    rows[:, -1] //= WIRE_NS
+    return rows
+
+
+def partial(filled: I8) -> int:
+    """Return how many orders were filled in more than one part."""
+    _, times = np.unique(filled[:, FILLED_ORDER_ID], return_counts=True)
+    return int((times > 1).sum())
+
+
+def difference_of(
+    mine: I8, theirs: I8, lived: Record, replayed: Record, balances: list[str]
+) -> str:
+    """Return the first difference in words; empty when there is none."""
+    for number, (one, other) in enumerate(zip(mine.tolist(), theirs.tolist(), strict=False)):
+        if one != other:
+            return f"fill {number}: lived {one}, replayed {other}"
+    if len(mine) != len(theirs):
+        return f"{len(mine)} fills were lived, {len(theirs)} replayed"
+    ledgers = lived.account.ledger, replayed.account.ledger
+    if not np.array_equal(*ledgers):
+        column = int(np.flatnonzero(ledgers[0] != ledgers[1])[0])
+        return f"ledger column {column}: lived {ledgers[0][column]}, replayed {ledgers[1][column]}"
+    held = sorted(text(int(ledgers[0][column])) for column in (LEDGER_QUOTE, LEDGER_BASE))
+    if sorted(map(float, held)) != sorted(map(float, balances)):
+        return f"the exchange holds {balances}, the ledger says {held}"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
