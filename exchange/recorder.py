@@ -257,8 +257,10 @@ class Recorder:
         if hole is not None:
             book = self._book.snapshot(exch_ns, local_ns)
             return np.concatenate((clear_event(*hole), book, events))
-        if torn and events[0, EVENT_KIND] != KIND_CLEAR:
-            return np.concatenate((clear_event(exch_ns, local_ns), events))
+        if torn:  # the book was known until the last event of the life before
+            last = self._clocks
+            lost = clear_event(last.exch_ns or exch_ns, last.local_ns or local_ns)
+            return np.concatenate((lost, events))
         return events
 
     def _take_over(self) -> int:

@@ -43,8 +43,10 @@ from protocol.tasks import end_all
 
 FACTS = "facts"
 """Name of what the warm-up told, in the journal."""
-SEGMENTS_RECALLED = 3
-"""Of the recording, for the features of a restarted executor: two hours, and the one that runs."""
+SEGMENTS_RECALLED = (3, 12, 48, 192)
+"""Segments of the recording that are tried, until they hold enough: each start begins one."""
+RECALLED_NS = 2 * 3_600 * 10**9
+"""Of the recording, for the features of a restarted executor."""
 PATIENCE_S = 600
 """How much longer than configured a warm-up may take until there is a market to judge."""
 RETRY_S = 1.0
@@ -373,11 +375,16 @@ async def _go_on(
 
 def recalled(folder: Path) -> I8:
     """Return the newest events of the run's recording; none when it cannot be read."""
+    events = NO_EVENTS
     try:
-        return load_recording(folder / RECORDING_NAME, newest=SEGMENTS_RECALLED).events
+        for newest in SEGMENTS_RECALLED:
+            before, events = events, load_recording(folder / RECORDING_NAME, newest=newest).events
+            whole = len(events) == len(before)
+            if whole or np.ptp(events[:, EVENT_LOCAL_NS]) >= RECALLED_NS:
+                break
     except RecordingError as error:
         log.warning("recording_not_recalled", reason=str(error))
-        return NO_EVENTS
+    return events
 
 
 def demand_unchanged(before: Meta, now: Meta) -> None:

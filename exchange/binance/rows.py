@@ -44,6 +44,8 @@ Event: TypeAlias = tuple[int, int, int, int, int, int, int]
 Sink: TypeAlias = Callable[[I8], None]
 """Takes i8[n, EVENT_COLUMNS], every event as it came: whole messages, never changed after."""
 BOTH = SEEN_EXCHANGE | SEEN_LOCAL
+MISSED_NS = 6 * 3_600 * 10**9
+"""Longest time that is lived through without a market after what was recalled."""
 KEPT_MIN = 1 << 14
 """Events behind the cursor that are kept rather than moved."""
 
@@ -88,6 +90,15 @@ def snapshot_events(bids: Levels, asks: Levels, exch_ns: int, local_ns: int) -> 
     return rows
 
 
+def lost_at_once(events: I8) -> I8:
+    """Return a copy in which the book is lost with the last event before, not when it came back."""
+    moved = events.copy()
+    clears = np.flatnonzero((events[:, EVENT_KIND] == KIND_CLEAR) & (events[:, EVENT_SIDE] == 0))
+    clears = clears[clears > 0]
+    moved[clears, EVENT_LOCAL_NS] = events[clears - 1, EVENT_LOCAL_NS]
+    return moved
+
+
 class MarketRows:
     """Guard steps of a growing feed.
 
@@ -105,6 +116,7 @@ class MarketRows:
         self._memory, self._cells = new_observer(settings)
         self._sink: Sink | None = None
         self._recalled = 0  # events that were recorded before
+        self._missed: tuple[int, int] | None = None  # first step after these, and the interval
         self.last_ticks = 0
 
     @property
@@ -129,13 +141,14 @@ class MarketRows:
         """
         if not len(events):
             return
-        self._events, self._count = events.copy(), len(events)
+        self._events, self._count = lost_at_once(events), len(events)
         first_ns, last_ns = grid_of(events, interval_ns)
         for now_ns in range(first_ns, last_ns + 1, interval_ns):
             self.observe(now_ns)
         end_ns = int(events[:, EVENT_LOCAL_NS].max())
         self.add([lost_event(end_ns, end_ns)])
         self._recalled = self._first + self._count
+        self._missed = last_ns + interval_ns, interval_ns
 
     def add(self, rows: Sequence[Event]) -> None:
         """Take events in the order in which they became known here; local times never fall."""
@@ -151,6 +164,13 @@ class MarketRows:
 
     def observe(self, now_ns: int) -> tuple[I8, F8, F8]:
         """Live through the step at a time; return its step, view and plan row."""
+        if self._missed is not None:  # a move over them is no move of a step
+            (first_ns, interval_ns), self._missed = self._missed, None
+            for missed_ns in range(max(first_ns, now_ns - MISSED_NS), now_ns, interval_ns):
+                self._observe(missed_ns, self._recalled - self._first)
+        return self._observe(now_ns, self._count)
+
+    def _observe(self, now_ns: int, count: int) -> tuple[I8, F8, F8]:
         if self._window is None:
             base, width = window_for(self._events[: self._count])
             if width > 1:
@@ -159,7 +179,7 @@ class MarketRows:
         step = np.zeros(STEP_COLUMNS, dtype=np.int64)
         view, plan = np.zeros(VIEW_COLUMNS), np.zeros(PLAN_COLUMNS)
         observe(
-            self._events[: self._count],
+            self._events[:count],
             self._first,
             self._levels,
             self._touch,
