@@ -34,8 +34,9 @@ setup: $(VENV)/.base ## create the environment
 run: $(VENV)/.base ## run the whole stack on the bundled recording (ARGS="--hours 8 ...")
 	@$(BIN)/counterpoint run $(ARGS)
 
-keys: $(VENV)/.base ## make the roster and every private key (ARGS="--data FOLDER")
+keys: $(VENV)/.base ## make the roster, every private key, and what the containers need
 	@$(BIN)/counterpoint keys new $(ARGS)
+	@$(BIN)/counterpoint keys stack $(ARGS)
 
 node: docs/examples/node_modules/.made ## what the agent in JavaScript needs, where node and npm are
 

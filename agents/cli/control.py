@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from agents.cli.exits import ERROR, OK, TIMEOUT, USAGE, CommandError
-from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, wait_gone
+from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, reachable, wait_gone
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.elements import SETS_MAX
@@ -104,7 +104,7 @@ def on_each(stacks: list[Stack], work: Any) -> int:
 def stop(loaded: Loaded[Settings], *, reason: str, flatten: bool, timeout_s: float) -> int:
     """Cancel everything and stay stopped; 0 only when every executor said `stopped`, else 5."""
     timeout_s = min(max(0.1, timeout_s), TIMEOUT_MAX_S)
-    stacks = must_run(loaded.settings.data)
+    stacks = reachable(loaded.settings)
     stop_id = secrets.token_hex(16)
     for stack in stacks:
         try:
@@ -155,7 +155,7 @@ def rearm(loaded: Loaded[Settings], *, reason: str) -> int:
     async def lift(stack: Stack) -> int:
         return await rearming(stack, why)
 
-    return on_each(must_run(loaded.settings.data), lift)
+    return on_each(reachable(loaded.settings), lift)
 
 
 async def rearming(stack: Stack, reason: str) -> int:
@@ -207,7 +207,7 @@ def pause(loaded: Loaded[Settings], *, quoting: bool) -> int:
             warn(f"{len(held)} stops are still in force; lift them with `counterpoint rearm`")
         return OK
 
-    return on_each(must_run(loaded.settings.data), say)
+    return on_each(reachable(loaded.settings), say)
 
 
 # --- mode ------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def mode(loaded: Loaded[Settings], name: str, *, reason: str) -> int:
     async def change(stack: Stack) -> int:
         return await switching(stack, wanted, printable(reason))
 
-    return on_each(must_run(loaded.settings.data), change)
+    return on_each(reachable(loaded.settings), change)
 
 
 async def switching(stack: Stack, wanted: Mode, reason: str) -> int:
@@ -250,7 +250,7 @@ def status(loaded: Loaded[Settings], *, as_json: bool) -> int:
     """Tell what is running; 3 when nothing is, 5 when it runs and its bus is silent."""
     from agents.cli.standing import Standing, show
 
-    stacks = must_run(loaded.settings.data)
+    stacks = reachable(loaded.settings)
     worst = OK
     documents = []
     for stack in stacks:

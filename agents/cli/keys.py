@@ -32,6 +32,14 @@ def new(*, data: Data = None, config: Config = None) -> None:
 
 
 @app.command()
+def stack(*, data: Data = None, config: Config = None) -> None:
+    """Make the API keys and the .env file of docker-compose.yml, in the present folder."""
+    from agents.cli.keys_stack import make_stack_keys
+
+    print(make_stack_keys(folder_of(data, config), Path()))
+
+
+@app.command()
 def show(*, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Tell who is in the roster: fingerprints, rights, which private keys lie here. No secrets."""
     from protocol.keys import load_listed, load_roster

@@ -70,6 +70,18 @@ def running(data: Path) -> list[Stack]:
     return found
 
 
+def reachable(settings: Settings) -> list[Stack]:
+    """Return whom the operator speaks to: the live runs, or who is behind `bus.connect`.
+
+    Raises:
+        CommandError: nothing runs; exit code 3.
+    """
+    if settings.bus.connect is None:
+        return must_run(settings.data)
+    # Its processes are on other hosts, or in other containers: not ours to see.
+    return [Stack(settings.venue.folder or settings.data, settings, {})]
+
+
 def must_run(data: Path) -> list[Stack]:
     """Return the live runs, at least one.
 
@@ -179,6 +191,11 @@ async def operator(
 def silence_of(stack: Stack, timeout_s: float) -> str:
     """Return what it may mean that a run's coordinator does not answer, and where to look."""
     pid = stack.pids.get(COORDINATOR)
+    if stack.settings.bus.connect is not None:
+        return (
+            f"the coordinator at {stack.settings.bus.connect} did not answer within {timeout_s:g} "
+            "s: it does not run, cannot be reached, or does not list the operator's key"
+        )
     if pid is None:
         where = stack.folder / f"{COORDINATOR}.stderr"
         return f"the coordinator does not live, it is started again soon; {where} says why it ended"

@@ -92,7 +92,12 @@ class Fees:
 
 @dataclass(slots=True)
 class Account:
-    """One client of the exchange."""
+    """One client of the exchange.
+
+    Attributes:
+        key: the first, by which the account is known inside.
+        more_keys: others that reach it, each with its secret.
+    """
 
     name: str
     key: str
@@ -101,6 +106,7 @@ class Account:
     balances: dict[str, int]  # free and locked together
     number: int = 0
     public_key: str | None = None
+    more_keys: dict[str, str] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     open: dict[int, Order] = field(default_factory=dict)
     by_client: dict[str, int] = field(default_factory=dict)

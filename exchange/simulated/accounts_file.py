@@ -4,7 +4,8 @@
 name = "maker"
 key = "test"
 secret = "test"                                 # or public_key = "-----BEGIN PUBLIC KEY..."
-balances = { USDT = "100000", NEXO = "40000" }
+more_keys = { guardian-key = "guardian-secret" } # of the same account
+balances = { USDT = "100000", NEXO = "40000" }  # default: 100,000 of the quote, the worth in base
 maker_fee_bps = 1.0                             # default: the recording's
 taker_fee_bps = 1.0
 fee_asset = "BNB"                               # default: what each fill pays in
@@ -39,7 +40,8 @@ class AccountEntry(BaseModel):
     key: Name
     secret: str = ""
     public_key: str | None = None
-    balances: dict[str, Amount]
+    more_keys: dict[Name, str] = Field(default_factory=dict)
+    balances: dict[str, Amount] | None = None
     maker_fee_bps: float | None = Field(default=None, gt=-100, lt=1000)
     taker_fee_bps: float | None = Field(default=None, gt=-100, lt=1000)
     fee_asset: str | None = None
@@ -56,15 +58,23 @@ class AccountsFile(BaseModel):
 
 def default_account(instrument: Instrument, price_ticks: int) -> Account:
     """Return the account `test`: 100,000 of the quote asset, and base worth about as much."""
-    worth = max(1, price_ticks * instrument.tick_lot)
-    lots = QUOTE * UNITS // worth
-    balances = {instrument.quote: QUOTE * UNITS, instrument.base: lots * instrument.lot}
+    balances = default_balances(instrument, price_ticks)
     fees = Fees(instrument.maker_fee, instrument.taker_fee)
     return Account(name=KEY, key=KEY, secret=KEY, fees=fees, balances=balances, number=1)
 
 
-def read_accounts(path: Path, instrument: Instrument) -> list[Account]:
+def default_balances(instrument: Instrument, price_ticks: int) -> dict[str, int]:
+    """Return 100,000 of the quote asset, and base worth about as much, in units."""
+    worth = max(1, price_ticks * instrument.tick_lot)
+    lots = QUOTE * UNITS // worth
+    return {instrument.quote: QUOTE * UNITS, instrument.base: lots * instrument.lot}
+
+
+def read_accounts(path: Path, instrument: Instrument, price_ticks: int) -> list[Account]:
     """Return the accounts of a file.
+
+    Args:
+        price_ticks: at the start, for accounts without balances.
 
     Raises:
         SimulationError: it cannot be read, or an entry is wrong.
@@ -79,15 +89,28 @@ def read_accounts(path: Path, instrument: Instrument) -> list[Account]:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise SimulationError(f"{path}: {place}: {first['msg']}") from None
-    keys = [entry.key for entry in found.account]
+    keys = [key for entry in found.account for key in (entry.key, *entry.more_keys)]
     if len(set(keys)) < len(keys):
         raise SimulationError(f"{path}: every account needs a key of its own, found {keys}")
-    return [account_of(entry, instrument, number) for number, entry in enumerate(found.account, 1)]
+    given = default_balances(instrument, price_ticks)
+    return [
+        account_of(entry, instrument, number, given)
+        for number, entry in enumerate(found.account, 1)
+    ]
 
 
-def account_of(entry: AccountEntry, instrument: Instrument, number: int) -> Account:
-    """Return one account; both assets of the symbol are listed, even when it has none of them."""
-    balances = {asset.upper(): units(amount) for asset, amount in entry.balances.items()}
+def account_of(
+    entry: AccountEntry, instrument: Instrument, number: int, given: dict[str, int]
+) -> Account:
+    """Return one account; both assets of the symbol are listed, even when it has none of them.
+
+    Args:
+        given: balances of an entry that tells none.
+    """
+    told = entry.balances
+    balances = dict(given)
+    if told is not None:
+        balances = {asset.upper(): units(amount) for asset, amount in told.items()}
     for asset in (instrument.base, instrument.quote):
         balances.setdefault(asset, 0)
     return Account(
@@ -95,6 +118,7 @@ def account_of(entry: AccountEntry, instrument: Instrument, number: int) -> Acco
         key=entry.key,
         secret=entry.secret,
         public_key=entry.public_key,
+        more_keys=dict(entry.more_keys),
         fees=Fees(
             maker=rate(entry.maker_fee_bps, instrument.maker_fee),
             taker=rate(entry.taker_fee_bps, instrument.taker_fee),

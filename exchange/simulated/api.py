@@ -232,7 +232,7 @@ def identify(service: Service, request: Request) -> Account | None:
     else:
         account = account_by_key(service.accounts, request.key)
         if security is Security.SIGNED:
-            verify(account, *request.sealed())
+            verify(account, *request.sealed(), request.key)
     if security is Security.SIGNED and service.clock is not None:
         timestamp = request.parameters.get("timestamp")
         window = request.parameters.get("recvWindow")

@@ -124,14 +124,15 @@ def day_of(wanted: Wanted) -> Day:
 
 
 def accounts_of(wanted: Wanted, day: Day) -> list[Account]:
-    """Return who may trade; the default account is worth the same in both assets at the start."""
-    if wanted.accounts is not None:
-        return read_accounts(wanted.accounts, day.instrument)
+    """Return who may trade; default balances are worth the same in both assets at the start."""
     opening = day.public()
     for _ in opening.advance(day.first_ns):
         pass
     quotes = [at for side in (BUY, SELL) for at, _ in opening.levels(side, 1)]
-    return [default_account(day.instrument, sum(quotes) // max(1, len(quotes)))]
+    price_ticks = sum(quotes) // max(1, len(quotes))
+    if wanted.accounts is not None:
+        return read_accounts(wanted.accounts, day.instrument, price_ticks)
+    return [default_account(day.instrument, price_ticks)]
 
 
 def side_of(wanted: Wanted, day: Day) -> Callable[[], RecordedSide]:

@@ -61,7 +61,11 @@ class Service:
         self.clock = clock
         self.rates = rates
         self.faults = faults
-        self.accounts = {account.key: account for account in core.house.accounts}
+        self.accounts = {
+            key: account
+            for account in core.house.accounts
+            for key in (account.key, *account.more_keys)
+        }
         self.listen_keys: dict[str, str] | None = None
         self.offset_ns = 0
         """Added to the server's wall time: a fault."""

@@ -89,18 +89,19 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def verify(account: Account, payload: str, signature: str) -> None:
-    """Raise Refusal for a signature that the account did not make."""
+def verify(account: Account, payload: str, signature: str, key: str | None = None) -> None:
+    """Raise Refusal for a signature that the account did not make by this one of its keys."""
     message = payload.encode()
-    if account.public_key is not None:
+    secret = account.more_keys.get(key or account.key)
+    if account.public_key is not None and secret is None:
         try:
-            key = load_pem_public_key(account.public_key.encode())
-            assert isinstance(key, Ed25519PublicKey)
-            key.verify(base64.b64decode(signature, validate=True), message)
+            public = load_pem_public_key(account.public_key.encode())
+            assert isinstance(public, Ed25519PublicKey)
+            public.verify(base64.b64decode(signature, validate=True), message)
         except (ValueError, InvalidSignature):
             raise bad_signature() from None
         return
-    right = hmac.new(account.secret.encode(), message, hashlib.sha256).hexdigest()
+    right = hmac.new((secret or account.secret).encode(), message, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(right.encode(), signature.lower().encode()):
         raise bad_signature()
 

@@ -1,0 +1,91 @@
+"""The whole stack in containers, as a user starts it: `make keys && docker-compose up`."""
+
+import json
+
+import pytest
+
+from bench.container_house import PARTS, Stack, engine_missing, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(engine_missing()), reason=f"no containers: {engine_missing()}"),
+]
+
+
+BOLD = """
+services:
+  coordinator: &bold
+    environment:
+      COUNTERPOINT__OPTIMIZER__CONFIDENCE_MIN: "0.3"
+  executor: *bold
+  optimizer: *bold
+"""
+"""An optimizer that needs little to propose: a test waits for minutes, not for hours."""
+
+
+@pytest.fixture(scope="module", params=["master-slave", "consensus"])
+def stack(request, tmp_path_factory):
+    """A stack that trades, from a clean clone, in two of the modes."""
+    made = Stack(tmp_path_factory.mktemp("clone"), MODE=request.param, SILENCE="60")
+    made.make_keys()
+    (made.folder / "docker-compose.override.yml").write_text(BOLD)
+    try:
+        made.compose("up", "--detach", "--build")
+        made.until_healthy()
+        yield made
+    finally:
+        made.down()
+        made.run("docker", "image", "rm", f"{made.project}:local", check=False)
+        assert made.left() == [[], [], []]
+
+
+def in_force(stack):
+    """Return what the operator is told once a decision is in force, None before."""
+    told = stack.status()
+    applied = told and told["executors"][0]["in_force"]
+    return told if applied and applied["pair"][1] else None
+
+
+def test_quotes_are_filled_and_updates_come_into_force(stack, request):
+    """Trades at the exchange, and a decided set in force in the mode that was asked for."""
+    until(lambda: len(stack.trades()) > 5, "there are trades")
+    told = until(lambda: in_force(stack), "a decision is in force")
+    assert told["mode"] == request.node.callspec.params["stack"]
+    assert told["executors"][0]["state"] == "trading"
+    assert "applied" in stack.compose("exec", "-T", "coordinator", "counterpoint", "log", "--json")
+
+
+def test_nothing_secret_is_in_image_or_environment(stack):
+    """Secrets are mounted files; everybody is without rights on a root that cannot be written."""
+    keys = stack.folder / "counterpoint-data" / "keys"
+    secrets = [path.read_text().strip() for path in (keys / "exchange").glob("*.api-*")]
+    secrets += [json.loads(path.read_text())[kind] for path in keys.glob("*.key") for kind in SIGNS]
+    told = [json.dumps(stack.inspect(part)) for part in PARTS]
+    told.append(stack.run("docker", "image", "inspect", f"{stack.project}:local"))
+    told.append(stack.run("docker", "history", "--no-trunc", f"{stack.project}:local"))
+    assert not [each for each in secrets for text in told if each in text]
+    for part in PARTS:
+        found = stack.inspect(part)
+        assert found["Config"]["User"].partition(":")[0] not in {"", "0", "root"}
+        assert found["HostConfig"]["ReadonlyRootfs"]
+        assert found["HostConfig"]["Memory"] > 0
+
+
+def test_a_killed_executor_is_back_and_knows_of_everything(stack):
+    """It is started again, reconciles, trades on, and ends with the exchange's own trades."""
+    before = len(until(stack.trades, "there are trades"))
+    stack.kill("executor", "agents.executor")
+    until(lambda: stack.inspect("executor")["RestartCount"] >= 1, "it is started again")
+    until(lambda: "recovered" in stack.logs("executor"), "it has reconciled")
+    stack.until_healthy()
+    until(lambda: len(stack.trades()) > before, "it trades again")
+    stack.compose("stop", "executor")
+    assert stack.open_orders() == []
+    code = "import sys; sys.stdout.write(open('/session/executor.json').read())"
+    told = stack.compose(
+        "run", "--rm", "-T", "--no-deps", "--entrypoint", "python", "operator", "-c", code
+    )
+    assert json.loads(told)["figures"]["fills"]["count"] == len(stack.trades())
+
+
+SIGNS = ("sign", "curve")
