@@ -14,6 +14,7 @@ from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mod
 from agents.cli.output import flush
 from agents.cli.record import record
 from agents.cli.replay_exchange import replay_exchange
+from agents.cli.replay_session import replay_session
 from agents.cli.venue_options import (
     Control,
     KeyFile,
@@ -42,6 +43,7 @@ app.command()(backtest)
 app.command()(guardian)
 app.command()(record)
 app.command("replay-exchange")(replay_exchange)
+app.command("replay-session")(replay_session)
 
 
 @app.command()
