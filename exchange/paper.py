@@ -210,6 +210,11 @@ class PaperVenue:
         return self.market.losses
 
     @property
+    def behind_s(self) -> float:
+        """Wall seconds that the last step lies behind the market's time."""
+        return (self.market.now_ns() - self._now_ns) / 1e9 / self.market.settings.speed
+
+    @property
     def connected(self) -> bool:
         """Whether the market is seen."""
         return self._rebuilding is None and not self.market.lost

@@ -26,6 +26,11 @@ from market.tape import Tape
 from protocol.journal import Journal
 from protocol.tasks import end_all
 
+LATE_S = 0.5
+"""Wall seconds that a step may lie behind the venue's time; on an older one nothing is quoted.
+
+A process that stood still, or a machine that is too slow, lives through what it missed quietly.
+"""
 END_S = 3.0
 """Longest wait for the cancels of the end: less than a supervisor waits before it kills."""
 
@@ -76,6 +81,7 @@ class LiveShell(Shell):
             "connected": market.connected,
             "losses": market.losses,
             "symbol_sound": market.condition.sound,
+            "late": self.state.late,
         }
 
     def _feed(self) -> AsyncIterator[MarketStep]:
@@ -134,7 +140,16 @@ class LiveShell(Shell):
         if market is not None and market.now_ns <= self.state.now_ns:
             log.warning("step_passed_over", now_ns=market.now_ns, known_ns=self.state.now_ns)
             return Later.LATER
+        self._note_lateness()
         return market
+
+    def _note_lateness(self) -> None:
+        """Quote nothing on a step that is late, and again once half of that is made good."""
+        state, behind_s = self.state, self.market.behind_s
+        late = behind_s > (LATE_S / 2 if state.late else LATE_S)
+        if late != state.late:
+            state.late = late
+            log.warning("late" if late else "on_time", behind_s=round(behind_s, 3))
 
     def _note_connection(self) -> None:
         connected = self.market.connected

@@ -126,6 +126,8 @@ class State:
     lockstep: bool = False
     live: bool = False
     ending: bool = False
+    late: bool = False
+    """At a venue: the step that is decided on is of a past that is too long ago to quote on."""
     calm: bool = False
 
     @property
@@ -136,7 +138,7 @@ class State:
     @property
     def quiet(self) -> bool:
         """Whether nothing may be quoted now."""
-        return bool(self.stops) or self.paused or self.alone or self.ending
+        return bool(self.stops) or self.paused or self.alone or self.ending or self.late
 
     @property
     def flatten(self) -> bool:

@@ -175,6 +175,13 @@ class BinanceVenue:
         return self._line.losses
 
     @property
+    def behind_s(self) -> float:
+        """Wall seconds that the last step lies behind the venue's time; 0 in lockstep."""
+        if self._lockstep is not None:
+            return 0.0
+        return (self._clock.now_ns(time.time_ns()) - self._now_ns) / 1e9 / self.settings.speed
+
+    @property
     def connected(self) -> bool:
         """Whether both streams are there; while they are not, nothing is yielded or placed."""
         return not (self._recovering or self.session.streams.lost)
