@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -175,6 +176,13 @@ class VenueHouse:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def freeze(self, seconds: float) -> None:
+        """Let the executor stand still for a while, as a machine without memory does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
 
     def end(self) -> int:
         """Ask the executor to end; return its exit code."""

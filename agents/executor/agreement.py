@@ -208,7 +208,7 @@ def agreement(folder: Path, session: Session) -> Agreement:
         rows = found[found[:, REPORT_KIND] == REPORT_FILL][:, PREDICTED]
         held = ours.account()
         balances = (held.quote_units, held.base_units)
-        return _matched(actual, _filled(rows, balances, tape, session))
+        return matched(actual, _filled(rows, balances, tape, session))
 
     taken = [delay for (kind, _), delay in delays.items() if kind == ACTION_PLACE]
     return Agreement(
@@ -294,7 +294,8 @@ def _filled(rows: I8, balances: tuple[int, int], tape: Tape, session: Session) -
     return Filled(rows, int(net), markouts)
 
 
-def _matched(actual: Filled, predicted: Filled) -> Match:
+def matched(actual: Filled, predicted: Filled) -> Match:
+    """Lay predicted fills beside actual ones."""
     real, said = actual.by_order(), predicted.by_order()
     both = sorted(real.keys() & said.keys())
     most = max(actual.lots, predicted.lots)

@@ -1,9 +1,13 @@
 """An executor trades at an exchange: processes, sockets, kills on both sides."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from agents.cli.replay_session import lines
+from agents.executor.agreement import agreement, matched
+from agents.session import open_session
 from bench.venue_checks import Book, problems_of
 from bench.venue_house import VenueHouse
 from exchange.importers.synthetic import synthetic_recording
@@ -70,3 +74,31 @@ def test_an_exchange_that_is_killed_is_quoted_at_again(feed, tmp_path):
         assert house.end() == 0
         assert problems_of(house, ended=True) == []
         assert said(house).index("venue_connected") > said(house).index("venue_lost")
+
+
+def test_an_executor_that_stood_still_quotes_on_nothing_of_the_past(feed, tmp_path):
+    """It lives through what it missed without quotes, and quotes again once it is on time."""
+    with VenueHouse(feed, tmp_path, speed=20.0) as house:
+        house.start()
+        house.until(lambda: len(house.exchange.trades()) > 3)
+        before = said(house).count("late")
+        house.freeze(seconds=3.0)
+        house.until(lambda: said(house).count("late") > before)
+        house.until(lambda: said(house).count("on_time") == said(house).count("late"))
+        house.until_quoting(max(Book(house).intents), seconds=GENEROUS_S)
+        assert house.end() == 0
+        assert problems_of(house, ended=True) == []
+
+
+def test_a_run_at_a_venue_is_held_to_what_a_backtest_says_of_its_orders(feed, tmp_path):
+    """The same orders fill alike in the recording that the run made of its market."""
+    with VenueHouse(feed, tmp_path, speed=20.0) as house:
+        house.start()
+        house.until(lambda: len(house.exchange.trades()) > 30)
+        assert house.end() == 0
+        found = agreement(house.folder, open_session(house.settings))
+        assert len(found.actual.rows) == len(house.exchange.trades())
+        assert 0 < found.measured.both <= found.orders
+        assert found.measured.overlap > 0.6, "\n".join(lines(found))
+        worse = replace(found.actual, rows=found.actual.rows[:0])
+        assert matched(worse, found.measured.predicted).overlap == 0.0
