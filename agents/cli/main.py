@@ -15,6 +15,7 @@ from agents.cli.output import flush
 from agents.cli.record import record
 from agents.cli.replay_exchange import replay_exchange
 from agents.cli.replay_session import replay_session
+from agents.cli.scout import scout
 from agents.cli.venue_options import (
     Control,
     KeyFile,
@@ -42,6 +43,7 @@ app.add_typer(config_app, name="config")
 app.command()(backtest)
 app.command()(guardian)
 app.command()(record)
+app.command()(scout)
 app.command("replay-exchange")(replay_exchange)
 app.command("replay-session")(replay_session)
 
