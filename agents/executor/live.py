@@ -7,7 +7,6 @@ Every public event goes into the run's recording from the beginning.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from agents.executor import records
 from agents.executor.journaled_orders import record_of
 from agents.executor.recovery import HEARD_SEQ, RecoveryError, fold_all, must_belong
 from agents.executor.state import State, new_state, thaw
-from agents.executor.venue_choice import TradedVenue, trading_settings, venue_of
+from agents.executor.venue_choice import TradedVenue, ids, trading_settings, venue_of
 from agents.facts import RECORDING_NAME, Facts, write_facts
 from agents.session import Session, observer_of, session_at
 from agents.settings import Settings
@@ -52,9 +51,6 @@ PATIENCE_S = 600
 RETRY_S = 1.0
 LOOK_S = 0.2
 STRANGE_NS = 3_600 * 10**9
-EPOCH_S = 1_577_836_800  # 2020-01-01
-IDS_A_SECOND = 1_000
-"""Order ids of a run begin at the second of its start times this: no run uses those of another."""
 
 log = structlog.get_logger()
 Asked = Callable[[], bool]
@@ -163,11 +159,6 @@ async def open_live(
     except BaseException:
         await connection.close()
         raise
-
-
-def ids() -> int:
-    """Return an order id above those of every run that began in an earlier second."""
-    return (time.time_ns() // 10**9 - EPOCH_S) * IDS_A_SECOND
 
 
 def meta_from(listing: Listing) -> Meta:

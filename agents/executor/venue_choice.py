@@ -1,5 +1,6 @@
 """Which venue an executor trades at: an exchange, or its public market on paper."""
 
+import time
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeAlias
@@ -19,6 +20,10 @@ from protocol.errors import SettingsError
 TradedVenue: TypeAlias = BinanceVenue | PaperVenue
 STANDARD_FEE = Fraction(1, 1000)
 """What Binance takes of a spot trade from an account without discounts."""
+
+EPOCH_S = 1_577_836_800  # 2020-01-01
+IDS_A_SECOND = 1_000
+"""Order ids of a run begin at the second of its start times this: no run uses those of another."""
 
 
 def trading_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceSettings:
@@ -60,3 +65,8 @@ def venue_of(
         latency=latency_of(settings),
     )
     return PaperVenue(PublicMarket(trading), observer, terms, record)
+
+
+def ids() -> int:
+    """Return an order id above those of every run that began in an earlier second."""
+    return (time.time_ns() // 10**9 - EPOCH_S) * IDS_A_SECOND
