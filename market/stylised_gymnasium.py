@@ -1,9 +1,8 @@
 """The stylised market as a Gymnasium environment, one market at a time.
 
-    gymnasium.make("counterpoint/StylisedMarket-v0", steps=200, dt=0.005, ...)
+    gymnasium.make("market.stylised_gymnasium:counterpoint/StylisedMarket-v0", steps=200, ...)
 
-Importing this module registers it; an installed counterpoint is found by Gymnasium itself, and
-`gymnasium.make("market.stylised_gymnasium:counterpoint/StylisedMarket-v0", ...)` needs neither.
+The part before the colon is imported by Gymnasium, and importing registers.
 """
 
 from typing import Any
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from market.stylised import Observation, StylisedMarket
 
-NAME = "StylisedMarket-v0"
+NAME = "counterpoint/StylisedMarket-v0"
 SEEDS = 2**63 - 1
 DEFAULT: dict[str, Any] = {
     "steps": 200,
@@ -87,12 +86,5 @@ class StylisedMarketEnv(gymnasium.Env[npt.NDArray[np.int64], npt.NDArray[np.floa
         return np.array(place, dtype=np.int64), {"position": position}
 
 
-def register() -> None:
-    """Tell Gymnasium; called by itself for an installed counterpoint, which names the space."""
-    space = gymnasium.envs.registration.current_namespace
-    name = NAME if space == "counterpoint" else f"counterpoint/{NAME}"
-    if f"counterpoint/{NAME}" not in gymnasium.registry:
-        gymnasium.register(name, entry_point="market.stylised_gymnasium:StylisedMarketEnv")
-
-
-register()
+if NAME not in gymnasium.registry:
+    gymnasium.register(NAME, entry_point="market.stylised_gymnasium:StylisedMarketEnv")

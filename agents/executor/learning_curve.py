@@ -13,8 +13,9 @@ from market.stylised_smooth import BAND, ETA_HIGH, ETA_LOW, smooth_curve
 from market.types import F8
 
 CHANCE_LOW, CHANCE_HIGH = 1e-12, 1.0 - 1e-12
-SMOOTHINGS = np.logspace(10.0, -2.0, 17)
+SMOOTHINGS = np.logspace(8.0, -12.0, 21)
 ROUNDS = 40
+AROUND, GAP = 6, 0.4  # nodes to either side, and the part of their mean gap that is too near
 SHARED_SLACK = 4.0  # in units of the criterion: sides are apart only when the counts say so
 
 
@@ -59,13 +60,38 @@ def fit_curve(depths: F8, trials: F8, fills: F8, grid: F8) -> Curve:
     found = [("poisson", 2.0, _chance(level - decay * x), _chance(level - decay * grid))]
     top, slope = _linear_law(x, n, k, level, decay)
     found.append(("linear", 2.0, _capped(top - slope * x), _capped(top - slope * grid)))
-    if len(x) > 5:
-        found.append(_smooth(x, n, k, level - decay * x, grid))
+    if len(x) > 2 * AROUND:
+        from scipy.interpolate import PchipInterpolator
+
+        near, trials_near, fills_near = merged(x, n, k)
+        eta = level - decay * near
+        cost, log_rate = _smooth(near, trials_near, fills_near, eta, 1.0 / decay)
+        line = PchipInterpolator(near, log_rate)
+        at_x, at_grid = (line(np.clip(each, near[0], near[-1])) for each in (x, grid))
+        found.append(("smooth", cost, _chance(at_x), _chance(at_grid)))
     scored = [(2.0 * cost - 2.0 * _likelihood(n, k, p), kind, q) for kind, cost, p, q in found]
     criterion, kind, chances = min(scored, key=lambda each: each[0])
     if kind == "linear":
         level, decay = top, slope
     return Curve(grid, chances, float(np.exp(level)), float(decay), kind, float(criterion))
+
+
+def merged(x: F8, n: F8, k: F8) -> tuple[F8, F8, F8]:
+    """Return nodes and counts with those merged that stand far nearer than their neighbours do.
+
+    Third differences of nodes that nearly coincide are so large that nothing is left of the
+    counts beside them, in figures of sixteen digits.
+    """
+    last = len(x) - 1
+    around = np.arange(len(x))
+    high, low = np.minimum(around + AROUND, last), np.maximum(around - AROUND, 0)
+    gaps = GAP * (x[high] - x[low]) / (high - low)
+    begins = [0]
+    for i in range(1, len(x)):
+        if x[i] - x[begins[-1]] >= gaps[i]:
+            begins.append(i)
+    trials, fills = np.add.reduceat(n, begins), np.add.reduceat(k, begins)
+    return np.add.reduceat(x * n, begins) / trials, trials, fills
 
 
 def _chance(eta: F8) -> F8:
@@ -112,7 +138,7 @@ def _linear_law(x: F8, n: F8, k: F8, level: float, decay: float) -> tuple[float,
     def cost(point: F8) -> float:
         return -_likelihood(n, k, _capped(point[0] - abs(point[1]) * x)) / float(n.sum())
 
-    below = (k > 0) & (k < 0.9 * n)
+    below = (k >= 1.0) & (k < 0.9 * n)
     starts = [(level, decay)]
     if below.sum() >= 2:
         line = np.polyfit(x[below], np.log(k[below] / n[below]), 1, w=np.sqrt(k[below]))
@@ -123,29 +149,30 @@ def _linear_law(x: F8, n: F8, k: F8, level: float, decay: float) -> tuple[float,
     return float(found[0]), float(max(abs(found[1]), 1e-12))
 
 
-def _smooth(x: F8, n: F8, k: F8, eta: F8, grid: F8) -> tuple[str, float, F8, F8]:
-    """Return (kind, effective parameters, chances at x, chances at grid) of a penalised curve.
+def _smooth(x: F8, n: F8, k: F8, eta: F8, scale: float) -> tuple[float, F8]:
+    """Return (effective parameters, log(rate) at x) of a penalised curve, falling.
 
     log(rate) at every node, with the squared third derivative held down (Whittaker 1923, Eilers
-    and Marx 1996); the weight of the penalty by the same criterion.
+    and Marx 1996); the weight of the penalty by the same criterion. The derivative is taken by
+    depth and by its logarithm (in `scale`), in which a power law is as straight as an exponential
+    is in the other.
     """
-    from scipy.interpolate import PchipInterpolator
     from scipy.optimize import isotonic_regression
 
-    penalty = roughness(x)
-    eta = np.clip(eta, ETA_LOW, ETA_HIGH)
     weights, room = np.empty(len(x)), np.empty((2 * BAND + 3, len(x)))
     best: tuple[float, float, F8, F8] | None = None
-    for smoothing in SMOOTHINGS:
-        likelihood, cost = smooth_curve(n, k, penalty, smoothing, eta, weights, room)
-        criterion = 2.0 * cost - 2.0 * likelihood
-        if best is None or criterion < best[0]:
-            best = (criterion, cost, eta.copy(), weights.copy())
+    for axis in (x, np.log1p((x - x[0]) / scale)):
+        penalty = roughness(axis)
+        now = np.clip(eta, ETA_LOW, ETA_HIGH)
+        for smoothing in SMOOTHINGS:
+            likelihood, cost = smooth_curve(n, k, penalty, smoothing, now, weights, room)
+            criterion = 2.0 * cost - 2.0 * likelihood
+            if best is None or criterion < best[0]:
+                best = (criterion, cost, now.copy(), weights.copy())
     assert best is not None
-    _, cost, eta, weights = best
-    falling = isotonic_regression(eta, weights=np.maximum(weights, 1e-9), increasing=False).x
-    inside = np.clip(grid, x[0], x[-1])
-    return "smooth", cost, _chance(falling), _chance(PchipInterpolator(x, falling)(inside))
+    _, cost, now, weights = best
+    falling = isotonic_regression(now, weights=np.maximum(weights, 1e-9), increasing=False).x
+    return cost, np.array(falling)
 
 
 def roughness(x: F8) -> F8:

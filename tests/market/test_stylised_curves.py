@@ -1,0 +1,69 @@
+"""Grid plans and smooth curves: each kernel against what it must equal."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from market.stylised import QuoteTable, StylisedMarket, evaluate, solve
+from market.stylised_plan import find_line, plan_backward, write_envelope
+from market.stylised_smooth import BAND, factor_banded, inverse_diagonal, solve_banded
+from market.stylised_step import fill_chance
+
+
+def envelope(depths, chances):
+    corners, best, chance = (np.zeros(len(depths)) for _ in range(3))
+    count = write_envelope(depths, chances, corners, best, chance)
+    return corners, best, chance, count
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=some.integers(0, 10_000), size=some.integers(1, 40), c=some.floats(-5.0, 5.0))
+def test_the_envelope_finds_the_best_node(seed, size, c):
+    """Bisection on the envelope equals a look at every node, ties and flats included."""
+    rng = np.random.default_rng(seed)
+    depths = np.sort(rng.uniform(-1.0, 3.0, size))
+    chances = np.sort(rng.choice(np.linspace(0.0, 1.0, 12), size))[::-1].copy()
+    corners, best, chance, count = envelope(depths, chances)
+    line = find_line(c, corners, count)
+    assert chance[line] * (best[line] + c) == pytest.approx(np.max(chances * (depths + c)))
+
+
+def test_a_plan_on_the_true_curve_is_the_solution():
+    """A grid of 4,001 depths loses less than a millionth of the optimum."""
+    market = StylisedMarket(
+        steps=60, dt=0.1, intensity=8.0, decay=1.5, sigma=1.0, phi=0.1, alpha=0.2, q_max=4,
+        fee=0.1, depth_low=-0.5, depth_high=4.0, drift=(-0.5, 0.0, 0.5),
+        transition=((0.9, 0.1, 0.0), (0.05, 0.9, 0.05), (0.0, 0.1, 0.9)),
+    )  # fmt: skip
+    grid = np.linspace(-0.5, 4.0, 4001)
+    curve = np.array([fill_chance(each, market.numbers(), *market.curve()) for each in grid])
+    sides = [np.stack([each, each]) for each in envelope(grid, curve)[:3]]
+    count = envelope(grid, curve)[3]
+    table = QuoteTable(np.empty((60, 9, 3)), np.empty((60, 9, 3)))
+    plan_backward(
+        0.1, 0.01, 0.2, (count, count), *sides, market.drift * 0.1, market.transition,
+        *table, np.zeros((9, 3)), np.empty((9, 3)),
+    )  # fmt: skip
+    _, value = solve(market)
+    assert evaluate(market, table) == pytest.approx(value, rel=1e-6)
+
+
+def test_banded_algebra_equals_the_dense_one():
+    """Factor, solve and diagonal of the inverse, against numpy."""
+    rng = np.random.default_rng(3)
+    for n in (1, 2, 3, 5, 30):
+        dense = np.diag(rng.uniform(5.0, 9.0, n))
+        for k in range(1, min(BAND, n - 1) + 1):
+            beside = rng.uniform(-1.0, 1.0, n - k)
+            dense += np.diag(beside, k) + np.diag(beside, -k)
+        bands = np.zeros((BAND + 1, n))
+        for k in range(min(BAND, n - 1) + 1):
+            bands[k, : n - k] = np.diag(dense, -k)
+        right = rng.normal(size=n)
+        found, inverse = right.copy(), np.zeros((BAND + 1, n))
+        factor_banded(bands)
+        solve_banded(bands, found)
+        inverse_diagonal(bands, inverse)
+        assert found == pytest.approx(np.linalg.solve(dense, right))
+        assert inverse[0] == pytest.approx(np.diag(np.linalg.inv(dense)))
