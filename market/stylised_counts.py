@@ -12,7 +12,7 @@ curves shares it out by its likelihood.
 
 import numpy as np
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.stylised_step import GOLDEN, mixed
 from market.types import F8, I8, U8
 
@@ -33,7 +33,7 @@ UNCLEAR_SUM = 4  # the fills taken off by their expectation
 MOMENTS = 5
 
 CLEAR_DEVIATIONS = 9.0  # edges this many deviations apart are told apart: one error in 300,000
-WORD = 2.0**-32
+ROUNDING = 1e-9  # of a depth
 HALF = np.uint64(32)
 LOW_WORD = np.uint64(0xFFFFFFFF)
 FRACTION = np.uint64(0xFFFF)
@@ -91,6 +91,25 @@ def choose_nodes(
                 ask[copy] = nodes[node]
 
 
+@inlined_kernel
+def outcome_of(change: int, rest: float, both: float, unsure: float) -> int:
+    """Return what happened with both sides open.
+
+    Args:
+        change: of the position.
+        rest: the reward.
+        both: edges of a fill on each side.
+        unsure: how far apart two rewards must be to be told apart.
+    """
+    if change > 0:
+        return BID_FILLED
+    if change < 0:
+        return ASK_FILLED
+    if not abs(both) > unsure:
+        return UNCLEAR
+    return BOTH if abs(rest - both) < abs(rest) else NEITHER
+
+
 @kernel
 def count_step(
     q: I8,
@@ -114,11 +133,9 @@ def count_step(
     """Add one step of every copy to the counts.
 
     Args:
-        q, regime: i8[copies]; before the step.
-        q_after, regime_after: i8[copies].
+        q, regime, q_after, regime_after: i8[copies]; before and after the step.
         reward: f8[copies].
-        bid_node, ask_node: i8[copies]; what was quoted.
-        nodes: f8[nodes]; depths.
+        bid_node, ask_node: i8[copies]; what was quoted, of the depths `nodes` f8[nodes].
         fee: as learned so far.
         noise: deviation of mid in one step; infinite while unknown.
         bid_chance, ask_chance: f8[nodes]; fill chances so far, negative while unknown.
@@ -131,13 +148,11 @@ def count_step(
     known = bid_chance[0] >= 0.0
     for copy in range(q.shape[0]):
         before, after = q[copy], q_after[copy]
-        regime_now = regime[copy]
-        i, j = bid_node[copy], ask_node[copy]
-        moves[regime_now, regime_after[copy]] += 1
-        bid_edge, ask_edge = nodes[i] - fee, nodes[j] - fee
+        now, state, i, j = regime[copy], after + q_max, bid_node[copy], ask_node[copy]
+        moves[now, regime_after[copy]] += 1
+        bid_edge, ask_edge, rest = nodes[i] - fee, nodes[j] - fee, reward[copy]
         both = bid_edge + ask_edge
-        rest = reward[copy]
-        clear = True
+        unsure = CLEAR_DEVIATIONS * noise * abs(after) + ROUNDING * abs(nodes[i])
         if before == q_max:
             ask_alone[j, 0] += 1
             ask_alone[j, 1] += before - after
@@ -146,33 +161,26 @@ def count_step(
             bid_alone[i, 0] += 1
             bid_alone[i, 1] += after - before
             rest -= (after - before) * bid_edge
-        elif after > before:
-            pairs[i, j, BID_FILLED] += 1
-            rest -= bid_edge
-        elif after < before:
-            pairs[i, j, ASK_FILLED] += 1
-            rest -= ask_edge
-        elif abs(both) > CLEAR_DEVIATIONS * noise * abs(after) + 1e-9 * abs(nodes[i]):
-            if abs(rest - both) < abs(rest):
-                pairs[i, j, BOTH] += 1
-                rest -= both
-            else:
-                pairs[i, j, NEITHER] += 1
         else:
-            pairs[i, j, UNCLEAR] += 1
-            clear = False
-            if known:
-                twice = bid_chance[i] * ask_chance[j]
-                none = (1.0 - bid_chance[i]) * (1.0 - ask_chance[j])
-                rest -= both * twice / max(1e-300, twice + none)
-        state = after + q_max
-        if clear:
-            moments[CLEAR_COUNT, regime_now, state] += 1.0
-            moments[CLEAR_SUM, regime_now, state] += rest
-            moments[CLEAR_SQUARES, regime_now, state] += rest * rest
-        elif known:
-            moments[UNCLEAR_COUNT, regime_now, state] += 1.0
-            moments[UNCLEAR_SUM, regime_now, state] += rest
+            outcome = outcome_of(after - before, rest, both, unsure)
+            pairs[i, j, outcome] += 1
+            if outcome == BID_FILLED:
+                rest -= bid_edge
+            elif outcome == ASK_FILLED:
+                rest -= ask_edge
+            elif outcome == BOTH:
+                rest -= both
+            elif outcome == UNCLEAR:
+                if known:
+                    twice = bid_chance[i] * ask_chance[j]
+                    none = (1.0 - bid_chance[i]) * (1.0 - ask_chance[j])
+                    rest -= both * twice / max(1e-300, twice + none)
+                    moments[UNCLEAR_COUNT, now, state] += 1.0
+                    moments[UNCLEAR_SUM, now, state] += rest
+                continue
+        moments[CLEAR_COUNT, now, state] += 1.0
+        moments[CLEAR_SUM, now, state] += rest
+        moments[CLEAR_SQUARES, now, state] += rest * rest
 
 
 @kernel

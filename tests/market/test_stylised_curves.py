@@ -6,6 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from market.stylised import QuoteTable, StylisedMarket, evaluate, solve
+from market.stylised_counts import (
+    ASK_FILLED,
+    BID_FILLED,
+    BOTH,
+    CLEAR_COUNT,
+    CLEAR_SUM,
+    NEITHER,
+    UNCLEAR,
+    count_step,
+)
 from market.stylised_plan import find_line, plan_backward, write_envelope
 from market.stylised_smooth import BAND, factor_banded, inverse_diagonal, solve_banded
 from market.stylised_step import fill_chance
@@ -67,3 +77,41 @@ def test_banded_algebra_equals_the_dense_one():
         inverse_diagonal(bands, inverse)
         assert found == pytest.approx(np.linalg.solve(dense, right))
         assert inverse[0] == pytest.approx(np.diag(np.linalg.inv(dense)))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 1.0])
+def test_counts_say_what_the_hidden_fills_were(noise):
+    """Positions and rewards alone: with little noise no outcome is wrong or unclear."""
+    rng, size, q_max, fee = np.random.default_rng(6), 4_000, 2, 0.1
+    nodes = np.linspace(0.2, 2.0, 7)
+    q, regime = rng.integers(-2, 3, size), rng.integers(0, 2, size)
+    i, j = rng.integers(0, 7, (2, size))
+    bought = (rng.random(size) < 0.4) & (q < q_max)
+    sold = (rng.random(size) < 0.4) & (q > -q_max)
+    after = q + bought - sold
+    edges = bought * (nodes[i] - fee) + sold * (nodes[j] - fee)
+    reward = edges + after * noise * rng.standard_normal(size)
+    pairs = np.zeros((7, 7, 5), dtype=np.int64)
+    alone = [np.zeros((7, 2), dtype=np.int64) for _ in range(2)]
+    moments, moves = np.zeros((5, 2, 5)), np.zeros((2, 2), dtype=np.int64)
+    unknown = np.full(7, -1.0)
+    count_step(
+        q, regime, after, regime[::-1].copy(), reward, i, j, nodes, fee, noise,
+        unknown, unknown, pairs, *alone, moments, moves,
+    )  # fmt: skip
+    open_both = np.abs(q) < q_max
+    outcome = np.where(
+        bought, np.where(sold, BOTH, BID_FILLED), np.where(sold, ASK_FILLED, NEITHER)
+    )
+    hidden = (after == q) & (9.0 * noise * np.abs(after) >= nodes[i] + nodes[j] - 2 * fee)
+    told = np.where(hidden, UNCLEAR, outcome)[open_both]
+    expected = np.zeros_like(pairs)
+    np.add.at(expected, (i[open_both], j[open_both], told), 1)
+    assert np.array_equal(pairs, expected)
+    assert (told == UNCLEAR).any() == (noise == 1.0)
+    assert alone[0].sum(axis=0).tolist() == [(q == -2).sum(), (bought & (q == -2)).sum()]
+    assert alone[1].sum(axis=0).tolist() == [(q == 2).sum(), (sold & (q == 2)).sum()]
+    assert moves.sum() == size
+    clear = ~(hidden & open_both)
+    assert moments[CLEAR_COUNT].sum() == clear.sum()
+    assert moments[CLEAR_SUM].sum() == pytest.approx((reward - edges)[clear].sum())
