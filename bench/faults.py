@@ -21,12 +21,12 @@ from tests.exchange.binance.theatre import theatre
 async def table(faults: list[str], steps: list[str], road: Road) -> list[Cell]:
     """Run the cells, one after the other; print a row as soon as it is whole."""
     cells = []
-    print(f"{'':<16}" + "".join(f"{step:>16}" for step in steps))
+    print(f"{'':<24}" + "".join(f"{step:>16}" for step in steps))
     with theatre() as stage:
         for fault in faults:
             row = [await run_cell(stage, fault, step, road) for step in steps]
             figures = ["broken" if each.broken else f"{each.resumed_s:.2f} s" for each in row]
-            print(f"{fault:<16}" + "".join(f"{each:>16}" for each in figures), flush=True)
+            print(f"{fault:<24}" + "".join(f"{each:>16}" for each in figures), flush=True)
             cells += row
     return cells
 

@@ -16,6 +16,8 @@ from market.layout import (
     REPORT_CANCEL_REJECTED,
     REPORT_CANCELLED,
     REPORT_FILL,
+    REPORT_REFUSED,
+    REPORT_REJECTED,
     REPORT_TRADE_ID,
     SELL,
 )
@@ -46,6 +48,9 @@ REQUESTS = {
     "429": {"kind": "too_many", "seconds": 0.3},
     "418": {"kind": "banned", "seconds": 0.3},
 }
+UNHEARD = ("5xx after", "dropped after", "late request")
+REQUESTS |= {f"{name}, unheard": REQUESTS[name] for name in UNHEARD}
+"""The same, and the stream does not tell either: only a question can find out."""
 EVENTS = {
     "event twice": {"kind": "user_duplicate", "count": 3},
     "event swapped": {"kind": "user_reorder"},
@@ -66,7 +71,7 @@ WORLD = (
     "exchange killed",
 )
 FAULTS = (*REQUESTS, *EVENTS, *WORLD)
-QUICK = ("5xx after", "dropped before", "event lost", "all cut", "killed")
+QUICK = ("5xx after, unheard", "all cut", "killed")
 """Faults whose cells run whenever continuous integration does."""
 
 
@@ -157,6 +162,8 @@ class Walk:
         if fault in REQUESTS:
             told = {**REQUESTS[fault], "request": STEPS[step]}
             await self.theatre.ask("/faults", **told)
+            if fault.endswith("unheard"):
+                await self.theatre.ask("/faults", kind="user_withhold", **key)
         elif fault in EVENTS:
             await self.theatre.ask("/faults", **EVENTS[fault], **key)
         else:
@@ -244,6 +251,8 @@ async def violations(stage, trader):
               if units(row["executedQty"]) > units(row["origQty"])]  # fmt: skip
     found += [f"5: {order_id} was told as {kinds}" for order_id in trader.intents
               if not in_order(kinds := trader.desk.kinds(order_id))]  # fmt: skip
+    found += [f"4: {order_id} was told as refused, and was taken" for order_id in numbers.values()
+              if {REPORT_REFUSED, REPORT_REJECTED} & set(trader.desk.kinds(order_id))]  # fmt: skip
     found += [f"18: {order_id} went out while nothing may" for order_id in numbers.values()
               if order_id in trader.intents and trader.intents[order_id].barred]  # fmt: skip
     sides = {(row["time"], row["price"], row["isBuyer"]) for row in mine}

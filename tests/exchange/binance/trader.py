@@ -26,7 +26,7 @@ from market.layout import (
 from protocol.tasks import end_all
 from tests.contract.venue import Desk
 
-WINDOW_MS, MARGIN_MS = 300, 100
+WINDOW_MS, MARGIN_MS = 1_000, 100
 LIMIT_S = 10.0
 """Invariant 20: reconciled and quoting within so many seconds after the last fault."""
 
