@@ -30,6 +30,13 @@ class VenuePace(StrEnum):
     LOCKSTEP = "lockstep"
 
 
+class VenueRoad(StrEnum):
+    """How orders travel."""
+
+    REST = "rest"
+    SOCKET = "socket"
+
+
 class VenueTable(Section):
     """Where the executor trades, and how it is reached."""
 
@@ -56,6 +63,10 @@ class VenueTable(Section):
     )
     control: str | None = Field(
         None, description="http address of a simulated exchange's control port, for lockstep"
+    )
+    orders: Annotated[VenueRoad, Field(strict=False)] = Field(
+        VenueRoad.REST,
+        description="how orders and cancels travel; socket: over the WebSocket API",
     )
     ignore_foreign: bool = Field(
         default=False, description="trade although others have orders in the symbol"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from agents.settings import Settings
 from agents.venue_settings import LIVE
 from exchange.binance.client import Environment, environment_of
-from exchange.binance.settings import BinanceSettings, Pace
+from exchange.binance.settings import BinanceSettings, Pace, Road
 from protocol.errors import SettingsError
 from protocol.secret import read_secret
 
@@ -47,6 +47,7 @@ def binance_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceS
         confirmed=True,
         ignore_foreign=told.ignore_foreign,
         pace=Pace(told.pace.value),
+        road=Road(told.orders.value),
         speed=settings.run.speed,
         control=told.control or "",
         receive_window_ms=told.receive_window_ms,

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from exchange.binance.settings import Road
+from tests.exchange.binance.fault_soak import Soak
 from tests.exchange.binance.fault_table import FAULTS, QUICK, STEPS, run_cell
 from tests.exchange.binance.theatre import theatre
 
@@ -35,3 +36,11 @@ async def test_every_fault_at_every_step_of_the_order_path(stage, fault, step):
     """Quoting again within ten seconds, and the journal is what the exchange says."""
     cell = await run_cell(stage, fault, step)
     assert cell.broken == []
+
+
+@pytest.mark.parametrize("road", list(Road))
+async def test_faults_at_random_one_upon_another_leave_nothing_wrong(stage, road):
+    """What no single cell of the table meets: a fault while another is being mended."""
+    soak = Soak(stage, 7, 30, road, kills=5)
+    assert await soak.run() == []
+    assert sum(soak.struck.values()) == 30

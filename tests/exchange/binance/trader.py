@@ -58,6 +58,8 @@ class Trader:
     base_trade_id: int = 0
     others: tuple = (0, 0)
     lives: int = 0
+    book: dict = field(default_factory=dict)
+    read: int = 0
 
     async def open(self):
         """Begin a life from the journal."""
@@ -130,20 +132,25 @@ class Trader:
         """Return the reports of a kind that were taken."""
         return [row for row in self.desk.reports if row[REPORT_KIND] == kind]
 
+    def told(self, order_id):
+        """Return (kinds of its reports, lots filled) of an order; each report is read once."""
+        for row in self.desk.reports[self.read :]:
+            known = self.book.setdefault(int(row[REPORT_ORDER_ID]), [set(), 0])
+            known[0].add(int(row[REPORT_KIND]))
+            known[1] += int(row[REPORT_LOTS]) if row[REPORT_KIND] == REPORT_FILL else 0
+        self.read = len(self.desk.reports)
+        return self.book.get(order_id, (set(), 0))
+
     def filled(self, order_id):
         """Return the lots of an order that were filled."""
-        return sum(
-            int(row[REPORT_LOTS])
-            for row in self.rows(REPORT_FILL)
-            if row[REPORT_ORDER_ID] == order_id
-        )
+        return self.told(order_id)[1]
 
     def ended(self, order_id):
         """Return whether the journal knows the end of an order."""
-        kinds = set(self.desk.kinds(order_id))
+        kinds, filled = self.told(order_id)
         if kinds - {REPORT_ACCEPTED, REPORT_FILL, REPORT_CANCEL_REJECTED}:
             return True
-        return self.filled(order_id) == self.intents[order_id].approved.order.lots
+        return filled == self.intents[order_id].approved.order.lots
 
     async def kill(self):
         """End this life as a SIGKILL does: no cancel, no farewell."""
@@ -169,7 +176,10 @@ class Trader:
     async def intend(self, side, price, lots):
         """Put an order into the journal, as soon as the gate lets it pass."""
         await self.until(self.two_sided)
-        approved = self.desk.approved(side, price, lots)
+        return self.note(self.desk.approved(side, price, lots))
+
+    def note(self, approved):
+        """Put an approved order into the journal."""
         order_id = approved.order.order_id
         deadline_ns = time.time_ns() + (WINDOW_MS + MARGIN_MS) * 10**6
         self.intents[order_id] = Intent(order_id, approved, deadline_ns)
