@@ -170,7 +170,7 @@ class Stack:
 
     def down(self) -> None:
         """End the stack and remove its volumes."""
-        self.compose("--profile", "operator", "down", "-v")
+        self.compose("down", "-v")
 
 
 KINDS = ("key", "secret")

@@ -1,6 +1,8 @@
 """The whole stack in containers, as a user starts it: `make keys && docker-compose up`."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ services:
   coordinator: &bold
     environment:
       COUNTERPOINT__OPTIMIZER__CONFIDENCE_MIN: "0.3"
+      COUNTERPOINT__COORDINATOR__CONFIDENCE_MIN: "0.3"
   executor: *bold
   optimizer: *bold
 """
@@ -24,9 +27,14 @@ services:
 
 
 @pytest.fixture(scope="module", params=["master-slave", "consensus"])
-def stack(request, tmp_path_factory):
+def stack(request):
     """A stack that trades, from a clean clone, in two of the modes."""
-    made = Stack(tmp_path_factory.mktemp("clone"), MODE=request.param, SILENCE="60")
+    with tempfile.TemporaryDirectory(prefix="cp") as folder:
+        yield from living(Stack(Path(folder), MODE=request.param, SILENCE="60"))
+
+
+def living(made):
+    """Yield a stack while it lives; afterwards nothing of it is left."""
     made.make_keys()
     (made.folder / "docker-compose.override.yml").write_text(BOLD)
     try:
