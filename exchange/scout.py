@@ -235,9 +235,13 @@ def judge(depths: tuple[Depth, ...], fee_bps: float, hours: float) -> tuple[Answ
         return Answer.CANNOT_TELL, (
             "it pays at the head of the line and not surely at its end: the queue decides"
         )
-    few = sum(each.touch.fills < FILLS_MIN for each in open_ones)
+    few = [each.touch.fills for each in open_ones if each.touch.fills < FILLS_MIN]
     if few:
-        return Answer.CANNOT_TELL, f"fewer than {FILLS_MIN} fills at {few} depths; watch longer"
+        minutes = 60 * hours * FILLS_MIN / max(1, min(few))
+        return Answer.CANNOT_TELL, (
+            f"fewer than {FILLS_MIN} fills at {len(few)} depths; watch longer, about "
+            f"{math.ceil(minutes / 10) * 10} min"
+        )
     return Answer.CANNOT_TELL, "the bounds enclose the fee; watch longer"
 
 

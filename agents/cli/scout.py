@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FEE = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*(bps|%)?\s*")
 WAIT_S = 0.2
+NO_SPREAD_BPS = 0.2
+"""A spread below it pays for nothing."""
 
 
 def fee_of(text: str) -> float:
@@ -158,6 +160,8 @@ def watched(hours: float) -> str:
 
 def regime(report: "Report") -> str:
     """Return what the tick does to this market, in words."""
+    if report.spread_bps < NO_SPREAD_BPS:
+        return "next to nothing; only what is quoted away from it can earn a fee"
     if report.one_tick_share > 0.7:
         return "a large tick; the place in the line is what counts"
     if report.spread_ticks >= 5:
