@@ -55,7 +55,11 @@ def run(feed: Path, folder: Path, kills: int, speed: float, seed: int) -> dict[s
             problems += problems_of(house, ended=False)
             newest = max(Book(house).intents)
             house.start()
-            back_s.append(house.until_quoting(newest))
+            try:
+                back_s.append(house.until_quoting(newest))
+            except AssertionError as error:
+                problems.append(f"kill {number}: {error}")
+                break
             if number % EVERY == 0 or number == kills:
                 assert house.end() == 0, "the executor did not end cleanly"
                 problems += problems_of(house, ended=True)

@@ -12,6 +12,7 @@ from bench.venue_checks import Book, problems_of
 from bench.venue_house import VenueHouse
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
+from protocol.stopfile import add_stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.slice]
 GENEROUS_S = 40.0
@@ -59,6 +60,23 @@ def test_an_executor_that_is_killed_goes_on_where_its_journal_ends(feed, tmp_pat
         assert house.end() == 0
         assert problems_of(house, ended=True) == []
         assert said(house).count("recovered") == 2
+
+
+def test_a_stop_file_takes_every_order_back_and_stays(feed, tmp_path):
+    """Also over a kill: whoever is started under a stop cancels and places nothing."""
+    with VenueHouse(feed, tmp_path, speed=20.0) as house:
+        house.start()
+        house.until_quoting()
+        add_stop(house.folder, "0" * 31 + "1", flatten=False)
+        house.until(lambda: house.open_ids() == [], seconds=GENEROUS_S)
+        house.until(lambda: "stopped" in said(house), seconds=GENEROUS_S)
+        house.kill()
+        intents = Book(house).intents
+        house.start()
+        house.until(lambda: "recovered" in said(house))
+        assert house.end() == 0
+        assert Book(house).intents == intents
+        assert problems_of(house, ended=True) == []
 
 
 def test_an_exchange_that_is_killed_is_quoted_at_again(feed, tmp_path):
