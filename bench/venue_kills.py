@@ -75,13 +75,16 @@ def run(feed: Path, folder: Path, kills: int, speed: float, seed: int) -> dict[s
         print(each)
     return {
         "bench": "venue_kills",
-        "kills": kills,
+        "kills": len(back_s),
         "orders": orders,
         "fills": fills,
         "problems": len(problems),
-        "back_s_median": round(float(np.median(back_s)), 2),
-        "back_s_max": round(max(back_s), 2),
-        "held": not problems and fills > kills and float(np.median(back_s)) <= LIMIT_S,
+        "back_s_median": round(float(np.median(back_s or [0.0])), 2),
+        "back_s_max": round(max(back_s, default=0.0), 2),
+        "held": not problems
+        and len(back_s) == kills
+        and fills > kills
+        and float(np.median(back_s or [0.0])) <= LIMIT_S,
     }
 
 
