@@ -115,7 +115,8 @@ class LiveShell(Shell):
             await self.market.cancel(order_id)
 
     async def _next(self, steps: AsyncIterator[MarketStep]) -> MarketStep | Later | None:
-        if self._backlog:
+        if self._backlog:  # of the warm-up: a past that nothing can be sent to, but in lockstep
+            self.state.late = not self._in_lockstep
             return self._backlog.popleft()
         if self._in_lockstep:
             return self._new(await anext(steps, None))
