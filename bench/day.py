@@ -47,6 +47,8 @@ from market.types import I8
 FEED = Path("../shared/feeds/binance-spot-nexousdt-20240723")
 LATENCIES = ("measured:1.0", "sampled:80ms,2500ms")
 FILLS_MIN = 500
+MAKER_FEE_BPS = 0.0
+"""Of both: narrow quotes fill often."""
 WIRE_NS = 1_000
 """Resolution of a time on the wire."""
 COMPARED = (
@@ -101,7 +103,8 @@ def imported(folder: Path, path: Path) -> Path:
 def compare(feed: Path, folder: Path, latency: str, *, hours: float | None) -> dict[str, Any]:
     """Live through a day twice; return what was compared."""
     folder.mkdir(parents=True)
-    told = {"feed": {"path": str(feed), "hours": hours}, "executor": {"latency": latency}}
+    fee = {"maker_fee_bps": MAKER_FEE_BPS}
+    told = {"feed": {"path": str(feed), "hours": hours, **fee}, "executor": {"latency": latency}}
     session = open_session(Settings.model_validate_json(json.dumps(told)))
     if hours is not None:  # the exchange lives to the end of its feed
         feed = folder / "cut.npz"
@@ -144,7 +147,8 @@ def lockstep(session: Session, feed: Path, folder: Path, latency: str) -> Iterat
     known = {"quote": session.meta.quote, "base": session.meta.base}
     accounts = folder / "accounts.toml"
     accounts.write_text(ACCOUNTS.format(quote_units=quote_units, base_units=base_units, **known))
-    told = ("--latency", latency, "--accounts", str(accounts))
+    fee = ("--maker-fee", f"{MAKER_FEE_BPS:g}")
+    told = ("--latency", latency, "--accounts", str(accounts), *fee)
     exchange = Exchange(feed, folder, *told, speed="lockstep")
     exchange.start()
     try:
