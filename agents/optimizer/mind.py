@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.optimizer.answer import words_of
-from agents.optimizer.tuner import NEIGHBOURS
-from agents.optimizer.window import Judgement, Options, judge
+from agents.optimizer.window import SOURCES, Judgement, Options, judge
 from agents.session import Session
 from agents.settings import Settings
 from agents.weighing import Weighed, weigh
@@ -30,8 +29,8 @@ class Answer:
 WINDOW_SHARES = (1.0, 0.5, 2.0)
 """Of the configured window, seat by seat: several optimizers look back differently far, so that
 they do not all make the same mistake. The first, and a lone one, looks back as configured."""
-SOURCES = (NEIGHBOURS, 0.0, 1.0)
-"""Where later candidates come from, seat by seat: both sources, the model alone, the neighbourhood
+SEATS = (SOURCES, ("gp",), ("near",))
+"""Where later candidates come from, seat by seat: all sources, the model alone, the neighbourhood
 of the best alone."""
 
 
@@ -41,7 +40,7 @@ def options_of(settings: Settings, name: str) -> Options:
     seats = settings.optimizer_seats
     place = seats.index(name) if name in seats else 0
     share = WINDOW_SHARES[place % len(WINDOW_SHARES)]
-    neighbours = SOURCES[place % len(SOURCES)]
+    sources = SEATS[place % len(SEATS)]
     return Options(
         window_s=given.window_hours * 3600.0 * share,
         horizon_s=given.horizon_hours * 3600.0,
@@ -50,7 +49,7 @@ def options_of(settings: Settings, name: str) -> Options:
         step_limit=given.step_limit,
         confidence_min=given.confidence_min,
         threads=given.threads,
-        neighbours=neighbours,
+        sources=sources,
     )
 
 

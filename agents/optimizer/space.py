@@ -1,6 +1,7 @@
 """Codes a search space as the unit cube, so that a searcher knows nothing of what it searches.
 
-A dimension is linear, logarithmic or integer. `decode` and `encode` are each other's inverse up
+A dimension is linear, logarithmic, integer or categorical (a number of unordered kinds: its values
+are 0 .. kinds - 1). `decode` and `encode` are each other's inverse up
 to the rounding of integers; every point of the cube decodes into the bounds.
 """
 
@@ -19,6 +20,10 @@ class Scale(StrEnum):
     LINEAR = "linear"
     LOG = "log"
     INTEGER = "integer"
+    CATEGORICAL = "categorical"
+
+
+WHOLE = (Scale.INTEGER, Scale.CATEGORICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Dimension:
             raise ValueError(
                 f"{self.name}: a logarithmic dimension needs low > 0, found {self.low}"
             )
-        if self.scale is Scale.INTEGER and not (self.low % 1 == 0 and self.high % 1 == 0):
+        if self.scale in WHOLE and not (self.low % 1 == 0 and self.high % 1 == 0):
             raise ValueError(f"{self.name}: need whole bounds, found {self.low}, {self.high}")
 
 
@@ -64,7 +69,7 @@ class Space:
             if each.scale is Scale.LOG:
                 span = np.log(each.high) - np.log(each.low)
                 values[:, column] = np.clip(each.low * np.exp(u * span), each.low, each.high)
-            elif each.scale is Scale.INTEGER:
+            elif each.scale in WHOLE:
                 # Equal shares of the interval, so that each integer is as likely as any other.
                 count = each.high - each.low + 1.0
                 values[:, column] = np.minimum(each.low + np.floor(u * count), each.high)
@@ -72,13 +77,37 @@ class Space:
                 values[:, column] = each.low + u * (each.high - each.low)
         return values
 
+    def snap(self, points: F8) -> F8:
+        """Return f8[n, d] points moved to the middle of the integer or kind that they mean."""
+        unit = np.array(points, dtype=np.float64)
+        for column, each in enumerate(self.dimensions):
+            if each.scale in WHOLE:
+                count = each.high - each.low + 1.0
+                unit[:, column] = (
+                    np.minimum(np.floor(unit[:, column] * count), count - 1) + 0.5
+                ) / count
+        return unit
+
+    def features(self, points: F8) -> F8:
+        """Return f8[n, e] of snapped points: every kind of a category has a column of its own."""
+        if all(each.scale is not Scale.CATEGORICAL for each in self.dimensions):
+            return points
+        columns = []
+        for column, each in enumerate(self.dimensions):
+            unit = points[:, column : column + 1]
+            if each.scale is Scale.CATEGORICAL:
+                kinds = round(each.high - each.low + 1.0)
+                unit = (np.floor(unit * kinds) == np.arange(kinds)).astype(np.float64)
+            columns.append(unit)
+        return np.hstack(columns)
+
     def encode(self, values: F8) -> F8:
         """Return f8[n, d] points of the unit cube that decode to `values`, clipped to bounds."""
         given = np.asarray(values, dtype=np.float64)
         points = np.empty_like(given)
         for column, each in enumerate(self.dimensions):
             x = np.clip(given[:, column], each.low, each.high)
-            if each.scale is Scale.INTEGER:
+            if each.scale in WHOLE:
                 points[:, column] = (np.rint(x) - each.low + 0.5) / (each.high - each.low + 1.0)
             elif each.high == each.low:
                 points[:, column] = 0.5

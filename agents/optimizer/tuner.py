@@ -1,55 +1,58 @@
-"""The ask-and-tell searcher. `Tuner` is the only public class; Optuna works behind it.
+"""The ask-and-tell searcher: a portfolio of sources that share one archive.
 
 It knows the unit cube and nothing of markets: any number of dimensions and objectives, all
-minimised, with one violation per point (feasible when <= 0). A batch is mixed from three sources:
-a scrambled Sobol sequence first, then the neighbourhood of the best points told so far, and
-Optuna (TPE for one objective, NSGA-II for several). All of it follows from the seed.
+minimised, with one violation per point (feasible when <= 0). A search begins on a Sobol sequence;
+then every batch is mixed from sources by what each has gained lately (`credit.py`). All of it
+follows from the seed and from what was told, whatever the number of threads.
 """
 
-import logging
-import math
-import warnings
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-import optuna
-from optuna.distributions import FloatDistribution
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from agents.optimizer.archive import Archive
+from agents.optimizer.credit import Credit
+from agents.optimizer.sources.evolution import Evolution
+from agents.optimizer.sources.forest import Forest
+from agents.optimizer.sources.gaussian import Gaussian
+from agents.optimizer.sources.genetic import Genetic
+from agents.optimizer.sources.near import Near
+from agents.optimizer.sources.sobol import Sobol
+from agents.optimizer.sources.source import Source
+from agents.optimizer.sources.tpe import Parzen
 from agents.optimizer.space import Space
-from market.types import F8, I8
+from agents.optimizer.threads import one_thread
+from market.types import F8
 
 START_PER_DIMENSION = 2
 """Sobol points per dimension before anything is modelled, at least 8 in all."""
-NEIGHBOURS = 0.5
-"""Share of a later batch that is drawn around the best points."""
-RADIUS_FIRST = 0.25
-RADIUS_LAST = 0.02
-RADIUS_TRIALS = 60
-"""Points told after which the neighbourhood has shrunk to 1/e."""
-ELITE = 3
-MODELLED_MAX = 64
-"""Points that the model looks at: TPE's cost grows with them, 3 ms a point is the bound."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    points: F8
-    values: F8
-    violations: F8
+MODELLED_PER_DIMENSION = 5
+"""Points per dimension from which on the model is the favourite: below, the neighbourhood of the
+best was better (0.049 against 0.070 after 24 points of a rippled bowl)."""
+PORTFOLIO = ("gp", "genetic", "evolution", "forest", "tpe", "near")
+"""Sources mixed by default."""
+MODEL, LOCAL = "gp", "near"
+"""The favourites of credit, late and early."""
+PLAIN: dict[str, Callable[[], Source]] = {
+    "gp": Gaussian,
+    "genetic": Genetic,
+    "evolution": Evolution,
+    "forest": Forest,
+    "tpe": Parzen,
+    "near": Near,
+}
 
 
 class Tuner:
     """Proposes points of the unit cube and learns from their values.
 
     Args:
-        space: only its number of dimensions matters here.
+        space: what the dimensions are; points that it cannot tell apart are one point.
         objectives: how many values a point has, >= 1.
         batch: points that a caller usually asks for at once.
         seed: the same seed and the same answers give the same points.
-        neighbours: share of a later batch that is drawn around the best points, in [0, 1]; the
-            model proposes the others.
+        sources: names out of PORTFOLIO and "sobol", mixed by credit.
+        more: sources of the caller's own, such as an `OptunaSource`.
     """
 
     def __init__(
@@ -59,43 +62,56 @@ class Tuner:
         *,
         batch: int,
         seed: int,
-        neighbours: float = NEIGHBOURS,
+        sources: tuple[str, ...] = PORTFOLIO,
+        more: tuple[Source, ...] = (),
     ) -> None:
         if objectives < 1 or batch < 1 or len(space) < 1:
             raise ValueError(
                 "need at least one dimension, objective and point a batch, found "
                 f"{len(space)}, {objectives}, {batch}"
             )
-        self.space = space
-        self.objectives = objectives
-        self.batch = batch
-        self.neighbours = neighbours
-        # Loaded only here: 0.4 s, in which an optimizer that was killed has joined again.
-        from scipy.stats import qmc
-
+        unknown = set(sources) - {*PLAIN, Sobol.name}
+        if unknown or not (sources or more):
+            raise ValueError(f"sources are {', '.join(PLAIN)}, sobol; found {sorted(unknown)}")
+        self.space, self.objectives, self.batch = space, objectives, batch
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
-        self._sobol = qmc.Sobol(len(space), scramble=True, rng=self._rng)
-        self._told = _Told(np.empty((0, len(space))), np.empty((0, objectives)), np.empty(0))
+        self._sobol = Sobol(len(space), self._rng)
+        self._sources: list[Source] = [
+            self._sobol if name == Sobol.name else PLAIN[name]() for name in sources
+        ]
+        self._sources += more
+        names = tuple(each.name for each in self._sources)
+        self.credit = Credit(names)
+        self.archive = Archive.empty(space, objectives)
+        self._origins: dict[bytes, int] = {}
         self._asked = 0
 
     @property
     def told(self) -> int:
         """How many points have been told."""
-        return len(self._told.points)
+        return len(self.archive)
 
     def ask(self, count: int) -> F8:
         """Return f8[count, d] points of the unit cube to evaluate."""
         start = max(8, START_PER_DIMENSION * len(self.space))
-        first = max(0, min(count, start - self._asked)) if self._asked < start else 0
-        if self.told == 0:
-            first = count
-        parts = [self._start(first)]
-        left = count - first
-        near = math.ceil(left * self.neighbours)
-        parts += [self._neighbours(near), self._modelled(left - near)]
+        first = count if self.told == 0 else max(0, min(count, start - self._asked))
         self._asked += count
-        points = np.vstack(parts)
-        return np.ascontiguousarray(np.clip(points, 0.0, 1.0))
+        parts = [self._sobol.first(first)]
+        origin = [np.full(first, -1, dtype=np.int64)]
+        if count > first:
+            ready = self.told >= MODELLED_PER_DIMENSION * len(self.space)
+            favourite = MODEL if ready else LOCAL
+            quotas = self.credit.quotas(count - first, favourite)
+            with one_thread():
+                for number, quota in enumerate(quotas):
+                    if quota:
+                        source = self._sources[number]
+                        parts.append(source.propose(self.archive, int(quota), self._rng))
+                        origin.append(np.full(quota, number, dtype=np.int64))
+        points = self._fresh(np.clip(np.vstack(parts), 0.0, 1.0))
+        for row, number in zip(points, np.concatenate(origin), strict=True):
+            self._origins[row.tobytes()] = int(number)
+        return points
 
     def tell(self, points: F8, values: F8, violations: F8) -> None:
         """Learn from evaluated points, asked for or not.
@@ -103,7 +119,7 @@ class Tuner:
         Args:
             points: f8[n, d].
             values: f8[n, m], minimised; finite.
-            violations: f8[n], feasible when <= 0.
+            violations: f8[n], feasible when <= 0; finite.
         """
         rows = np.asarray(points, dtype=np.float64)
         found = np.asarray(values, dtype=np.float64)
@@ -116,122 +132,34 @@ class Tuner:
             )
         if beyond.shape != (len(rows),) or not np.isfinite(found).all():
             raise ValueError(f"need one violation a point and finite values, found {beyond.shape}")
-        old = self._told
-        self._told = _Told(
-            np.vstack([old.points, rows]),
-            np.vstack([old.values, found]),
-            np.concatenate([old.violations, beyond]),
-        )
+        if not np.isfinite(rows).all() or np.isnan(beyond).any():
+            raise ValueError("need finite points and violations that are numbers")
+        if len(rows) == 0:
+            return
+        beyond = np.clip(beyond, -1e12, 1e12)
+        before = self.archive
+        origin = [self._origins.pop(np.ascontiguousarray(row).tobytes(), -1) for row in rows]
+        self.archive = before.added(self.space.snap(rows), found, beyond)
+        with one_thread():
+            self.credit.learn(before, self.archive, np.array(origin), self._rng)
 
     def best(self) -> F8:
         """Return f8[k, d], the feasible points that no feasible one dominates, best first."""
-        told = self._told
-        feasible = np.flatnonzero(told.violations <= 0.0)
-        values = told.values[feasible]
-        order = np.array(_ranked(values, np.zeros(len(values))), dtype=np.int64)
-        front = _dominated(values)[order] == 0
-        points: F8 = told.points[feasible[order[front]]]
+        points: F8 = self.archive.points[self.archive.front]
         return points
 
-    def _start(self, count: int) -> F8:
-        if count == 0:
-            return np.empty((0, len(self.space)))
-        with warnings.catch_warnings():
-            # A count that is no power of two costs balance, which nothing here relies on.
-            warnings.simplefilter("ignore", UserWarning)
-            return np.asarray(self._sobol.random(count))
-
-    def _elite(self, limit: int | None) -> list[int]:
-        told = self._told
-        order = _ranked(told.values, np.maximum(0.0, told.violations))
-        return order if limit is None else order[:limit]
-
-    def _neighbours(self, count: int) -> F8:
-        elite = self._elite(ELITE)
-        if count == 0 or not elite:
-            return self._start(count)
-        fade = math.exp(-self.told / RADIUS_TRIALS)
-        radius = RADIUS_LAST + (RADIUS_FIRST - RADIUS_LAST) * fade
-        centres = self._told.points[[elite[each % len(elite)] for each in range(count)]]
-        moved = centres + self._rng.normal(0.0, radius, centres.shape)
-        # Mirrored at the walls: clipping would pile the points up there.
-        folded = np.abs(np.mod(moved, 2.0))
-        return np.where(folded > 1.0, 2.0 - folded, folded)
-
-    def _modelled(self, count: int) -> F8:
-        if count == 0:
-            return np.empty((0, len(self.space)))
-        study = self._study()
-        names = [f"x{index}" for index in range(len(self.space))]
-        distributions: dict[str, Any] = {name: FloatDistribution(0.0, 1.0) for name in names}
-        trials: list[Trial] = [study.ask(distributions) for _ in range(count)]
-        return np.array([[trial.params[name] for name in names] for trial in trials])
-
-    def _study(self) -> optuna.Study:
-        """Return an in-memory study of the points that matter most."""
-        optuna.logging.set_verbosity(logging.ERROR)
-        seed = int(self._rng.integers(2**31))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # some options are called experimental
-            study = optuna.create_study(
-                directions=["minimize"] * self.objectives, sampler=self._sampler(seed)
-            )
-        study.add_trials(self._trials())
-        return study
-
-    def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        if self.objectives == 1:
-            return optuna.samplers.TPESampler(
-                seed=seed, multivariate=True, constant_liar=True, n_startup_trials=1
-            )
-        population = max(8, min(50, self.told // 2))
-        return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
-
-    def _trials(self) -> list[FrozenTrial]:
-        told = self._told
-        if self.told <= MODELLED_MAX:
-            chosen = list(range(self.told))
-        else:
-            newest = range(self.told - MODELLED_MAX // 2, self.told)
-            chosen = sorted({*self._elite(MODELLED_MAX // 2), *newest})
-        distributions = {f"x{i}": FloatDistribution(0.0, 1.0) for i in range(len(self.space))}
-        values = _penalised(told.values, told.violations)
-        return [
-            create_trial(
-                state=TrialState.COMPLETE,
-                params={f"x{i}": float(u) for i, u in enumerate(told.points[row])},
-                distributions=dict(distributions),
-                values=[float(value) for value in values[row]],
-            )
-            for row in chosen
-        ]
-
-
-def _penalised(values: F8, violations: F8) -> F8:
-    """Return values in which every infeasible point is worse than the worst feasible one.
-
-    Deb 2000 (Comput. Methods Appl. Mech. Engrg. 186, 311-338): the penalty has no parameter, and
-    no sampler needs to know of constraints.
-    """
-    beyond = np.maximum(0.0, violations)
-    feasible = beyond <= 0.0
-    worst = values[feasible].max(0) if feasible.any() else values.max(0)
-    return np.where(feasible[:, None], values, worst[None, :] + beyond[:, None])
-
-
-def _dominated(values: F8) -> I8:
-    """Return i8[n], by how many others each row of f8[n, m] is dominated."""
-    better = (values[:, None, :] <= values[None, :, :]).all(2)
-    strictly = (values[:, None, :] < values[None, :, :]).any(2)
-    count: I8 = (better & strictly).sum(0)
-    return count
-
-
-def _ranked(values: F8, violations: F8) -> list[int]:
-    """Return row numbers, best first: feasible, then undominated, then by mean rank."""
-    if len(values) == 0:
-        return []
-    if values.shape[1] == 1:
-        return list(np.lexsort((values[:, 0], violations)))
-    spread = np.argsort(np.argsort(values, axis=0), axis=0).mean(1)
-    return list(np.lexsort((spread, _dominated(values), violations)))
+    def _fresh(self, points: F8) -> F8:
+        """Return points snapped to what the space can tell apart, known ones replaced by others."""
+        snapped = self.space.snap(points)
+        known = {row.tobytes() for row in self.archive.points} | set(self._origins)
+        for row in range(len(snapped)):
+            # A small space runs out of new points: then an old one is the answer.
+            for _ in range(8):
+                if snapped[row].tobytes() not in known:
+                    break
+                moved = points[row] + self._rng.normal(0.0, 0.1, len(self.space))
+                other = self._rng.random(len(self.space))
+                keep = self._rng.random() < 0.5
+                snapped[row] = self.space.snap(np.clip(moved if keep else other, 0, 1)[None])[0]
+            known.add(snapped[row].tobytes())
+        return np.ascontiguousarray(snapped)

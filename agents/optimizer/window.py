@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.optimizer.candidates import Instrument, Key, Neighbourhood
 from agents.optimizer.confidence import Paired, paired, predictive, shrink
-from agents.optimizer.tuner import NEIGHBOURS, Tuner
+from agents.optimizer.tuner import Tuner
 from agents.optimizer.utility import utilities
 from agents.session import parameter_row
 from market.account import Setup
@@ -37,6 +37,8 @@ SECOND_NS = 1_000_000_000
 SPAN_MIN_S = 3600.0
 """A shorter window says nothing."""
 FILLS_MIN = 20
+SOURCES = ("gp", "near", "evolution")
+"""What a window's few dozen candidates are searched with: the others need more to learn from."""
 BATCHES = 3
 """Batches that a small budget is cut into: one to look around, the others to refine."""
 
@@ -46,7 +48,7 @@ class Options:
     """How a window is searched; times in seconds of venue time.
 
     Attributes:
-        neighbours: share of the later candidates drawn around the best ones, in [0, 1].
+        sources: names of the searchers mixed after the first batch.
     """
 
     window_s: float
@@ -56,7 +58,7 @@ class Options:
     step_limit: float
     confidence_min: float
     threads: int = 1
-    neighbours: float = NEIGHBOURS
+    sources: tuple[str, ...] = SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,7 @@ class _Search:
         market = instrument(tape.steps[row], float(tape.views[row, VIEW_MID]), setup)
         self.near = Neighbourhood(incumbent, step_limit=options.step_limit, instrument=market)
         batch = max(1, math.ceil((options.budget - 1) / BATCHES))
-        self.tuner = Tuner(
-            self.near.space, 1, batch=batch, seed=seed, neighbours=options.neighbours
-        )
+        self.tuner = Tuner(self.near.space, 1, batch=batch, seed=seed, sources=options.sources)
         self.sets: list[QuoteParameters] = []
         self.rows: dict[Key, int] = {}
         self.figures = np.empty((0, options.slices, 0))

@@ -16,7 +16,7 @@ def spaces(draw):
         scale = draw(st.sampled_from(list(Scale)))
         low = draw(st.floats(1e-6, 1e3)) if scale is Scale.LOG else draw(st.floats(-1e3, 1e3))
         high = low + draw(st.floats(0, 1e3))
-        if scale is Scale.INTEGER:
+        if scale in {Scale.INTEGER, Scale.CATEGORICAL}:
             low, high = float(int(low)), float(int(high))
         dimensions.append(Dimension(f"x{index}", min(low, high), max(low, high), scale))
     return Space(tuple(dimensions))
@@ -30,7 +30,7 @@ def test_every_point_of_the_cube_decodes_into_the_bounds(space, data):
     for values in space.decode(points):
         for value, each in zip(values, space.dimensions, strict=True):
             assert each.low <= value <= each.high
-            assert each.scale is not Scale.INTEGER or value % 1 == 0
+            assert each.scale not in {Scale.INTEGER, Scale.CATEGORICAL} or value % 1 == 0
 
 
 @given(spaces(), st.data())
@@ -63,3 +63,22 @@ def test_impossible_bounds_are_refused(low, high, scale):
     """Low above high, a logarithm of nothing, half integers, NaN."""
     with pytest.raises(ValueError, match="x: "):
         Dimension("x", low, high, scale)
+
+
+@given(spaces(), st.data())
+def test_snapped_points_mean_the_same_and_stay(space, data):
+    """What the space cannot tell apart is one point, and it decodes as before."""
+    row = np.array([data.draw(st.lists(unit, min_size=len(space), max_size=len(space)))])
+    snapped = space.snap(row)
+    np.testing.assert_array_equal(space.decode(snapped), space.decode(row))
+    np.testing.assert_array_equal(space.snap(snapped), snapped)
+
+
+def test_kinds_of_a_category_are_equally_far_apart():
+    """A model sees no order among them: every kind has a column of its own."""
+    space = Space((Dimension("kind", 0, 2, Scale.CATEGORICAL), Dimension("x", 0, 1)))
+    points = space.encode(np.array([[0, 0.5], [1, 0.5], [2, 0.5]]))
+    features = space.features(space.snap(points))
+    assert features.shape == (3, 4)
+    gaps = ((features[:, None] - features[None]) ** 2).sum(2)
+    np.testing.assert_array_equal(gaps, 2.0 * (1 - np.eye(3)))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.optimizer.mind import SOURCES, WINDOW_SHARES, Mind, options_of
+from agents.optimizer.mind import SEATS, WINDOW_SHARES, Mind, options_of
 from agents.optimizer.shell import Optimizer
 from agents.optimizer.voting import Votes, checked, voted
 from agents.settings import Run, Settings
@@ -111,8 +111,8 @@ def test_several_optimizers_look_back_differently_far_and_elsewhere():
     configured = several.optimizer.window_hours * 3600
     spans = [options_of(several, f"optimizer-{n}").window_s for n in (1, 2, 3)]
     assert spans == [configured * share for share in WINDOW_SHARES]
-    shares = [options_of(several, f"optimizer-{n}").neighbours for n in (1, 2, 3, 4)]
-    assert shares == [*SOURCES, SOURCES[0]]
+    shares = [options_of(several, f"optimizer-{n}").sources for n in (1, 2, 3, 4)]
+    assert shares == [*SEATS, SEATS[0]]
     assert options_of(Settings(), "optimizer-1").window_s == configured
     assert options_of(Settings(), "anybody").window_s == configured
 

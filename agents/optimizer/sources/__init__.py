@@ -1,0 +1,1 @@
+"""The searchers whose proposals the tuner mixes, one file each."""
