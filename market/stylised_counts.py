@@ -32,7 +32,7 @@ UNCLEAR_COUNT = 3
 UNCLEAR_SUM = 4  # the fills taken off by their expectation
 MOMENTS = 5
 
-CLEAR_DEVIATIONS = 9.0  # edges this many deviations apart are told apart: one error in 300,000
+CLEAR_DEVIATIONS = 12.0  # edges this many deviations apart are told apart: one error in 10^9
 ROUNDING = 1e-9  # of a depth
 HALF = np.uint64(32)
 LOW_WORD = np.uint64(0xFFFFFFFF)

@@ -132,11 +132,12 @@ class Calibration:
         return curves
 
     def _fit_shared(self, chances: list[tuple[F8, F8]], rounds: int) -> tuple[Curve, Curve]:
-        counts = np.zeros((2, 2, LATTICE + 1))
+        counts = np.zeros((2, 3, LATTICE + 1))
         for each, (bid, ask) in zip(self._rounds, chances, strict=True):
             shared = share_out(each.pairs, bid, ask, rounds)
-            shared[0] += each.bid_alone.T
-            shared[1] += each.ask_alone.T
+            for side, alone in enumerate((each.bid_alone, each.ask_alone)):
+                shared[side, :2] += alone.T
+                shared[side, 2] += alone[:, 0] - alone[:, 1]
             counts[:, :, each.places] += shared
         used = np.flatnonzero(counts[:, 0].sum(axis=0))
         return fit_sides(self.lattice[used], counts[:, :, used], self.lattice)

@@ -13,6 +13,7 @@ from market.stylised_smooth import BAND, ETA_HIGH, ETA_LOW, smooth_curve
 from market.types import F8
 
 CHANCE_LOW, CHANCE_HIGH = 1e-12, 1.0 - 1e-12
+CERTAIN = 1.0 - 1e-9
 SMOOTHINGS = np.logspace(8.0, -12.0, 21)
 ROUNDS = 40
 AROUND, GAP = 6, 0.4  # nodes to either side, and the part of their mean gap that is too near
@@ -40,25 +41,25 @@ def fit_sides(depths: F8, counts: F8, grid: F8) -> tuple[Curve, Curve]:
 
     Args:
         depths: f8[nodes], rising.
-        counts: f8[2, 2, nodes]; (bid, ask) x (trials, fills), fills may be shares.
+        counts: f8[2, 3, nodes]; (bid, ask) x (trials, fills, certain misses), as of `share_out`.
         grid: f8[points], rising, where the curves are wanted.
     """
     bid, ask, shared = (
-        fit_curve(depths, trials, fills, grid)
-        for trials, fills in (counts[0], counts[1], counts[0] + counts[1])
+        fit_curve(depths, each, grid) for each in (counts[0], counts[1], counts[0] + counts[1])
     )
     apart = bid.criterion + ask.criterion
     # Likelihoods of pooled counts compare with the sum of both sides: same fills, same trials.
     return (shared, shared) if shared.criterion <= apart + SHARED_SLACK else (bid, ask)
 
 
-def fit_curve(depths: F8, trials: F8, fills: F8, grid: F8) -> Curve:
-    """Fit one curve: the candidate with the smallest criterion."""
-    seen = trials > 0
-    x, n, k = depths[seen], trials[seen], np.clip(fills[seen], 0.0, trials[seen])
+def fit_curve(depths: F8, counts: F8, grid: F8) -> Curve:
+    """Fit one curve to (trials, fills, certain misses): the candidate of smallest criterion."""
+    seen = counts[0] > 0
+    x, (n, k, misses) = depths[seen], counts[:, seen]
+    k = np.clip(k, 0.0, n)
     level, decay = _exponential(x, n, k)
     found = [("poisson", 2.0, _chance(level - decay * x), _chance(level - decay * grid))]
-    top, slope = _linear_law(x, n, k, level, decay)
+    top, slope = _linear_law(x, n, k, misses, level=level, decay=decay)
     found.append(("linear", 2.0, _capped(top - slope * x), _capped(top - slope * grid)))
     if len(x) > 2 * AROUND:
         from scipy.interpolate import PchipInterpolator
@@ -69,7 +70,9 @@ def fit_curve(depths: F8, trials: F8, fills: F8, grid: F8) -> Curve:
         line = PchipInterpolator(near, log_rate)
         at_x, at_grid = (line(np.clip(each, near[0], near[-1])) for each in (x, grid))
         found.append(("smooth", cost, _chance(at_x), _chance(at_grid)))
-    scored = [(2.0 * cost - 2.0 * _likelihood(n, k, p), kind, q) for kind, cost, p, q in found]
+    scored = [
+        (2.0 * cost - 2.0 * _likelihood(n, k, misses, p), kind, q) for kind, cost, p, q in found
+    ]
     criterion, kind, chances = min(scored, key=lambda each: each[0])
     if kind == "linear":
         level, decay = top, slope
@@ -102,7 +105,10 @@ def _capped(log_rate: F8) -> F8:
     return np.exp(np.clip(log_rate, np.log(CHANCE_LOW), np.log(CHANCE_HIGH)))
 
 
-def _likelihood(n: F8, k: F8, p: F8) -> float:
+def _likelihood(n: F8, k: F8, misses: F8, p: F8) -> float:
+    # Where a law says that fills are certain, an unclear step was one. Its share came from other
+    # chances; held against the law, that share would rule it out whatever the truth.
+    k = np.where(p >= CERTAIN, n - misses, k)
     return float(np.sum(k * np.log(p) + (n - k) * np.log1p(-p)))
 
 
@@ -131,12 +137,14 @@ def _exponential(x: F8, n: F8, k: F8) -> tuple[float, float]:
     return level + decay * centre, decay
 
 
-def _linear_law(x: F8, n: F8, k: F8, level: float, decay: float) -> tuple[float, float]:
+def _linear_law(
+    x: F8, n: F8, k: F8, misses: F8, *, level: float, decay: float
+) -> tuple[float, float]:
     """Return (log(intensity dt), decay) of the likeliest min(1, A dt exp(-k d))."""
     from scipy.optimize import minimize
 
     def cost(point: F8) -> float:
-        return -_likelihood(n, k, _capped(point[0] - abs(point[1]) * x)) / float(n.sum())
+        return -_likelihood(n, k, misses, _capped(point[0] - abs(point[1]) * x)) / float(n.sum())
 
     below = (k >= 1.0) & (k < 0.9 * n)
     starts = [(level, decay)]

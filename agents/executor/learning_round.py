@@ -10,6 +10,7 @@ from market.stylised_counts import (
     BID_FILLED,
     BOTH,
     MOMENTS,
+    NEITHER,
     OUTCOMES,
     UNCLEAR,
     choose_nodes,
@@ -166,14 +167,16 @@ def share_out(pairs: npt.NDArray[np.int64], bid: F8, ask: F8, rounds: int) -> F8
         rounds: 1 shares by the chances given; more let the counts correct them.
 
     Returns:
-        f8[2, 2, nodes]; (bid, ask) x (trials, fills).
+        f8[2, 3, nodes]; (bid, ask) x (trials, fills, misses that are certain).
     """
-    counts = np.zeros((2, 2, len(bid)))
+    counts = np.zeros((2, 3, len(bid)))
     total = pairs.sum(axis=2).astype(np.float64)
     counts[0, 0], counts[1, 0] = total.sum(axis=1), total.sum(axis=0)
     unclear = pairs[:, :, UNCLEAR].astype(np.float64)
     bid_sure = (pairs[:, :, BID_FILLED] + pairs[:, :, BOTH]).sum(axis=1)
     ask_sure = (pairs[:, :, ASK_FILLED] + pairs[:, :, BOTH]).sum(axis=0)
+    counts[0, 2] = (pairs[:, :, ASK_FILLED] + pairs[:, :, NEITHER]).sum(axis=1)
+    counts[1, 2] = (pairs[:, :, BID_FILLED] + pairs[:, :, NEITHER]).sum(axis=0)
     for _ in range(rounds):
         both = np.outer(bid, ask)
         both *= unclear / np.maximum(1e-300, both + np.outer(1.0 - bid, 1.0 - ask))
