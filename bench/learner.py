@@ -73,7 +73,7 @@ def learned(job: tuple[str, int, int, float]) -> Case:
         seed=seed,
         noise=noise,
         fraction=value / best,
-        gap=(value - floor) / (best - floor),
+        gap=(value - floor) / (best - floor) if best - floor > 1e-9 * abs(best) else 1.0,
         start=evaluate(market, found.start) / best,
         blind=floor / best,
         chosen=found.chosen,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.cli.picture import Line, Panel, number_axis, plot
+from agents.cli.picture import Line, Marks, Panel, number_axis, plot
 from agents.executor.learning import Study, study
 from bench.learner_markets import Proxy, blind, draw
 from market.stylised import QuoteTable, StylisedMarket, evaluate, solve
@@ -54,21 +54,20 @@ def quotes(market: StylisedMarket, learned: Study, best: QuoteTable) -> str:
     q = np.arange(-market.q_max, market.q_max + 1, dtype=np.float64)
     panels = []
     for regime, name in ((1, "no drift"), (2, "mid drifts up")):
-        series = []
-        for tone, (told, table) in enumerate(
-            (("learned", learned.table), ("optimum", best), ("closed form", learned.start))
-        ):
-            bid, ask = by_position(table, market, regime)
-            series += [
-                Line(f"{told}: bid", q, -bid, tone, thin=tone > 0),
-                Line(f"{told}: ask", q, ask, tone, thin=tone > 0),
-            ]
-        panels.append(Panel(f"{name}: quotes from mid, basis points", tuple(series), height=200))
+        told = [by_position(each, market, regime) for each in (learned.table, best, learned.start)]
+        for side, title in ((1, "ask"), (0, "bid")):
+            ours, exact, closed = (each[side] for each in told)
+            series = (
+                Line("learned", q, ours),
+                Marks("optimum", q, exact, 1, up=bool(side)),
+                Line("closed form", q, closed, 2, thin=True),
+            )
+            panels.append(Panel(f"{name}: depth of the {title}, basis points", series, height=120))
     return plot(
         panels,
         number_axis(float(q[0]), float(q[-1]), "position, units"),
         title="Quotes by inventory",
-        subtitle="half-way through the episode; the learned lines cover the optimum's",
+        subtitle="half-way through the episode",
     )
 
 
@@ -90,13 +89,13 @@ def curve(market: StylisedMarket, value: float, floor: float) -> tuple[str, list
     x = np.log10(np.array(BUDGETS, dtype=np.float64))
     shown = np.log10(np.maximum(losses, SHOWN_LOSS_MIN))
     lines = (
-        Line("median of three seeds", x, np.median(shown, axis=1)),
+        Line("median seed", x, np.median(shown, axis=1)),
         Line("worst", x, shown.max(axis=1), 1, thin=True),
-        Line("best blind constant quote", x, np.full(len(x), np.log10(1.0 - floor / value)), 4),
+        Line("best blind quote", x, np.full(len(x), np.log10(1.0 - floor / value)), 4),
         Line("the bar, 0.99", x, np.full(len(x), -2.0), 3),
     )
     text = plot(
-        [Panel("log10 of the part of the optimum that is lost", lines, zero=True, height=240)],
+        [Panel("log10 of the part of the optimum lost", lines, zero=True, height=240)],
         number_axis(float(x[0]), float(x[-1]), "log10 of the steps seen"),
         title="Learning curve",
         subtitle="exact evaluation, no sampling; every budget is a run of its own",
