@@ -12,10 +12,10 @@ from agents.optimizer.fronts import Gains, reference
 from market.types import F8, I8
 
 DECAY = 0.6
-FLOOR = 0.05
+FLOOR = 0.03
 RESERVED = 0.5
 """Share of a batch that one source, the strongest at that stage, has beside its credit, as long as
-its credit is at least an even share; below, in proportion."""
+its credit is at least an even share; none of it from half an even share downwards."""
 LEAST = 6
 """Points that a source is called for at least."""
 
@@ -39,7 +39,8 @@ class Credit:
         share = FLOOR + (1.0 - FLOOR * len(self.names)) * matched
         if favourite in self.names and len(self.names) > 1:
             place = self.names.index(favourite)
-            certain = RESERVED * min(1.0, float(matched[place]) * len(self.names))
+            even = float(matched[place]) * len(self.names)
+            certain = RESERVED * min(1.0, max(0.0, 2.0 * even - 1.0))
             share *= 1.0 - certain
             share[place] += certain
         return share
