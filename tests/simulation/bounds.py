@@ -11,7 +11,9 @@ from typing import Any
 from agents.coordinator.records import Kind
 from protocol.bus.frames import parse_header, source_of
 from protocol.bus.participant import COORDINATOR
+from protocol.codec import decode
 from protocol.errors import NackCode
+from protocol.merge import digest
 from protocol.messages import Ack, Mode, Nack, Stage
 from tests.simulation.engine import SECOND, demand
 
@@ -41,7 +43,8 @@ class Bounds:
         self.accepted: set[tuple[int, int]] = set()  # pairs, as the executor's disk has them
         self.intent_ns = 0
         self.decided_ns: dict[tuple[int, ...], int] = {}
-        self.benches: dict[tuple[Any, str], int] = {}  # by log and seat: venue time of its end
+        self.benches: dict[tuple[Any, str], tuple[int, Any]] = {}
+        """By log and seat: venue time of its end, and the round that was open when it began."""
 
     # --- what a log may say --------------------------------------------------------------------
     def deciding(self, disk: Any, auditor: Any, record: Any) -> None:
@@ -71,17 +74,23 @@ class Bounds:
     def nothing_of_a_benched_seat(
         self, disk: Any, auditor: Any, body: dict[str, Any], now_ns: int
     ) -> None:
-        """16: no set of a seat that is benched becomes a decision, whatever restarts between."""
+        """16: no set of a seat that is benched becomes a decision, whatever restarts between.
+
+        One that lay before the voters already is theirs to judge: a bench is no veto.
+        """
         self.world.counts["benched"] = len(self.benches)
         for key in body["basis"]:
             seat = auditor._sets[key][0]
-            until_ns = self.benches.get((disk, seat), 0)
-            demand(now_ns >= until_ns, 16, f"a set of {seat} was decided, who is benched")
+            until_ns, opened = self.benches.get((disk, seat), (0, None))
+            free = now_ns >= until_ns or (opened is not None and opened is auditor._round)
+            demand(free, 16, f"a set of {seat} was decided, who is benched")
 
     def copied(self, old: Any, new: Any) -> None:
         """Let a copied log know whom the original benched."""
-        held = [(seat, until) for (disk, seat), until in self.benches.items() if disk is old]
-        self.benches |= {(new, seat): until for seat, until in held}
+        held = [(seat, until) for (disk, seat), (until, _) in self.benches.items() if disk is old]
+        # The copy's auditor reads the copied log anew: its open round is another object.
+        opened = self.watch.auditors[new]._round
+        self.benches |= {(new, seat): (until, opened) for seat, until in held}
 
     # --- what answers promise --------------------------------------------------------------------
     def ended(self, party: Any, header: Any, word: Any) -> None:
@@ -119,6 +128,13 @@ class Bounds:
         if to.type == "decision" and isinstance(word, Nack) and word.code is NackCode.FENCED:
             highest = self.watch.judged[0]
             demand(to.epoch < highest, 15, f"epoch {to.epoch} was fenced, {highest} was judged")
+
+    def reading(self, message: Any) -> None:
+        """Note which set a decision tells."""
+        header = message.header
+        if header.type == "decision":
+            word = decode("decision", header.enc, message.body)
+            self.watch.told[header.id] = digest(word.params)
 
     def no_expiry_of_what_was_accepted(self, name: str, to: Any, word: Any) -> None:
         """14: the bus does not call expired what the executor's disk has accepted last."""

@@ -13,7 +13,6 @@ from agents.coordinator.records import Kind, Record, fold, restored
 from agents.executor import records
 from agents.session import parameter_row
 from market.layout import ORDER_STATE, STATE_IN_FLIGHT, STATE_RESTING
-from protocol.codec import decode
 from protocol.journal import Entry
 from protocol.merge import digest, within_step
 from protocol.messages import Ack, QuoteParameters, Stage
@@ -102,7 +101,7 @@ class Watch:
         if kind is Kind.DECISION:
             self.bounds.deciding(disk, auditor, record)
         elif kind is Kind.BENCH:
-            self.bounds.benches[disk, body["seat"]] = body["until"]
+            self.bounds.benches[disk, body["seat"]] = (body["until"], auditor._round)
         _HEARD.get(kind, _Auditor.skip)(auditor, body)
         if disk not in self.folds:
             self.folds[disk] = restored(self.world.rules, ())
@@ -237,10 +236,8 @@ class Watch:
         """13: no message is handled twice in one life, nor by another."""
         header = message.header
         key = (header.src, header.id)
-        if header.type == "decision":
-            word = decode(header.type, header.enc, message.body)
-            self.told[header.id] = digest(word.params)
-        elif header.type == "parameter_update":
+        self.bounds.reading(message)
+        if header.type == "parameter_update":
             self.bounds.generations[header.id] = header.gen
         demand(key not in party.handled, 13, f"{party.name} handled {header.type} twice")
         demand(header.dst == party.name, 13, f"{party.name} handled a message for {header.dst}")
