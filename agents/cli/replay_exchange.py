@@ -30,6 +30,7 @@ Control = Annotated[int | None, typer.Option("--control", help="port for faults 
 Latency = Annotated[str, typer.Option("--latency", help="of requests and answers: 5ms, or 5ms,7ms")]
 Step = Annotated[int, typer.Option("--step-ms", help="step of lockstep")]
 State = Annotated[Path | None, typer.Option("--state", help="folder that keeps orders and trades")]
+Futures = Annotated[bool, typer.Option("--futures", help="as Binance USD-M futures would")]
 
 
 def replay_exchange(
@@ -46,6 +47,7 @@ def replay_exchange(
     state: State = None,
     maker_fee: Fee = None,
     taker_fee: TakerFee = None,
+    futures: Futures = False,
     seed: Seed = None,
     hours: Hours = None,
     data: Data = None,
@@ -73,15 +75,23 @@ def replay_exchange(
         "seed": seed,
         "hours": hours,
     }
-    become(resolve(config, change, flags).settings, synthetic=synthetic, options=options)
+    settings = resolve(config, change, flags).settings
+    become(settings, synthetic=synthetic, futures=futures, options=options)
 
 
-def become(settings: "Settings", *, synthetic: bool, options: dict[str, object | None]) -> NoReturn:
+def become(
+    settings: "Settings",
+    *,
+    synthetic: bool,
+    options: dict[str, object | None],
+    futures: bool = False,
+) -> NoReturn:
     """Serve the configured recording until asked to end, in this process.
 
     Args:
         settings: feed, fill model and fees are used.
         synthetic: an artificial day made on the spot, in place of any recording.
+        futures: USD-M futures in place of spot.
         options: of `python -m exchange.simulated`, by name; None: its own default.
 
     Raises:
@@ -96,6 +106,8 @@ def become(settings: "Settings", *, synthetic: bool, options: dict[str, object |
     if not synthetic:
         make_ready(settings)
         arguments = ["--feed", str(feed_path(settings).resolve())]
+    if futures:
+        arguments.append("--futures")
     fees = {"maker-fee": settings.feed.maker_fee_bps, "taker-fee": settings.feed.taker_fee_bps}
     told = options | fees | {"fill-model": settings.feed.fill_model}
     for name, value in told.items():

@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--taker-fee", type=float, help="basis points")
     found.add_argument("--state", type=Path, help="folder that keeps orders and trades")
     found.add_argument("--listen-keys", action="store_true", help="serve the old user stream too")
+    found.add_argument("--futures", action="store_true", help="USD-M futures, below /fapi")
     return found
 
 
@@ -77,6 +78,7 @@ def wanted_of(told: argparse.Namespace) -> Wanted:
         step_ms=told.step_ms,
         state=told.state,
         listen_keys=told.listen_keys,
+        futures=told.futures,
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exchange.simulated.instrument import Instrument
+from exchange.simulated.instrument import Instrument, half_even
+from exchange.simulated.usdm.margin import Margin, booked
 from market.layout import BUY, UNITS
 
 
@@ -45,6 +46,12 @@ class Order:
     amends: int = 0
     prevented: int = 0  # lots that self-trade prevention took off
     strategy: tuple[int | None, int | None] = (None, None)
+    reduce_only: bool = False  # USD-M
+
+    @property
+    def post_only(self) -> bool:
+        """Whether it never takes."""
+        return self.kind == "LIMIT_MAKER" or self.time_in_force == "GTX"
 
     @property
     def remaining(self) -> int:
@@ -71,6 +78,7 @@ class Trade:
     commission_asset: str
     time_ns: int
     is_maker: bool
+    realised: int = 0  # quote units; USD-M
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class Account:
     Attributes:
         key: the first, by which the account is known inside.
         more_keys: others that reach it, each with its secret.
+        margin: of an account of USD-M futures; None: spot.
     """
 
     name: str
@@ -112,6 +121,7 @@ class Account:
     by_client: dict[str, int] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
     updated_ns: int = 0
+    margin: Margin | None = None
 
     def add(self, order: Order) -> None:
         """Keep an order; a later one with the same client id hides the earlier one."""
@@ -161,17 +171,13 @@ class Account:
         """Return what an order may use of an asset, units."""
         return self.balances.get(asset, 0) - self.locked(asset, instrument)
 
+    def held_lots(self, instrument: Instrument) -> int:
+        """Return the base held, in lots: of futures the signed position."""
+        return self.balances.get(instrument.base, 0) // instrument.lot
+
     def assets(self) -> Iterator[str]:
         """Return the assets that it has or had, in a steady order."""
         return iter(self.balances)
-
-
-def half_even(amount: int, rate: int, divisor: int = UNITS) -> int:
-    """Return amount x rate / divisor rounded half-even, as `market.wide.divide` does."""
-    quotient, rest = divmod(abs(amount) * abs(rate), divisor)
-    if 2 * rest > divisor or (2 * rest == divisor and quotient % 2 == 1):
-        quotient += 1
-    return -quotient if (amount < 0) != (rate < 0) else quotient
 
 
 def commission_of(
@@ -196,14 +202,23 @@ def commission_of(
 
 def book_trade(account: Account, instrument: Instrument, order: Order, trade: Trade) -> None:
     """Move the balances by one fill, and keep it."""
+    move(account, instrument, trade)
+    order.executed += trade.lots
+    order.spent += trade.quote_units
+    order.updated_ns = trade.time_ns
+
+
+def move(account: Account, instrument: Instrument, trade: Trade) -> None:
+    """Move balances and position by a trade, and keep it with the account."""
+    if account.margin is not None:
+        held = account.held_lots(instrument)
+        told = (account.margin.entry, held, trade.side, trade.lots, trade.quote_units)
+        account.margin.entry, _ = booked(*told)
     base, quote = instrument.base, instrument.quote
     balances = account.balances
     balances[base] = balances.get(base, 0) + trade.side * trade.lots * instrument.lot
     balances[quote] = balances.get(quote, 0) - trade.side * trade.quote_units
     asset = trade.commission_asset
     balances[asset] = balances.get(asset, 0) - trade.commission
-    order.executed += trade.lots
-    order.spent += trade.quote_units
-    order.updated_ns = trade.time_ns
     account.trades.append(trade)
     account.updated_ns = trade.time_ns

@@ -13,6 +13,7 @@ fee_asset_price = "580"                         # in the quote
 """
 
 import tomllib
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from exchange.errors import SimulationError
 from exchange.recording import units
 from exchange.simulated.accounts import Account, Fees
 from exchange.simulated.instrument import Instrument
+from exchange.simulated.usdm.margin import Margin
 from market.layout import UNITS
 
 KEY = "test"
@@ -133,3 +135,17 @@ def account_of(
 def rate(bps: float | None, otherwise: int) -> int:
     """Return basis points as 1e-8 of the notional."""
     return otherwise if bps is None else round(Decimal(str(bps)) * UNITS / 10_000)
+
+
+def on_margin(account: Account, instrument: Instrument) -> Account:
+    """Return an account as one of USD-M futures: a wallet, and no position yet.
+
+    Raises:
+        SimulationError: it is given some of the base asset: a position is opened by trading.
+    """
+    if account.balances.get(instrument.base):
+        raise SimulationError(
+            f"the account {account.name} holds {instrument.base}; an account of futures has a "
+            f"wallet in {instrument.quote} alone"
+        )
+    return replace(account, margin=Margin())

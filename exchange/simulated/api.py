@@ -24,7 +24,8 @@ from exchange.simulated.refusals import Refusal, unknown_outcome
 from exchange.simulated.service import Service
 from exchange.simulated.signing import account_by_key, demand_time, verify
 
-Reader = Callable[[Mapping[str, str], Any, str], Command]
+Reader = Callable[[Mapping[str, str], Any, str], Any]
+"""Returns a command, or a list of commands and refusals that are judged one by one."""
 
 
 class Security(Enum):
@@ -210,12 +211,26 @@ async def _carry_out(service: Service, request: Request, account: Account | None
     assert endpoint.reader is not None
     assert account is not None
     command = endpoint.reader(request.parameters, service.house.instrument, service.made_id())
-    if isinstance(command, Place | CancelReplace):
+    commands = command if isinstance(command, list) else [command]
+    orders = sum(isinstance(each, Place | CancelReplace) for each in commands)
+    if orders:
         now_s = service.wall_s()
-        service.rates.demand_orders(account.key, 1, now_s)
-        service.rates.add(account.key, ORDERS, 1, now_s)
+        service.rates.demand_orders(account.key, orders, now_s)
+        service.rates.add(account.key, ORDERS, orders, now_s)
     request.sent = True
-    return await service.order(account, command)
+    if not isinstance(command, list):
+        return await service.order(account, command)
+    return await asyncio.gather(*(_one_of_many(service, account, each) for each in commands))
+
+
+async def _one_of_many(service: Service, account: Account, command: Command | Refusal) -> Any:
+    """Return the answer to one command of a batch; a refusal concerns it alone."""
+    if isinstance(command, Refusal):
+        return command.body()
+    try:
+        return await service.order(account, command)
+    except Refusal as refusal:
+        return refusal.body()
 
 
 def identify(service: Service, request: Request) -> Account | None:

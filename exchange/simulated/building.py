@@ -10,20 +10,22 @@ from exchange.importers.synthetic import synthetic_recording
 from exchange.order_ids import read_births
 from exchange.recording import Recording, scale_of
 from exchange.recording_folder import load_recording
+from exchange.simulated import wire
 from exchange.simulated.accounts import Account
-from exchange.simulated.accounts_file import default_account, read_accounts
+from exchange.simulated.accounts_file import default_account, on_margin, read_accounts
 from exchange.simulated.clock import Delays, FeedClock
 from exchange.simulated.core import Core
 from exchange.simulated.faults import Faults
-from exchange.simulated.house import House, keep_nothing
+from exchange.simulated.house import House, keep_nothing, note_nothing
 from exchange.simulated.hub import Hub
 from exchange.simulated.instrument import Instrument, instrument_of
 from exchange.simulated.lockstep import Lockstep
 from exchange.simulated.public import PublicMarket
-from exchange.simulated.rates import Rates, standard_rates
+from exchange.simulated.rates import Rates, standard_rates, usdm_rates
 from exchange.simulated.recorded_side import RecordedSide
 from exchange.simulated.service import Service
 from exchange.simulated.store import Store
+from exchange.simulated.usdm import wire as usdm_wire
 from market.book import window_for
 from market.latency_text import LatencyError, parse_latency
 from market.layout import BUY, SELL
@@ -31,6 +33,8 @@ from market.queueing import FIFO, MODEL_KIND, fill_model
 from market.tape import NO_IDS, grid_of
 
 LOCKSTEP = "lockstep"
+NO_BASE = 1 << 60
+"""A price at which the default balances hold no base asset."""
 UNLIMITED = 1e5
 """In lockstep wall time says nothing about how often a client asks."""
 
@@ -46,6 +50,7 @@ class Wanted:
         step_ms: guard interval, the step of lockstep.
         state: folder that keeps orders and trades; None: nothing is kept.
         listen_keys: whether the old user stream is served too.
+        futures: whether it is an exchange of USD-M futures.
     """
 
     feed: Path | None
@@ -60,6 +65,7 @@ class Wanted:
     step_ms: int = 1000
     state: Path | None = None
     listen_keys: bool = False
+    futures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,9 @@ def recording_of(wanted: Wanted) -> Recording:
     else:
         recording = load_recording(wanted.feed)
     fees = {"maker_fee_bps": wanted.maker_fee_bps, "taker_fee_bps": wanted.taker_fee_bps}
-    change = {name: value for name, value in fees.items() if value is not None}
+    change: dict[str, object] = {n: value for n, value in fees.items() if value is not None}
+    if wanted.futures:  # any recording may be served as that of a perpetual contract
+        change |= {"spot": False, "fee_in_base": False}
     return Recording(recording.meta.model_copy(update=change), recording.events)
 
 
@@ -101,10 +109,12 @@ class Day:
     window: tuple[int, int]
     first_ns: int
     last_ns: int
+    futures: bool = False
 
     def public(self) -> PublicMarket:
         """Return the public market at its beginning."""
-        return PublicMarket(self.recording.events, self.window, self.instrument)
+        told = (self.recording.events, self.window, self.instrument)
+        return PublicMarket(*told, futures=self.futures)
 
 
 def day_of(wanted: Wanted) -> Day:
@@ -120,7 +130,8 @@ def day_of(wanted: Wanted) -> Day:
             f"{recording.meta.source}: shorter than a step of {wanted.step_ms} ms"
         )
     window = window_for(recording.events)
-    return Day(recording, instrument_of(recording.meta), window, first_ns, last_ns)
+    instrument = instrument_of(recording.meta)
+    return Day(recording, instrument, window, first_ns, last_ns, wanted.futures)
 
 
 def accounts_of(wanted: Wanted, day: Day) -> list[Account]:
@@ -130,9 +141,15 @@ def accounts_of(wanted: Wanted, day: Day) -> list[Account]:
         pass
     quotes = [at for side in (BUY, SELL) for at, _ in opening.levels(side, 1)]
     price_ticks = sum(quotes) // max(1, len(quotes))
+    if wanted.futures:
+        price_ticks = NO_BASE
     if wanted.accounts is not None:
-        return read_accounts(wanted.accounts, day.instrument, price_ticks)
-    return [default_account(day.instrument, price_ticks)]
+        found = read_accounts(wanted.accounts, day.instrument, price_ticks)
+    else:
+        found = [default_account(day.instrument, price_ticks)]
+    if wanted.futures:
+        return [on_margin(account, day.instrument) for account in found]
+    return found
 
 
 def side_of(wanted: Wanted, day: Day) -> Callable[[], RecordedSide]:
@@ -163,11 +180,18 @@ def build(wanted: Wanted) -> Built:
     store = None
     if wanted.state is not None:
         source = day.recording.meta.sha256 or day.recording.meta.source
-        store = Store(wanted.state, f"{instrument.symbol} {source}")
+        kind = " of futures" if wanted.futures else ""
+        store = Store(wanted.state, f"{instrument.symbol}{kind} {source}")
     resumed_ns = None if store is None else store.feed_ns
     start_ns = day.first_ns if resumed_ns is None else resumed_ns
-    keep = keep_nothing if store is None else store.keep
-    house = House(instrument, accounts_of(wanted, day), side_of(wanted, day), keep)
+    house = House(
+        instrument,
+        accounts_of(wanted, day),
+        side_of(wanted, day),
+        keep=keep_nothing if store is None else store.keep,
+        note=note_nothing if store is None else store.note,
+        words=usdm_wire if wanted.futures else wire,
+    )
     if store is not None:
         store.restore(house, instrument)
     public, faults = day.public(), Faults()
@@ -176,21 +200,23 @@ def build(wanted: Wanted) -> Built:
     except LatencyError as error:
         raise SimulationError(f"--latency: {error}") from None
     speed = wanted.speed
+    limits = usdm_rates if wanted.futures else standard_rates
     service = Service(
         Core(house),
         public,
         Hub(public, faults, instrument.symbol),
         delays=delays,
         clock=None if speed is None else FeedClock(start_ns, wall()[1], speed),
-        rates=Rates(standard_rates(UNLIMITED if speed is None else max(1.0, speed))),
+        rates=Rates(limits(UNLIMITED if speed is None else max(1.0, speed))),
         faults=faults,
         wall=wall,
         start_ns=0 if speed is None else start_ns,
         tick=None if store is None else store.tick,
+        funding=day.recording.meta.funding if wanted.futures else (),
     )
     for side in house.sides.values():  # books stand and kernels are loaded before anyone asks
         side.advance(start_ns)
-    if wanted.listen_keys:
+    if wanted.listen_keys or wanted.futures:
         service.listen_keys = {}
     if resumed_ns is not None:
         service.resume(resumed_ns)

@@ -28,6 +28,7 @@ class Place:
     response: str  # ACK, RESULT or FULL
     strategy: tuple[int | None, int | None] = (None, None)
     test: bool = False
+    reduce_only: bool = False  # USD-M
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """The cancel of every open order of the account."""
+    """The cancel of every open order of the account; `brief`: it is only said that it is done."""
 
     new_client_id: str
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Desk:
                 "server_ns": service.wall_ns(),
                 "update_id": service.public.update_id,
                 "on_their_way": service.core.waiting,
+                "countdowns": service.countdowns(),
                 "connections": len(service.hub.connections),
                 "counts": {
                     key: dataclasses.asdict(each) for key, each in service.hub.counts.items()

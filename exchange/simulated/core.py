@@ -103,7 +103,7 @@ class Core:
             try:
                 told = HANDLERS[type(arrival.command)](house, arrival.account, arrival.command)
             except Refusal as refusal:
-                told = refusal
+                told = house.words.refused(refusal)
             house.answer(arrival.account, arrival.ticket, told)
         house.live_until(now_ns)
         return house.collect()

@@ -105,7 +105,8 @@ class Faults:
 
     def for_event(self, told: dict[str, Any], key: str) -> Fault | None:
         """Return the fault that strikes an event of a user stream."""
-        names = {"", told.get("e", ""), told.get("x", "")}
+        order = told if isinstance(told.get("x"), str) else told.get("o", {})
+        names = {"", told.get("e", ""), order.get("x", "")}
         return self._strike(
             lambda fault: (
                 fault.kind in USER_KINDS and fault.key in {"", key} and fault.event in names

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
+from exchange.simulated import wire
 from exchange.simulated.accounts import Account, Order, Status, Trade, book_trade, commission_of
 from exchange.simulated.commands import Outcome
+from exchange.simulated.dialect import Dialect
 from exchange.simulated.instrument import Instrument
 from exchange.simulated.matching import Meeting, Part, Plan, Standing, meetings
 from exchange.simulated.recorded_side import RecordedSide
-from exchange.simulated.wire import account_position, execution_report
+from exchange.simulated.usdm.margin import Funding, booked, funding_of
+from exchange.simulated.usdm.margins import beyond_the_position
+from exchange.simulated.usdm.wire import account_update
 from market.layout import (
     BUY,
     NO_ASK,
@@ -25,10 +29,15 @@ from market.layout import (
 
 LONG_AGO_NS = -(1 << 62)
 Keep = Callable[[Account, Order, Trade | None], None]
+Note = Callable[[Account, dict[str, Any]], None]
 
 
 def keep_nothing(account: Account, order: Order, trade: Trade | None) -> None:
     """Keep no state beyond this process."""
+
+
+def note_nothing(account: Account, change: dict[str, Any]) -> None:
+    """Keep no change beyond this process."""
 
 
 class House:
@@ -39,6 +48,11 @@ class House:
         accounts: who trades.
         side: makes an account's side of the recorded market.
         keep: told of every order that changed and every trade.
+        note: told of every other change of an account: `leverage`, `funding`.
+        words: of spot or of USD-M futures.
+
+    Attributes:
+        mark_half_ticks: twice the middle of the recorded quotes.
     """
 
     def __init__(
@@ -47,7 +61,12 @@ class House:
         accounts: Iterable[Account],
         side: Callable[[], RecordedSide],
         keep: Keep = keep_nothing,
+        note: Note = note_nothing,
+        words: Dialect = wire,
     ) -> None:
+        self.words = words
+        self.note = note
+        self.mark_half_ticks = 0
         self.instrument = instrument
         self.accounts = list(accounts)
         self.sides = {account.key: side() for account in self.accounts}
@@ -61,6 +80,11 @@ class House:
         self._keep = keep
         self._visible: dict[str, int] = {}
         self._outcomes: list[Outcome] = []
+
+    @property
+    def is_futures(self) -> bool:
+        """Whether it is a house of USD-M futures."""
+        return any(account.margin is not None for account in self.accounts)
 
     def collect(self) -> list[Outcome]:
         """Return what came about since the last time."""
@@ -79,10 +103,13 @@ class House:
                 fills.extend((row[REPORT_EXCH_NS], account, row) for row in side.advance(now_ns))
         fills.sort(key=itemgetter(0))
         for time_ns, account, row in fills:
-            order = account.open[row[REPORT_ORDER_ID]]
+            order = account.open.get(row[REPORT_ORDER_ID])
+            if order is None:  # reduce-only, and an earlier fill has left nothing to reduce
+                continue
             price, lots = row[REPORT_PRICE_TICKS], row[REPORT_LOTS]
             self.fill(account, order, price, lots, time_ns, maker=True)
             self.tell_position(account, time_ns)
+            self.trim(account)
 
     def resume(self, now_ns: int) -> None:
         """Put the open orders of an earlier life to rest; their places in line are lost."""
@@ -120,7 +147,7 @@ class House:
         self._keep(account, order, trade)
         number = self.next_execution_id
         self.next_execution_id += 1
-        report = execution_report(
+        report = self.words.execution_report(
             order,
             self.instrument,
             execution=execution,
@@ -136,8 +163,35 @@ class House:
     def tell_position(self, account: Account, now_ns: int | None = None) -> None:
         """Put the account's balances on their way."""
         now_ns = self.now_ns if now_ns is None else now_ns
-        told = account_position(account, self.instrument, now_ns)
-        self._outcomes.append(Outcome(self._visible_ns(account, now_ns), account.key, None, told))
+        told = self.words.account_position(account, self.instrument, now_ns)
+        self._tell_event(account, now_ns, told)
+
+    def fund(self, time_ns: int, rate: int) -> None:
+        """Let every position pay or receive a funding, at the mark; see `market.funding`."""
+        for account in self.accounts:
+            lots = account.held_lots(self.instrument)
+            if account.margin is None or not lots:
+                continue
+            units = funding_of(lots, self.mark_half_ticks, rate, self.instrument)
+            account.balances[self.instrument.quote] += units
+            number = len(account.margin.funding) + 1
+            account.margin.funding.append(Funding(time_ns, units, number))
+            self.note(account, {"funding": [time_ns, units, number]})
+            told = account_update(account, self.instrument, self.now_ns, "FUNDING_FEE")
+            self._tell_event(account, self.now_ns, told)
+
+    def trim(self, account: Account) -> None:
+        """Let reduce-only orders expire that a fill has left without a position to reduce."""
+        if account.margin is None:
+            return
+        for order in beyond_the_position(account, self.instrument):
+            self.end(account, order, Status.EXPIRED)
+            self.tell(account, order, "EXPIRED")
+
+    def _tell_event(self, account: Account, now_ns: int, told: dict[str, Any] | None) -> None:
+        if told is not None:
+            visible_ns = self._visible_ns(account, now_ns)
+            self._outcomes.append(Outcome(visible_ns, account.key, None, told))
 
     def fill(
         self,
@@ -158,6 +212,10 @@ class House:
         commission, asset = commission_of(
             account, self.instrument, order.side, lots, notional, maker=maker
         )
+        realised = 0
+        if account.margin is not None:
+            held = account.held_lots(self.instrument)
+            _, realised = booked(account.margin.entry, held, order.side, lots, notional)
         trade = Trade(
             trade_id=trade_id,
             order_id=order.order_id,
@@ -169,6 +227,7 @@ class House:
             commission_asset=asset,
             time_ns=time_ns,
             is_maker=maker,
+            realised=realised,
         )
         book_trade(account, self.instrument, order, trade)
         order.status = Status.FILLED if order.remaining == 0 else Status.PARTIALLY_FILLED

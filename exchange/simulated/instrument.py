@@ -42,6 +42,14 @@ def text(amount: int) -> str:
     return f"{sign}{amount // UNITS}.{amount % UNITS:08d}"
 
 
+def half_even(amount: int, rate: int, divisor: int = UNITS) -> int:
+    """Return amount x rate / divisor rounded half-even, as `market.wide.divide` does."""
+    quotient, rest = divmod(abs(amount) * abs(rate), divisor)
+    if 2 * rest > divisor or (2 * rest == divisor and quotient % 2 == 1):
+        quotient += 1
+    return -quotient if (amount < 0) != (rate < 0) else quotient
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Filters:
     """What an order must keep to, in units; may change while the exchange runs."""

@@ -21,11 +21,13 @@ from exchange.simulated.refusals import (
     unknown_order,
     would_take,
 )
-from exchange.simulated.wire import amended_row, cancelled_row, order_row, placed_row
+from exchange.simulated.usdm.margins import demand_margin, demand_reduction
+from exchange.simulated.wire import amended_row
 from market.layout import BUY
 
 CANCELLABLE = (TRADING, CANCEL_ONLY)
 ENDLESS = 1 << 61  # lots
+ALL_DONE = {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 
 def place_order(house: House, account: Account, wanted: Place) -> dict[str, Any]:
@@ -41,7 +43,8 @@ def place_order(house: House, account: Account, wanted: Place) -> dict[str, Any]
     trades = house.take(account, order, plan)
     finish(house, account, order, plan)
     house.tell_position(account)
-    return placed_row(order, house.instrument, trades, wanted.response)
+    house.trim(account)
+    return house.words.placed_row(order, house.instrument, trades, wanted.response)
 
 
 def judge(house: House, account: Account, wanted: Place) -> Order:
@@ -59,7 +62,9 @@ def judge(house: House, account: Account, wanted: Place) -> Order:
     if not wanted.quote_quantity:
         kind = "MARKET_LOT_SIZE" if wanted.kind == "MARKET" else "LOT_SIZE"
         lots = instrument.demand_quantity(wanted.quantity, kind)
-    if price:
+    if wanted.reduce_only:
+        lots = demand_reduction(account, instrument, wanted.side, lots)
+    elif price:
         instrument.demand_notional(instrument.notional(price, lots))
     elif wanted.quote_quantity:
         instrument.demand_notional(wanted.quote_quantity)
@@ -82,6 +87,7 @@ def judge(house: House, account: Account, wanted: Place) -> Order:
         quote_order_units=wanted.quote_quantity,
         updated_ns=house.now_ns,
         strategy=wanted.strategy,
+        reduce_only=wanted.reduce_only,
     )
 
 
@@ -100,7 +106,7 @@ def demand_position(house: House, account: Account, side: int, lots: int) -> Non
 def plan_of(house: House, account: Account, order: Order, wanted: Place) -> Plan:
     """Return what the order takes as it arrives; a post-only one that would take is refused."""
     limit = order.price_ticks or far(order.side)
-    if order.kind == "LIMIT_MAKER":
+    if order.post_only:
         if house.would_take(account, order.side, limit):
             raise would_take()
         return Plan(left=order.lots)
@@ -123,6 +129,9 @@ def plan_of(house: House, account: Account, order: Order, wanted: Place) -> Plan
 def demand_balance(house: House, account: Account, order: Order, plan: Plan) -> None:
     """Raise Refusal when the account cannot pay for an order."""
     instrument = house.instrument
+    if account.margin is not None:
+        demand_margin(account, instrument, order, plan, house.mark_half_ticks)
+        return
     if order.side != BUY:
         wanted, asset = order.lots * instrument.lot, instrument.base
     elif order.kind == "MARKET":
@@ -140,7 +149,7 @@ def finish(house: House, account: Account, order: Order, plan: Plan) -> None:
     """Let what is left of an order rest, or expire."""
     if order.status is Status.FILLED:
         return
-    rests = order.kind in {"LIMIT", "LIMIT_MAKER"} and order.time_in_force == "GTC"
+    rests = order.post_only or (order.kind == "LIMIT" and order.time_in_force == "GTC")
     if plan.expires or (order.prevented and not order.remaining):
         end_unrested(house, account, order, Status.EXPIRED_IN_MATCH)
         house.tell(account, order, "TRADE_PREVENTION")
@@ -190,21 +199,23 @@ def end_by_cancel(
     house.tell(
         account, order, "CANCELED", client_id=new_client_id, previous_client_id=order.client_id
     )
-    return cancelled_row(order, house.instrument, new_client_id)
+    return house.words.cancelled_row(order, house.instrument, new_client_id)
 
 
-def cancel_all(house: House, account: Account, wanted: CancelAll) -> list[dict[str, Any]]:
+def cancel_all(
+    house: House, account: Account, wanted: CancelAll
+) -> list[dict[str, Any]] | dict[str, Any]:
     """Let the cancel of all orders arrive."""
     if house.instrument.status not in CANCELLABLE:
         raise market_closed()
-    if not account.open:
+    if not account.open and not wanted.brief:
         raise unknown_order()
     rows = [
         end_by_cancel(house, account, order, f"{wanted.new_client_id}-{order.order_id}")
         for order in list(account.open.values())
     ]
     house.tell_position(account)
-    return rows
+    return ALL_DONE if wanted.brief else rows
 
 
 def cancel_replace(house: House, account: Account, wanted: CancelReplace) -> dict[str, Any]:
@@ -289,4 +300,4 @@ def trades_of(account: Account, order: Order) -> list[Trade]:
 
 def open_rows(house: House, account: Account) -> list[dict[str, Any]]:
     """Return the open orders as they are told."""
-    return [order_row(order, house.instrument) for order in account.open.values()]
+    return [house.words.order_row(order, house.instrument) for order in account.open.values()]

@@ -54,9 +54,18 @@ class PublicMarket:
         events: i8[n, EVENT_COLUMNS].
         window: (base, width) of the book; what lies outside is no part of the market.
         instrument: the symbol.
+        futures: whether it is told in the words of USD-M futures.
     """
 
-    def __init__(self, events: I8, window: tuple[int, int], instrument: Instrument) -> None:
+    def __init__(
+        self,
+        events: I8,
+        window: tuple[int, int],
+        instrument: Instrument,
+        *,
+        futures: bool = False,
+    ) -> None:
+        self._futures = futures
         local = (events[:, EVENT_SEEN] & SEEN_LOCAL) != 0
         self._events: I8 = events if local.all() else np.ascontiguousarray(events[local])
         self._times: I8 = np.ascontiguousarray(self._events[:, EVENT_LOCAL_NS])
@@ -88,8 +97,10 @@ class PublicMarket:
 
     def depth(self, limit: int) -> dict[str, Any]:
         """Return the book as `depth` tells it."""
+        stamps = {"E": Ns(self.time_ns), "T": Ns(self.time_ns)} if self._futures else {}
         return {
             "lastUpdateId": self.update_id,
+            **stamps,
             "bids": self._pairs(self.levels(BUY, limit)),
             "asks": self._pairs(self.levels(SELL, limit)),
         }
@@ -157,6 +168,8 @@ class PublicMarket:
             "b": self._pairs([(at, lots) for (side, at), lots in changed.items() if side == BUY]),
             "a": self._pairs([(at, lots) for (side, at), lots in changed.items() if side == SELL]),
         }
+        if self._futures:
+            told |= {"T": Ns(exch_ns), "pu": first - 1}
         if self.withheld:
             self.withheld -= 1
         else:
@@ -182,7 +195,10 @@ class PublicMarket:
         self._quoted = quoted
         row = self.ticker()
         names = {"s": "symbol", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty"}
-        told = {"u": self.update_id} | {name: row[long] for name, long in names.items()}
+        told: dict[str, Any] = {"u": self.update_id}
+        if self._futures:
+            told |= {"e": "bookTicker", "E": Ns(self.time_ns), "T": Ns(self.time_ns)}
+        told |= {name: row[long] for name, long in names.items()}
         yield Event("bookTicker", told)
 
     def _pairs(self, levels: list[Level]) -> list[list[str]]:

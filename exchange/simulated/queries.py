@@ -18,7 +18,7 @@ from exchange.simulated.parameters import (
 from exchange.simulated.refusals import Refusal, no_such_order, not_valid, unknown_symbol
 from exchange.simulated.service import Service
 from exchange.simulated.trade_tape import INTERVALS_NS
-from exchange.simulated.wire import balance_rows, order_row, trade_row
+from exchange.simulated.wire import balance_rows
 from market.layout import NEVER, UNITS
 
 Parameters = Mapping[str, str]
@@ -201,7 +201,7 @@ def order_status(service: Service, account: Account | None, parameters: Paramete
     order = account.find(order_id, name)
     if order is None:
         raise no_such_order()
-    return order_row(order, service.house.instrument)
+    return service.house.words.order_row(order, service.house.instrument)
 
 
 def open_orders(service: Service, account: Account | None, parameters: Parameters) -> list[Any]:
@@ -227,7 +227,7 @@ def all_orders(service: Service, account: Account | None, parameters: Parameters
         and (end is None or order.made_ns <= end)
     ]
     chosen = found[-limit:] if first is None and start is None else found[:limit]
-    return [order_row(order, service.house.instrument) for order in chosen]
+    return [service.house.words.order_row(order, service.house.instrument) for order in chosen]
 
 
 def my_trades(service: Service, account: Account | None, parameters: Parameters) -> list[Any]:
@@ -246,7 +246,7 @@ def my_trades(service: Service, account: Account | None, parameters: Parameters)
         and (end is None or trade.time_ns <= end)
     ]
     chosen = found[-limit:] if first is None and start is None else found[:limit]
-    return [trade_row(trade, service.house.instrument) for trade in chosen]
+    return [service.house.words.trade_row(trade, service.house.instrument) for trade in chosen]
 
 
 def order_rates(service: Service, account: Account | None, _: Parameters) -> list[Any]:

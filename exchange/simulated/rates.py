@@ -57,6 +57,15 @@ def standard_rates(factor: float = 1.0) -> tuple[Rate, ...]:
     )
 
 
+def usdm_rates(factor: float = 1.0) -> tuple[Rate, ...]:
+    """Return those of USD-M futures; no raw requests are counted there."""
+    return (
+        Rate(WEIGHT, "MINUTE", 1, round(2_400 * factor)),
+        Rate(ORDERS, "SECOND", 10, round(300 * factor)),
+        Rate(ORDERS, "MINUTE", 1, round(1_200 * factor)),
+    )
+
+
 @dataclass(slots=True)
 class Ban:
     """Who was told to wait, until when, and how often he came all the same."""

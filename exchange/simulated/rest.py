@@ -12,6 +12,7 @@ from exchange.simulated.refusals import Refusal
 from exchange.simulated.service import Service
 from exchange.simulated.signing import rest_payload
 from exchange.simulated.sockets import stream, unit_of, websocket_api
+from exchange.simulated.usdm import endpoints as usdm
 
 BODY_MAX = 64 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,13 +55,30 @@ def answered(request: web.Request, answer: Answer) -> web.Response:
     )
 
 
+USDM_DOORS = ("public", "market", "private")
+COMMON = ("ping", "time")
+"""Asked of spot by clients of futures too: python-binance does as it is created."""
+
+
 def application(service: Service) -> web.Application:
     """Return the exchange as an application of aiohttp."""
     app = web.Application(client_max_size=BODY_MAX)
-    for endpoint in ENDPOINTS:
-        for version in ("v1", "v3"):
-            path = f"/api/{version}/{endpoint.path}"
-            app.router.add_route(endpoint.method, path, handler_of(service, endpoint))
+    futures = service.house.is_futures
+    served = [
+        (f"/api/{version}", endpoint)
+        for endpoint in ENDPOINTS
+        for version in ("v1", "v3")
+        if not futures or endpoint.name in COMMON
+    ]
+    if futures:
+        served += [
+            (f"/fapi/{version}", endpoint)
+            for endpoint in usdm.ENDPOINTS
+            for version in ("v1", "v2", "v3")
+        ]
+    for root, endpoint in served:
+        path = f"{root}/{endpoint.path}"
+        app.router.add_route(endpoint.method, path, handler_of(service, endpoint))
 
     async def streams(request: web.Request) -> web.StreamResponse:
         return await stream(service, request)
@@ -68,9 +86,11 @@ def application(service: Service) -> web.Application:
     async def api(request: web.Request) -> web.StreamResponse:
         return await websocket_api(service, request)
 
-    for path in ("/ws", "/ws/{name:.+}", "/stream", "/stream/ws", "/stream/ws/{name:.+}"):
-        app.router.add_get(path, streams)
-    app.router.add_get("/ws-api/v3", api)
+    for door in ("", *(f"/{name}" for name in USDM_DOORS if futures)):
+        for path in ("/ws", "/ws/{name:.+}", "/stream", "/stream/ws", "/stream/ws/{name:.+}"):
+            app.router.add_get(door + path, streams)
+    if not futures:
+        app.router.add_get("/ws-api/v3", api)
     app.router.add_route("*", "/{other:.*}", nothing_here)
     return app
 

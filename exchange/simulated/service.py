@@ -17,7 +17,7 @@ from exchange.simulated.hub import Hub
 from exchange.simulated.public import PublicMarket
 from exchange.simulated.rates import ORDERS, Rates
 from exchange.simulated.refusals import Refusal
-from market.layout import EVENT_EXCH_NS, EVENT_LOCAL_NS
+from market.layout import BUY, EVENT_EXCH_NS, EVENT_LOCAL_NS, SELL
 
 TICK_NS = 5_000_000
 """The feed is looked at so often, wall time."""
@@ -39,6 +39,7 @@ class Service:
         wall: (time since the epoch, a clock that does not jump), ns.
         start_ns: feed time at the beginning.
         tick: told now and then how far the feed has come.
+        funding: (time ns, rate 1e-8) of a perpetual contract, in order.
     """
 
     def __init__(
@@ -54,7 +55,10 @@ class Service:
         wall: Callable[[], tuple[int, int]],
         start_ns: int,
         tick: Callable[[int], None] | None = None,
+        funding: tuple[tuple[int, int], ...] = (),
     ) -> None:
+        self.funding = funding
+        self._countdowns: dict[str, tuple[int, Account]] = {}
         self.core = core
         self.public = public
         self.hub = hub
@@ -83,6 +87,7 @@ class Service:
         self._numbered = 0
         self._tick = tick
         self._ticked_ns = start_ns
+        self._funded = sum(due_ns <= start_ns for due_ns, _ in funding)
 
     @property
     def house(self) -> Any:
@@ -146,6 +151,8 @@ class Service:
             self.hub.publish(event)
         house = self.house
         house.last_ticks = self.public.trades.last_ticks
+        if house.is_futures:
+            self._mark(now_ns)
         for outcome in self.core.advance(now_ns, self._row()):
             self._numbered += 1
             heapq.heappush(self._held, (outcome.visible_ns, self._numbered, outcome))
@@ -157,6 +164,39 @@ class Service:
         if self._tick is not None and now_ns - self._ticked_ns >= KEPT_NS:
             self._ticked_ns = now_ns
             self._tick(now_ns)
+
+    def count_down(self, account: Account, milliseconds: int) -> None:
+        """Cancel all orders of an account after so long, wall time; 0 takes that back."""
+        self._countdowns.pop(account.key, None)
+        if milliseconds:
+            self._countdowns[account.key] = self._wall()[1] + milliseconds * 10**6, account
+
+    def countdowns(self) -> dict[str, int]:
+        """Return the milliseconds that are left of every countdown, by account."""
+        now_ns = self._wall()[1]
+        return {key: (due_ns - now_ns) // 10**6 for key, (due_ns, _) in self._countdowns.items()}
+
+    def _strike(self) -> None:
+        """Let the countdowns that have run out cancel."""
+        now_ns = self._wall()[1]
+        for key, (due_ns, account) in list(self._countdowns.items()):
+            if due_ns <= now_ns:
+                del self._countdowns[key]
+                self._ticket += 1
+                told = CancelAll(self.made_id(), brief=True)
+                row = self._row()
+                self.core.receive(account, self._ticket, told, now_ns=self.now_ns, delays=row)
+
+    def _mark(self, now_ns: int) -> None:
+        """Mark positions at the middle of the quotes, and settle the fundings that are due."""
+        quotes = [self.public.levels(side, 1) for side in (BUY, SELL)]
+        if all(quotes):
+            self.house.mark_half_ticks = sum(levels[0][0] for levels in quotes)
+        while self._funded < len(self.funding) and self.funding[self._funded][0] <= now_ns:
+            due_ns, rate = self.funding[self._funded]
+            self._funded += 1
+            self.house.live_until(due_ns)
+            self.house.fund(due_ns, rate)
 
     def resume(self, now_ns: int) -> None:
         """Go on at a feed time after a restart: open orders rest again, behind their levels."""
@@ -170,6 +210,7 @@ class Service:
         assert self.clock is not None
         while True:
             self.live_until(self.feed_now())
+            self._strike()
             await asyncio.sleep(TICK_NS / 1e9)
 
     def change_symbol(self, **values: Any) -> None:

@@ -78,8 +78,11 @@ def new_socket() -> web.WebSocketResponse:
 
 
 async def stream(service: Service, request: web.Request) -> web.WebSocketResponse:
-    """Serve `/ws`, `/ws/<stream>`, `/stream?streams=` and the same under `/stream/ws`."""
-    combined = request.path == "/stream"
+    """Serve `/ws`, `/ws/<stream>`, `/stream?streams=` and the same under `/stream/ws`.
+
+    Those of USD-M futures stand behind `/public`, `/market` and `/private` as well.
+    """
+    combined = request.path.endswith("/stream")
     connection = Connection(
         new_socket(),
         "market",
@@ -90,7 +93,7 @@ async def stream(service: Service, request: web.Request) -> web.WebSocketRespons
     names = [name for name in request.query.get("streams", "").split("/") if name]
     names += [name for name in request.match_info.get("name", "").split("/") if name]
     owners = service.listen_keys or {}
-    for name in names:
+    for name in (*names, request.query.get("listenKey", "")):
         if name in owners:
             connection.raw_user = owners[name]
     service.hub.subscribe(connection, [name for name in names if "@" in name])

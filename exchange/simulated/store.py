@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from exchange.errors import SimulationError
-from exchange.simulated.accounts import Account, Order, Status, Trade
+from exchange.simulated.accounts import Account, Order, Status, Trade, move
 from exchange.simulated.house import House
 from exchange.simulated.instrument import Instrument
-from market.layout import BUY
+from exchange.simulated.usdm.margin import Funding, Margin
 
 NAME = "exchange.jsonl"
 FORMAT = 1
@@ -38,6 +38,7 @@ class Store:
         self.executions = 0
         self._orders: dict[int, tuple[str, Order]] = {}
         self._trades: list[tuple[str, Trade]] = []
+        self._notes: list[dict[str, Any]] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._read(identity)
@@ -56,6 +57,10 @@ class Store:
             row["trade"] = dataclasses.asdict(trade)
         self._write(row)
 
+    def note(self, account: Account, change: dict[str, Any]) -> None:
+        """Write another change of an account: its `leverage`, or a `funding`."""
+        self._write({"key": account.key, "note": change})
+
     def tick(self, feed_ns: int) -> None:
         """Write how far the feed has come."""
         self._write({"feed": feed_ns})
@@ -67,6 +72,10 @@ class Store:
             account = accounts.get(key)
             if account is not None:
                 move(account, instrument, trade)
+        for row in self._notes:
+            account = accounts.get(row["key"])
+            if account is not None and account.margin is not None:
+                recall(account, account.margin, row["note"], instrument)
         for number, (key, order) in sorted(self._orders.items()):
             if key in accounts:
                 accounts[key].add(order)
@@ -108,6 +117,9 @@ class Store:
             if "feed" in row:
                 self.feed_ns = max(self.feed_ns or 0, row["feed"])
                 continue
+            if "note" in row:
+                self._notes.append(row)
+                continue
             told = row["order"]
             order = Order(
                 **told | {"status": Status(told["status"]), "strategy": tuple(told["strategy"])}
@@ -119,13 +131,12 @@ class Store:
                 self._trades.append((row["key"], Trade(**row["trade"])))
 
 
-def move(account: Account, instrument: Instrument, trade: Trade) -> None:
-    """Move balances by a trade that was booked in an earlier life."""
-    sign = 1 if trade.side == BUY else -1
-    balances = account.balances
-    balances[instrument.base] += sign * trade.lots * instrument.lot
-    balances[instrument.quote] -= sign * trade.quote_units
-    asset = trade.commission_asset
-    balances[asset] = balances.get(asset, 0) - trade.commission
-    account.trades.append(trade)
-    account.updated_ns = trade.time_ns
+def recall(
+    account: Account, margin: Margin, change: dict[str, Any], instrument: Instrument
+) -> None:
+    """Repeat a change of an earlier life: a leverage, or a funding."""
+    margin.leverage = change.get("leverage", margin.leverage)
+    if "funding" in change:
+        funding = Funding(*change["funding"])
+        margin.funding.append(funding)
+        account.balances[instrument.quote] += funding.units

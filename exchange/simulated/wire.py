@@ -5,10 +5,16 @@ from typing import Any
 from exchange.simulated.accounts import Account, Order, Trade
 from exchange.simulated.commands import Ns
 from exchange.simulated.instrument import Instrument, text
+from exchange.simulated.refusals import Refusal
 from market.layout import BUY
 
 ZERO = text(0)
 SIDES = {1: "BUY", -1: "SELL"}
+
+
+def refused(refusal: Refusal) -> Refusal:
+    """Return a refusal as spot words it: as it is."""
+    return refusal
 
 
 def order_core(order: Order, instrument: Instrument) -> dict[str, Any]:

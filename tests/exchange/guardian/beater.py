@@ -1,6 +1,6 @@
 """A stand-in for an executor, as a process: beats, and places and cancels orders without pause.
 
-    python -m tests.exchange.guardian.beater FOLDER URL TOKEN
+    python -m tests.exchange.guardian.beater FOLDER URL TOKEN [futures]
 
 It writes one line when its first orders rest. SIGTERM ends it cleanly: it cancels what it has.
 A stop file ends the placing, as in the executor: looked at after each beat, before each order.
@@ -21,12 +21,13 @@ SYMBOL = "PLAYUSDT"
 RESTING = 6
 
 
-def main(folder, url, token):
+def main(folder, url, token, futures=""):
     """Trade until told to end."""
     ending = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
     prefix = f"cp-{token}-"
-    place = Place(f"{url}/api", SYMBOL, prefix)
+    place = Place(f"{url}/{'fapi' if futures else 'api'}", SYMBOL, prefix, bool(futures))
+    kind = {"type": "LIMIT", "timeInForce": "GTX"} if futures else {"type": "LIMIT_MAKER"}
     account = BinanceAccount(place, "test", "test", time.monotonic_ns)
     beat = BeatFile(folder, os.urandom(RUN_BYTES))
     number = time.time_ns() // 1_000_000
@@ -38,7 +39,7 @@ def main(folder, url, token):
             signal.sigtimedwait([], 0.02)
             continue
         number += 1
-        told = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT_MAKER", "quantity": "1.00"}
+        told = {"symbol": SYMBOL, "side": "BUY", "quantity": "1.00", **kind}
         told |= {"price": "98.00", "newClientOrderId": f"{prefix}{number}"}
         resting.append(account._signed("POST", "order", told)["orderId"])
         if len(resting) > RESTING:
@@ -53,4 +54,4 @@ def main(folder, url, token):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(Path(sys.argv[1]), *sys.argv[2:])
