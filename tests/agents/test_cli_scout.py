@@ -79,7 +79,6 @@ def test_what_makes_no_sense_is_one_line(feed):
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_a_live_market_is_watched_for_its_minutes_without_a_key(feed):
     """Over sockets, at 300 times the speed: the spread and the answer come back."""
     with staged(feed, "--speed", "300") as stage:

@@ -51,7 +51,6 @@ def until(condition, *, seconds=30.0):
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_what_is_recorded_over_sockets_is_the_market_that_was_served(feed, tmp_path):
     """Every trade in order, and the whole book at every minute; sealed at the end, and sound."""
     path, source = feed
@@ -76,7 +75,6 @@ def test_a_recorder_killed_at_a_moment_loses_at_most_the_last_second(feed, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_a_stream_that_is_cut_or_has_a_gap_shows_and_the_book_is_right_again(feed, tmp_path):
     """A cut connection and a missing diff each make one clear; what follows is the market again."""
     path, source = feed
@@ -101,7 +99,6 @@ def test_a_stream_that_is_cut_or_has_a_gap_shows_and_the_book_is_right_again(fee
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_a_recorder_ends_and_seals_while_its_exchange_is_gone(feed, tmp_path):
     """SIGTERM counts also while it tries again and again to reach anybody."""
     with contextlib.ExitStack() as house:

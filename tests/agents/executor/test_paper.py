@@ -68,7 +68,6 @@ def fills_of(folder: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_the_fills_of_paper_are_those_of_a_replay_of_its_recording(tmp_path):
     """One by one, with everything that came between, from its journal and its recording."""
     feed = tmp_path / "day.npz"

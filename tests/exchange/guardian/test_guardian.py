@@ -121,7 +121,6 @@ def test_orders_of_a_silent_executor_are_gone_within_five_seconds(exchange, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_an_executor_that_ends_cleanly_raises_no_alarm(exchange, tmp_path):
     """SIGTERM to the executor, then to the guardian: no stop file, exit code 0."""
     with guardian(tmp_path, exchange.url) as guard:
@@ -139,7 +138,6 @@ def test_an_executor_that_ends_cleanly_raises_no_alarm(exchange, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_a_guardian_that_is_asked_to_end_finishes_what_it_began(exchange, tmp_path):
     """SIGTERM in the middle of an alarm: it goes when nothing of ours is open."""
     with guardian(tmp_path, exchange.url) as guard, beater(tmp_path, exchange) as trader:
@@ -154,7 +152,6 @@ def test_a_guardian_that_is_asked_to_end_finishes_what_it_began(exchange, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_a_guardian_that_reaches_nobody_says_so_and_goes_on(exchange, tmp_path):
     """The exchange is away when the executor dies: stopped at once, cancelled when it is back."""
     feed = write(tmp_path, seconds=600)
