@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli.exits import CONFIGURATION, ERROR, USAGE, CommandError
+from agents.cli.feed_bars import import_bars
 from agents.cli.feed_download import download
 from agents.cli.talk import Talk
 
@@ -118,11 +119,15 @@ def import_(
     venue: Annotated[str | None, typer.Option("--venue", help="name of the venue")] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn raw market data into a recording; refuse it when an update is missing."""
+    """Turn raw market data into a recording, or price bars into a file of bars."""
+    from exchange.importers.bars import looks_like_bars
     from exchange.importers.instruments import Options
     from exchange.recording import save
 
     demand_npz(out)
+    if name is None and looks_like_bars(paths):
+        import_bars(paths, out, symbol, as_json=as_json)
+        return
     if is_recording(paths) and paths[0].is_file():
         raise CommandError(f"{paths[0]} is a recording already; copy it, or import its raw data")
     options = Options(

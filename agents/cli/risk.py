@@ -1,0 +1,99 @@
+"""`counterpoint risk`: what could be lost, from a recording or from bars."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.cli.exits import USAGE, CommandError
+from agents.cli.options import Json
+from agents.cli.output import put
+from agents.cli.talk import Talk
+
+if TYPE_CHECKING:
+    from exchange.importers.bars import Bars
+
+app = typer.Typer(
+    help="Risk: what could be lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+DURATION = re.compile(r"([0-9]+)(s|m|h|d)")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@app.callback()
+def risk() -> None:
+    """Keep `var` a name of its own."""
+
+
+def duration_ns(text: str) -> int:
+    """Return nanoseconds of `30s`, `5m`, `1h` or `1d`.
+
+    Raises:
+        CommandError: it is none of these, or longer than a day.
+    """
+    found = DURATION.fullmatch(text.strip())
+    seconds = 0 if found is None else int(found[1]) * SECONDS[found[2]]
+    if not 1 <= seconds <= 86_400:
+        raise CommandError(
+            f"--horizon is like 30s, 5m, 1h, 1d, at most a day, found {text!r}", USAGE
+        )
+    return seconds * 10**9
+
+
+def bars_in(path: Path, symbol: str | None) -> "Bars":
+    """Return the bars of a file of bars, raw or imported, or the mids of a recording."""
+    from exchange.importers.bars import import_bars, load_bars, looks_like_bars
+    from exchange.importers.bars_recorded import bars_of_recording
+    from exchange.importers.instruments import demand_symbol
+    from exchange.recording_folder import load_recording
+
+    if looks_like_bars([path]):
+        return import_bars([path], symbol=symbol)
+    bars = load_bars(path) if path.suffix == ".npz" and path.is_file() else None
+    if bars is None:
+        bars = bars_of_recording(load_recording(path))
+    demand_symbol(bars.meta.symbol, symbol, str(path))
+    return bars
+
+
+@app.command()
+def var(
+    paths: Annotated[
+        list[Path], typer.Argument(help="recordings or files of bars, one for each symbol")
+    ],
+    *,
+    exposure: Annotated[
+        list[float] | None,
+        typer.Option("--exposure", help="quote asset, of each symbol in turn; short is negative"),
+    ] = None,
+    horizon: Annotated[str | None, typer.Option("--horizon", help="30s to 1d")] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", help="of a folder with several")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of the paths of a long horizon")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Estimate value at risk and expected shortfall at 95 and 99 %, by three methods."""
+    from agents.cli.risk_table import as_dict, as_text, estimate
+
+    horizon_ns = None if horizon is None else duration_ns(horizon)
+    if exposure is not None and len(exposure) != len(paths):
+        raise CommandError(
+            f"give one --exposure for each of the {len(paths)} symbols, found {len(exposure)}",
+            USAGE,
+        )
+    talk = Talk()
+    try:
+        bars = []
+        for number, path in enumerate(paths):
+            talk(f"reading {path.name}", number / len(paths))
+            bars.append(bars_in(path, symbol))
+        talk("estimating", 1.0)
+        report = estimate(bars, exposure, horizon_ns, seed)
+    finally:
+        talk.done()
+    put(json.dumps(as_dict(report), indent=2) if as_json else as_text(report))
