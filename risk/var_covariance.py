@@ -41,13 +41,11 @@ def shrunk_covariance(returns: F8) -> Shrunk:
 def shrunk_correlation(residuals: F8) -> F8:
     """Return the shrunk correlation f8[symbols, symbols] of residuals f8[n, symbols].
 
-    The unit of each residual is its own mean square, so that shrinking towards the identity is
-    shrinking towards no correlation.
+    The unit of each residual is its own mean square, so that the mean variance is 1 and shrinking
+    towards it is shrinking towards no correlation.
     """
     count = residuals.shape[1]
     if count == 1:
         return np.ones((1, 1))
     sizes = np.sqrt(np.mean(residuals**2, axis=0))
-    matrix = shrunk_covariance(residuals / np.where(sizes > 0.0, sizes, 1.0)).matrix
-    sides = np.sqrt(np.diag(matrix))
-    return np.asarray(matrix / np.outer(sides, sides))
+    return shrunk_covariance(residuals / np.where(sizes > 0.0, sizes, 1.0)).matrix

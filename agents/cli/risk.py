@@ -1,6 +1,7 @@
 """`counterpoint risk`: what could be lost, from a recording or from bars."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,6 +75,10 @@ def var(
     ] = None,
     horizon: Annotated[str | None, typer.Option("--horizon", help="30s to 1d")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", help="of a folder with several")] = None,
+    limit: Annotated[
+        float | None,
+        typer.Option("--limit", help="largest value at risk, quote asset: how much may be held?"),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="of the paths of a long horizon")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -86,6 +91,8 @@ def var(
             f"give one --exposure for each of the {len(paths)} symbols, found {len(exposure)}",
             USAGE,
         )
+    if limit is not None and not 0 < limit < math.inf:
+        raise CommandError(f"--limit must be above 0, found {limit:g}", USAGE)
     talk = Talk()
     try:
         bars = []
@@ -96,4 +103,4 @@ def var(
         report = estimate(bars, exposure, horizon_ns, seed)
     finally:
         talk.done()
-    put(json.dumps(as_dict(report), indent=2) if as_json else as_text(report))
+    put(json.dumps(as_dict(report, limit), indent=2) if as_json else as_text(report, limit))

@@ -1,6 +1,7 @@
 """Estimates what `counterpoint risk var` prints, as a document and as a table."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from agents.cli.exits import CONFIGURATION, USAGE, CommandError
 from exchange.importers.bars import CLOSE, Bars
 from market.types import F8
+from risk.sizing import exposure_within
 from risk.var import DEFAULT, Method, Model, Tail, tail
 from risk.var_coverage import Coverage
 from risk.var_returns import Closes, returns_of, rows_for
@@ -47,6 +49,18 @@ class Report:
     rows: int
     still: tuple[float, ...]
     lines: tuple[Line, ...]
+
+    @property
+    def gross(self) -> float:
+        """The exposures without their signs."""
+        return sum(abs(each) for each in self.exposures)
+
+    def held_within(self, line: Line, limit: float | None) -> float | None:
+        """Return the gross exposure that a limit of one estimate allows; None: no limit, or any."""
+        if limit is None or self.gross <= 0.0:
+            return None
+        most = exposure_within(line.tail, self.gross, limit)
+        return most if math.isfinite(most) else None
 
 
 def estimate(
@@ -125,8 +139,8 @@ def lines_of(
     return lines
 
 
-def as_dict(report: Report) -> dict[str, Any]:
-    """Return a report as plain JSON values."""
+def as_dict(report: Report, limit: float | None) -> dict[str, Any]:
+    """Return a report as plain JSON values; `limit` is money that may be at risk."""
     lines = [
         {
             "side": line.side,
@@ -135,6 +149,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             "level": line.tail.level,
             "value_at_risk": line.tail.value_at_risk,
             "expected_shortfall": line.tail.shortfall,
+            "gross_within_limit": report.held_within(line, limit),
             "rows": line.tail.rows,
             "decay": decay_of(line.model),
             "coverage": None if line.coverage is None else dataclasses.asdict(line.coverage),
@@ -145,6 +160,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "symbols": list(report.symbols),
         "quote": report.quote,
         "exposures": list(report.exposures),
+        "limit": limit,
         "horizon_s": report.horizon_ns / 1e9,
         "row_s": report.row_ns / 1e9,
         "steps": report.steps,
@@ -168,9 +184,9 @@ def duration(nanoseconds: int) -> str:
     return f"{seconds:g} s"
 
 
-def as_text(report: Report) -> str:
-    """Return a report as a trader reads it."""
-    gross = sum(abs(each) for each in report.exposures)
+def as_text(report: Report, limit: float | None) -> str:
+    """Return a report as a trader reads it; `limit` is money that may be at risk."""
+    gross = report.gross
     held = ", ".join(
         f"{exposure:+,.6g} {report.quote} of {symbol}"
         for exposure, symbol in zip(report.exposures, report.symbols, strict=True)
@@ -195,6 +211,9 @@ def as_text(report: Report) -> str:
             f"{line.side:<9} {line.model.method:<10}{star} {found.level:.0%}  {figures}  "
             f"{decay_of(line.model):5.3f}  {judged}"
         )
+        most = report.held_within(line, limit)
+        if most is not None and star == "*":
+            lines.append(f"          at most {most:,.6g} {report.quote} gross within {limit:,.6g}")
     lines.append(
         f"bps of {gross:,.6g} {report.quote} gross; * the default; p-values below 0.05 say that a "
         "method is wrong here (docs/risk.md)"

@@ -63,6 +63,20 @@ def test_the_table_names_the_default_and_a_long_horizon_its_steps(tmp_path):
     assert run("risk", "var", path, "--horizon", "1d").stdout == result.stdout
 
 
+def test_a_limit_of_money_says_how_much_may_be_held(tmp_path):
+    """The bound grows with the exposure, so the answer put back in gives the limit."""
+    path = walked(tmp_path / "a.npz", "AAA-USD", 1, hours=550)
+    told = json.loads(run("risk", "var", path, "--exposure", 10, "--limit", 5, "--json").stdout)
+    for each in told["estimates"]:
+        assert each["gross_within_limit"] * each["value_at_risk"] == pytest.approx(50.0)
+    most = told["estimates"][-1]["gross_within_limit"]
+    again = json.loads(run("risk", "var", path, "--exposure", most, "--json").stdout)
+    assert again["estimates"][-1]["value_at_risk"] == pytest.approx(5.0)
+    assert again["estimates"][-1]["gross_within_limit"] is None
+    assert "gross within 5" in run("risk", "var", path, "--limit", 5).stdout
+    assert "--limit must be above 0" in refused("risk", "var", path, "--limit", "0")[0]
+
+
 def test_a_recording_is_read_by_its_cycle(tmp_path):
     """Mids every thirty seconds; two hours of them are enough for a bound."""
     save(tmp_path / "day.npz", synthetic_recording(seed=1, hours=2.0))

@@ -65,6 +65,14 @@ def test_volatility_knows_only_what_came_before():
     assert after[151, 0] > before[151, 0]
 
 
+def test_a_jump_is_measured_by_the_volatility_before_it():
+    """A fall of a hundred times the usual move stays one when the market is calm again."""
+    rows = np.where(np.arange(300) % 2, 0.01, -0.01)[:, None]
+    rows[150] = -1.0
+    found = tail(rows, ONE, level=0.999, model=Model(decay=0.8))
+    assert found.value_at_risk == pytest.approx(1.0, rel=0.05)
+
+
 def test_volatility_agrees_with_the_recursion_written_out():
     """s2 <- d s2 + (1 - d) r^2, from the mean square of the first rows."""
     rows = normal_rows(120)
