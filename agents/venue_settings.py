@@ -19,6 +19,7 @@ class VenueKind(StrEnum):
 
     RECORDING = "recording"
     BINANCE = "binance"
+    USDM = "binance-futures"
     PAPER = "paper"
 
 
@@ -42,8 +43,8 @@ class VenueTable(Section):
 
     kind: Annotated[VenueKind, Field(strict=False)] = Field(
         VenueKind.RECORDING,
-        description="recording: in this process; binance: over the network; paper: the live public "
-        "market, our orders filled as in a backtest, no key",
+        description="recording: in this process; binance: over the network; binance-futures: the "
+        "same for USD-M; paper: the live public market, our orders filled as in a backtest, no key",
     )
     url: str = Field(
         "testnet",
@@ -92,6 +93,11 @@ class VenueTable(Section):
         return self.kind is VenueKind.RECORDING
 
     @property
+    def futures(self) -> bool:
+        """Whether it is USD-M futures."""
+        return self.kind is VenueKind.USDM
+
+    @property
     def code(self) -> str:
         """The symbol as the exchange writes it; empty without one."""
         return re.sub("[-/]", "", self.symbol or "")
@@ -108,6 +114,18 @@ class VenueTable(Section):
         if not self.recorded and self.symbol is None:
             raise PydanticCustomError(
                 "out_of_range", "venue.symbol must be given (--symbol BTC-USDT), found none"
+            )
+        if self.futures and (self.url == LIVE or "//fapi.binance.com" in self.url):
+            raise PydanticCustomError(
+                "out_of_range",
+                "venue.url must be testnet, demo or the address of a simulated exchange with "
+                "venue.kind binance-futures, found {found}: fundings are not booked yet",
+                {"found": self.url},
+            )
+        if self.futures and self.orders is VenueRoad.SOCKET:
+            raise PydanticCustomError(
+                "out_of_range",
+                "venue.orders must be rest with venue.kind binance-futures, found socket",
             )
         if self.pace is VenuePace.LOCKSTEP and self.control is None:
             raise PydanticCustomError(

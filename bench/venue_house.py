@@ -46,6 +46,7 @@ class Exchange:
         self._ports = (0, 0)
         self._process: subprocess.Popen[str] | None = None
         self.url = self.control = self.symbol = ""
+        self._futures = "--futures" in arguments
 
     def start(self) -> None:
         """Start it, at the ports of before, and wait until it serves."""
@@ -76,23 +77,33 @@ class Exchange:
         """Ask something as the default account."""
         query = urlencode({"symbol": self.symbol, **told, "timestamp": time.time_ns() // 10**6})
         seal = hmac.new(b"test", query.encode(), hashlib.sha256).hexdigest()
-        place = f"{self.url}/api/v3/{path}?{query}&signature={seal}"
+        root = "fapi/v1" if self._futures else "api/v3"
+        place = f"{self.url}/{root}/{path}?{query}&signature={seal}"
         request = Request(place, headers={"X-MBX-APIKEY": "test"}, method=method)  # noqa: S310
         with urlopen(request, timeout=10) as answer:  # noqa: S310 - it is ours, on loopback
             return json.loads(answer.read())
 
     def trades(self) -> list[dict[str, Any]]:
         """Return every trade of the account, oldest first."""
-        return self._pages("myTrades", "fromId", "id")
+        return self._pages("userTrades" if self._futures else "myTrades", "fromId", "id")
 
     def orders(self) -> list[dict[str, Any]]:
         """Return every order that the account ever had, oldest first."""
         return self._pages("allOrders", "orderId", "orderId")
 
     def balances(self) -> dict[str, str]:
-        """Return free and locked together, by asset."""
+        """Return free and locked together, by asset; of futures cash and position."""
         from decimal import Decimal
 
+        if self._futures:
+            told = self.ask("GET", "account")
+            (asset,), (held,) = told["assets"], told["positions"]
+            cost = Decimal(held["notional"]) - Decimal(held["unrealizedProfit"])
+            quote = asset["asset"]
+            return {
+                quote: str(Decimal(asset["walletBalance"]) - cost),
+                self.symbol.removesuffix(quote): held["positionAmt"],
+            }
         rows = self.ask("GET", "account")["balances"]
         return {
             each["asset"]: str(Decimal(each["free"]) + Decimal(each["locked"])) for each in rows
@@ -115,14 +126,23 @@ class VenueHouse:
         feed: recording that the exchange replays.
         folder: for everything.
         speed: feed seconds a wall second.
+        futures: USD-M in place of spot.
         sections: settings beyond the house's.
     """
 
     def __init__(
-        self, feed: Path, folder: Path, *, speed: float = 60.0, **sections: dict[str, object]
+        self,
+        feed: Path,
+        folder: Path,
+        *,
+        speed: float = 60.0,
+        futures: bool = False,
+        **sections: dict[str, object],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.exchange = Exchange(feed, folder, speed=f"{speed:g}")
+        arguments = ("--futures",) if futures else ()
+        self.exchange = Exchange(feed, folder, *arguments, speed=f"{speed:g}")
+        self._kind = "binance-futures" if futures else "binance"
         self.folder = folder / "run"
         self._speed = speed
         self._sections = sections
@@ -134,7 +154,7 @@ class VenueHouse:
         self.exchange.start()
         document: dict[str, Any] = {
             "venue": {
-                "kind": "binance",
+                "kind": self._kind,
                 "url": self.exchange.url,
                 "symbol": self.exchange.symbol,
                 "pace": "feed",

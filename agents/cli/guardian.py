@@ -79,10 +79,12 @@ def arguments_of(folder: Path, settings: "Settings", *, silence: float) -> list[
         raise CommandError(
             "an executor on a recording needs no guardian; give --venue, --url and --symbol", USAGE
         )
+    place = environment_of(told.url, futures=told.futures)
     return [
-        *("--folder", str(folder), "--rest", environment_of(told.url).rest),
+        *("--folder", str(folder), "--rest", place.rest),
         *("--symbol", told.code, "--token", token_of(settings.account.executor, told.code)),
         *("--window-ms", str(told.receive_window_ms), "--silence", f"{silence:g}"),
+        *(("--futures",) if told.futures else ()),
     ]
 
 

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 Venue = Annotated[
-    str | None, typer.Option("--venue", help="recording, binance, testnet, demo, live or paper")
+    str | None,
+    typer.Option(
+        "--venue", help="recording, binance, binance-futures, testnet, demo, live or paper"
+    ),
 ]
 Url = Annotated[
     str | None, typer.Option("--url", help="live, testnet, demo, or a simulated exchange's address")

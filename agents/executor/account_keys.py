@@ -31,7 +31,7 @@ def binance_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceS
         VenueError: the address is none.
     """
     told = settings.venue
-    place = environment_of(told.url)
+    place = environment_of(told.url, futures=told.futures)
     demand_confirmation(settings, place)
     key, secret = credentials(settings, place, environ)
     feed = settings.feed

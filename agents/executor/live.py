@@ -9,7 +9,7 @@ Every public event goes into the run's recording from the beginning.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +149,7 @@ async def open_live(
         facts = Facts.model_validate_json(told)
         return await _go_on(settings, journal, folder, trading, facts, ending)
     listing = await survey(trading)
-    meta = meta_from(listing)
+    meta = meta_from(listing, settings)
     observer = observer_of(settings, scale_of(meta))
     venue = venue_of(settings, trading, observer, Record(highest_id=ids()))
     connection = Connection(venue, folder, meta)
@@ -161,10 +161,13 @@ async def open_live(
         raise
 
 
-def meta_from(listing: Listing) -> Meta:
+def meta_from(listing: Listing, settings: Settings) -> Meta:
     """Return what a recording of a listed symbol says of it."""
     return meta_of(
-        listing.known, maker_fee=listing.maker_fee, taker_fee=listing.taker_fee, spot=True
+        listing.known,
+        maker_fee=listing.maker_fee,
+        taker_fee=listing.taker_fee,
+        spot=not settings.venue.futures,
     )
 
 
@@ -340,7 +343,7 @@ async def _go_on(
     while not ending():
         try:
             listing = await survey(trading)
-            demand_unchanged(facts.meta, meta_from(listing))
+            demand_unchanged(facts.meta, meta_from(listing, settings))
             record = record_of(
                 journal,
                 state,
@@ -348,6 +351,7 @@ async def _go_on(
                 opening_trade_id=facts.last_trade_id,
                 offset_ns=listing.offset_ns,
             )
+            record = replace(record, since_ns=facts.first_ns)
             venue = venue_of(settings, trading, session.observer, record)
             venue.recall(past)
             connection = Connection(venue, folder, facts.meta)

@@ -57,12 +57,20 @@ class SilentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where an exchange is: REST, streams and WebSocket API, without a slash at the end."""
+    """Where an exchange is: REST, streams and WebSocket API, without a slash at the end.
+
+    Attributes:
+        futures: USD-M futures; spot unless said so.
+        split: whether depth and trades come over connections of their own, as at Binance's own
+            futures streams; a simulated exchange tells both over one, in order.
+    """
 
     name: str
     rest: str
     streams: str
-    ws_api: str
+    ws_api: str = ""
+    futures: bool = False
+    split: bool = False
 
 
 NAMED = {
@@ -85,16 +93,39 @@ NAMED = {
         "wss://demo-ws-api.binance.com/ws-api/v3",
     ),
 }
+USDM = {
+    "live": Environment(
+        "live",
+        "https://fapi.binance.com/fapi",
+        "wss://fstream.binance.com",
+        futures=True,
+        split=True,
+    ),
+    "testnet": Environment(
+        "testnet",
+        "https://testnet.binancefuture.com/fapi",
+        "wss://fstream.binancefuture.com",
+        futures=True,
+        split=True,
+    ),
+    "demo": Environment(
+        "demo",
+        "https://demo-fapi.binance.com/fapi",
+        "wss://fstream.binancefuture.com",
+        futures=True,
+        split=True,
+    ),
+}
 
 
-def environment_of(text: str) -> Environment:
+def environment_of(text: str, *, futures: bool = False) -> Environment:
     """Return an environment by name, or one whose three parts are behind one address.
 
     Raises:
         VenueError: it is neither.
     """
     if text in NAMED:
-        return NAMED[text]
+        return (USDM if futures else NAMED)[text]
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise VenueError(
@@ -102,6 +133,9 @@ def environment_of(text: str) -> Environment:
         )
     place = parts.netloc + parts.path.rstrip("/")
     socket = "ws" if parts.scheme == "http" else "wss"
+    if futures:
+        rest = f"{parts.scheme}://{place}/fapi"
+        return Environment("url", rest, f"{socket}://{place}", futures=True)
     return Environment(
         "url",
         f"{parts.scheme}://{place}/api",
@@ -118,6 +152,7 @@ def new_client(place: Environment, key: str, secret: str, rates: Rates) -> Async
 
     class PlacedClient(AsyncClient):  # type: ignore[misc]  # the library has no types
         API_URL = place.rest
+        FUTURES_URL = place.rest
         WS_API_URL = place.ws_api
 
         async def _request(self, *told: Any, **more: Any) -> Any:
@@ -207,7 +242,9 @@ async def demand(call: Awaitable[Any], what: str) -> Any:
     return outcome.told
 
 
-async def measure_offset(client: AsyncClient, offset: Offset, *, probes: int) -> None:
+async def measure_offset(
+    client: AsyncClient, ask: Callable[[], Awaitable[Any]], offset: Offset, *, probes: int
+) -> None:
     """Ask for the server's time some times, and let the client sign with what was found.
 
     Raises:
@@ -215,7 +252,7 @@ async def measure_offset(client: AsyncClient, offset: Offset, *, probes: int) ->
     """
     for _ in range(probes):
         asked_ns = time.time_ns()
-        told = await demand(client.get_server_time(), "the server's time")
+        told = await demand(ask(), "the server's time")
         offset.measured(asked_ns, to_ns(int(told["serverTime"])), time.time_ns())
         client.timestamp_offset = offset.ns // 1_000_000
 

@@ -42,6 +42,7 @@ from exchange.recorded import NO_REPORTS
 from market.layout import REPORT_CANCEL_REJECTED, REPORT_FILL, REPORT_KIND, REPORT_TRADE_ID
 from market.types import I8
 
+ORDER_EVENTS = frozenset({"executionReport", "ORDER_TRADE_UPDATE"})
 KEPT_MAX = 1_024
 """Orders that are over and still known, for news that comes late."""
 
@@ -125,7 +126,7 @@ class OrderDesk:
 
     def event(self, event: Mapping[str, Any], seen_ns: int) -> bool:
         """Take an event of the user stream; return whether it was about an order of ours."""
-        if event.get("e") != "executionReport":
+        if event.get("e") not in ORDER_EVENTS:
             return False
         news = heard(event, self.names, self.known)
         if news is None:

@@ -60,6 +60,7 @@ class Lifeline:
         self._session: Session | None = None
         self._desk: OrderDesk | None = None
         self._closed = False
+        self._since_ns = 0
         self._others = (0, 0)
         """Quote and base units of the account beyond our ledger."""
 
@@ -90,6 +91,11 @@ class Lifeline:
         self._session = session = Session(settings, self._rates, self._offset)
         try:
             known = await session.open()
+            since_ns = record.since_ns
+            if since_ns is None:
+                since_ns = max(seen_ns, await session.after_fundings())
+            self._since_ns = since_ns
+            session.since_ns = self._since_ns
             trade_id = record.last_trade_id
             self._desk = desk = OrderDesk(
                 Names(settings.token),
@@ -146,6 +152,7 @@ class Lifeline:
             await self.session.close()
             self._session = session = Session(self._settings, self._rates, self._offset)
             try:
+                session.since_ns = self._since_ns
                 self.condition = condition_of(self.desk.known, await session.open())
                 book = await session.join(max(clock.now_ns(time.time_ns()), seen_ns))
                 await self._settle(seen_ns)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from exchange.binance.calls import calls_of
 from exchange.binance.client import (
     BinanceAPIException,
     demand,
@@ -21,14 +22,16 @@ from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
 from exchange.binance.instrument import Grid, Instrument, instrument_of
 from exchange.binance.rates import Rates
 from exchange.binance.rows import Event, depth_events, snapshot_events, trade_event
-from exchange.binance.settings import BinanceSettings, Road, StartRefusedError
+from exchange.binance.settings import BinanceSettings, StartRefusedError
 from exchange.binance.streams import Streams
 from exchange.binance.words import Failure, found_order, to_ns, trade_of
 from exchange.depth import DepthSync, Diff, Sync
 from exchange.errors import VenueError
 from exchange.reconcile import Found, FoundOrder, FoundTrade, asked_for
-from market.layout import BUY, SELL, UNITS
+from market.layout import BUY, SELL
 
+MARKET = "MARKET"
+"""Of the kinds of a futures trade; others (insurance fund, deleveraging) met no book."""
 SNAPSHOT_LEVELS = 1_000
 SNAPSHOT_TRIES = 20
 SNAPSHOT_WAIT_S = 0.1
@@ -43,19 +46,23 @@ class Session:
         settings: where and what.
         rates: of the address; lives longer than a session.
         offset: of the clocks; the same.
+
+    Attributes:
+        since_ns: fundings since then are none of our ledger's; None: not known yet.
     """
 
     def __init__(self, settings: BinanceSettings, rates: Rates, offset: Offset) -> None:
+        self.since_ns: int | None = None
         self._settings = settings
         self._offset = offset
         self.client = new_client(settings.place, settings.key, settings.secret, rates)
         self.client.REQUEST_RECVWINDOW = settings.receive_window_ms
         self.client.REQUEST_TIMEOUT = settings.patience_s
         self.client.ws_api.TIMEOUT = settings.patience_s
-        self._window = {"recvWindow": settings.receive_window_ms}
+        self._calls = calls_of(self.client, settings)
         private = bool(settings.key)
         self.streams = Streams(self.client, settings.place, settings.symbol, private=private)
-        self._sync: DepthSync[Mapping[str, Any]] = DepthSync()
+        self._sync: DepthSync[Mapping[str, Any]] = DepthSync(futures=settings.place.futures)
         self._grid = Grid((1, 1), (1, 1))
         self._rates = rates
 
@@ -92,14 +99,13 @@ class Session:
 
     async def measure(self, *, probes: int = 3) -> None:
         """Measure how far our clock is off."""
-        await measure_offset(self.client, self._offset, probes=probes)
+        ask = self._calls.server_time
+        await measure_offset(self.client, ask, self._offset, probes=probes)
 
     async def instrument(self) -> Instrument | None:
         """Return the symbol as it is listed now, and learn the limits; None when it is not."""
         symbol = self._settings.symbol
-        # Its own method asks for every symbol, which weighs more.
-        call = self.client._get("exchangeInfo", data={"symbol": symbol})  # noqa: SLF001
-        outcome = await outcome_of(call)
+        outcome = await outcome_of(self._calls.info())
         if outcome.failure is Failure.REFUSED:  # -1121: invalid symbol
             return None
         if outcome.failure is not None:
@@ -110,18 +116,7 @@ class Session:
 
     async def fees(self) -> tuple[Fraction, Fraction, str]:
         """Return what the account pays as maker and taker, and what makes that uncertain."""
-        data = {"symbol": self._settings.symbol}
-        call = self.client._get("account/commission", signed=True, data=data)  # noqa: SLF001
-        told = await demand(call, "the account's commission")
-        kinds = ("standardCommission", "specialCommission", "taxCommission")
-        maker, taker = (
-            sum((Fraction(told[kind][side]) for kind in kinds if kind in told), Fraction(0))
-            for side in ("maker", "taker")
-        )
-        discount = told.get("discount") or {}
-        paid = bool(discount.get("enabledForAccount") and discount.get("enabledForSymbol"))
-        asset = str(discount.get("discountAsset", ""))
-        return maker, taker, asset if paid else ""
+        return await self._calls.fees()
 
     # --- the book ----------------------------------------------------------------------------
 
@@ -133,8 +128,7 @@ class Session:
         """
         symbol = self._settings.symbol
         for _ in range(SNAPSHOT_TRIES):
-            call = self.client.get_order_book(symbol=symbol, limit=SNAPSHOT_LEVELS)
-            told = await demand(call, "the order book")
+            told = await demand(self._calls.book(SNAPSHOT_LEVELS), "the order book")
             waiting: list[tuple[Mapping[str, Any], int]] = list(self.streams.market)
             self.streams.market.clear()
             rows = [row for message, _ in waiting for row in self.market_rows(message, now_ns)]
@@ -155,7 +149,7 @@ class Session:
         kind = message.get("e")
         if kind == "trade":
             level = self._grid.level(message["p"], message["q"])
-            if level is None or level[1] <= 0:
+            if level is None or level[1] <= 0 or message.get("X", MARKET) != MARKET:
                 return []
             side = SELL if message["m"] else BUY
             return [trade_event(side, to_ns(int(message["T"])), local_ns, *level)]
@@ -181,24 +175,15 @@ class Session:
 
     async def query(self, name: str) -> Outcome:
         """Ask for one order by its name."""
-        symbol = self._settings.symbol
-        return await outcome_of(self.client.get_order(symbol=symbol, origClientOrderId=name))
+        return await outcome_of(self._calls.order(origClientOrderId=name))
 
-    async def place(self, **told: str) -> Outcome:
-        """Send an order."""
-        symbol = self._settings.symbol
-        if self._settings.road is Road.SOCKET:
-            return await outcome_of(
-                self.client.ws_create_order(symbol=symbol, **told, **self._window)
-            )
-        return await outcome_of(self.client.create_order(symbol=symbol, **told))
+    async def place(self, *, taker: bool, **told: str) -> Outcome:
+        """Send an order: post-only, or one that takes and never rests."""
+        return await self._calls.place(**told, **self._calls.kind(taker=taker))
 
     async def cancel(self, name: str) -> Outcome:
         """Cancel one order by its name."""
-        told = {"symbol": self._settings.symbol, "origClientOrderId": name}
-        if self._settings.road is Road.SOCKET:
-            return await outcome_of(self.client.ws_cancel_order(**told, **self._window))
-        return await outcome_of(self.client.cancel_order(**told))
+        return await self._calls.cancel(name)
 
     async def trades(self, **which: int) -> list[dict[str, Any]]:
         """Return trades of the account in the symbol, oldest first.
@@ -206,11 +191,9 @@ class Session:
         Raises:
             VenueError: no answer, or more pages than are allowed.
         """
-        symbol = self._settings.symbol
         rows: list[dict[str, Any]] = []
         for _ in range(PAGES_MAX):
-            call = self.client.get_my_trades(symbol=symbol, limit=TRADES_PAGE, **which)
-            page = await demand(call, "our trades")
+            page = await demand(self._calls.trades(limit=TRADES_PAGE, **which), "our trades")
             rows.extend(page)
             if len(page) < TRADES_PAGE or "fromId" not in which:
                 return rows
@@ -219,23 +202,25 @@ class Session:
 
     async def newest_trade_id(self) -> int:
         """Return the id of the account's last trade in the symbol; 0 without any."""
-        call = self.client.get_my_trades(symbol=self._settings.symbol, limit=1)
-        rows = await demand(call, "our last trade")
+        rows = await demand(self._calls.trades(limit=1), "our last trade")
         return int(rows[-1]["id"]) if rows else 0
 
     async def balances(self, known: Instrument) -> tuple[int, int]:
-        """Return what the account holds of quote and base, locked included, 1e-8."""
-        told = await demand(self.client.get_account(omitZeroBalances="true"), "the account")
-        held = {
-            each["asset"]: int((Fraction(each["free"]) + Fraction(each["locked"])) * UNITS)
-            for each in told["balances"]
-        }
-        return held.get(known.quote, 0), held.get(known.base, 0)
+        """Return what the account holds of quote and base, 1e-8; of futures see `UsdmCalls`.
+
+        Fundings since `since_ns` are taken out: the ledger that is compared with it has none.
+        """
+        quote_units, base_units = await self._calls.balances(known)
+        fundings = [] if self.since_ns is None else await self._calls.fundings(self.since_ns)
+        return quote_units - sum(units for _, units in fundings), base_units
+
+    async def after_fundings(self) -> int:
+        """Return a time after the newest funding, ns; 0 without any."""
+        return max((at_ns + 10**6 for at_ns, _ in await self._calls.fundings(0)), default=0)
 
     async def open_rows(self) -> list[dict[str, Any]]:
         """Return every open order of the symbol as it is told."""
-        call = self.client.get_open_orders(symbol=self._settings.symbol)
-        rows: list[dict[str, Any]] = await demand(call, "the open orders")
+        rows: list[dict[str, Any]] = await demand(self._calls.open_orders(), "the open orders")
         return rows
 
     async def open_orders(self, desk: OrderDesk) -> tuple[FoundOrder, ...]:
@@ -282,8 +267,7 @@ class Session:
         """Return our order that has a number; it is asked for when that is new."""
         if number in desk.numbers:
             return desk.numbers[number]
-        call = self.client.get_order(symbol=self._settings.symbol, orderId=number)
-        told = await demand(call, f"the order {number} of a trade")
+        told = await demand(self._calls.order(orderId=number), f"the order {number} of a trade")
         order_id = desk.names.order_id(told["clientOrderId"])
         if order_id is not None:
             desk.numbers[number] = order_id

@@ -88,6 +88,7 @@ class Record:
         highest_id: the last order id that was ever used.
         last_trade_id: the newest trade taken; None: none was, the account begins now.
         quote_units, base_units: what our ledger holds; None with a new account.
+        since_ns: when the journal began; fundings since then are none of the ledger's.
     """
 
     orders: tuple[LiveOrder, ...] = ()
@@ -95,6 +96,7 @@ class Record:
     last_trade_id: int | None = None
     quote_units: int | None = None
     base_units: int | None = None
+    since_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

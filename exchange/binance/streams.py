@@ -24,7 +24,8 @@ from exchange.binance.client import (
 )
 from protocol.tasks import end_all
 
-FAREWELLS = frozenset({"error", "serverShutdown", "eventStreamTerminated"})
+FAREWELLS = frozenset({"error", "serverShutdown", "eventStreamTerminated", "listenKeyExpired"})
+MARKET, TRADES, USER = "market", "trades", "user"
 
 
 class Streams:
@@ -55,22 +56,39 @@ class Streams:
         self.lost = ""
         self.wake = asyncio.Event()
         self._client = client
-        manager = BinanceSocketManager(client, max_queue_size=MAX_QUEUE)
-        manager.STREAM_URL = f"{place.streams}/"
-        manager.ws_kwargs = {"create_connection": hearing(lambda: self._hear("market"))}
+        self._place = place
         self._sockets: dict[str, Any] = {}
         if private:
             client.ws_api._ws_kwargs = {"create_connection": hearing(lambda: self._hear("user"))}  # noqa: SLF001  # it has no argument for it
-            self._sockets["user"] = manager.user_socket()
+            manager = self._manager(USER)
+            user = manager.futures_user_socket if place.futures else manager.user_socket
+            self._sockets[USER] = user()
         name = symbol.lower()
-        self._sockets["market"] = manager.multiplex_socket(
-            [f"{name}@depth@100ms", f"{name}@trade&timeUnit={TIME_UNIT}"]
-        )
+        depth, trades = f"{name}@depth@100ms", f"{name}@trade"
+        if not place.futures:
+            streams = [depth, f"{trades}&timeUnit={TIME_UNIT}"]
+            self._sockets[MARKET] = self._manager(MARKET).multiplex_socket(streams)
+        elif place.split:
+            self._sockets[MARKET] = self._of_futures(MARKET, [depth], "public")
+            self._sockets[TRADES] = self._of_futures(TRADES, [trades], "market")
+        else:
+            self._sockets[MARKET] = self._of_futures(MARKET, [depth, trades], "public")
         self._heard_s = dict.fromkeys(self._sockets, time.monotonic())
         # A connection that is lost stays lost: its own attempts would take seconds and leave one
         # behind that nobody reads.
-        client.ws_api.MAX_RECONNECTS = self._sockets["market"].MAX_RECONNECTS = 0
+        for each in (client.ws_api, *self._sockets.values()):
+            each.MAX_RECONNECTS = 0
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _manager(self, kind: str) -> Any:
+        """Return a maker of sockets that notes when one of a kind was heard."""
+        manager = BinanceSocketManager(self._client, max_queue_size=MAX_QUEUE)
+        manager.STREAM_URL = manager.FSTREAM_URL = f"{self._place.streams}/"
+        manager.ws_kwargs = {"create_connection": hearing(lambda: self._hear(kind))}
+        return manager
+
+    def _of_futures(self, kind: str, streams: list[str], door: str) -> Any:
+        return self._manager(kind).futures_multiplex_socket(streams, category=door)
 
     async def open(self) -> None:
         """Connect both; events gather from now on.
@@ -87,9 +105,12 @@ class Streams:
         """Close both; what gathered stays."""
         await end_all(self._tasks)
         self._tasks.clear()
-        open_ones = [self._sockets["market"]]
-        if "user" in self._sockets:
-            open_ones.append(self._client.ws_api)
+        open_ones = [each for kind, each in self._sockets.items() if kind != USER]
+        if USER in self._sockets:
+            user = self._sockets[USER]
+            if user._timer is not None:  # noqa: SLF001  # of its listen key; it would go on
+                user._timer.cancel()  # noqa: SLF001
+            open_ones.append(user if self._place.futures else self._client.ws_api)
         await asyncio.gather(*(shut(each) for each in open_ones))
 
     def lose(self, reason: str) -> None:
@@ -114,12 +135,12 @@ class Streams:
             self.lose(f"the {kind} stream ended: {error!r}")
 
     def _put(self, kind: str, message: Any) -> None:
-        event = message.get("data", message) if kind == "market" else message
+        event = message if kind == USER else message.get("data", message)
         if event.get("e") in FAREWELLS:
             told = event.get("m") or event.get("type") or ""
             self.lose(f"the {kind} stream said {event['e']}: {told}")
             return
-        if kind == "market":
+        if kind != USER:
             self.market.append((event, time.time_ns()))
             self.market_count += 1
         else:

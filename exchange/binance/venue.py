@@ -7,7 +7,8 @@ lost there is no step, and nothing can be placed, until `lifeline` has built eve
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import structlog
 
@@ -117,17 +118,13 @@ class BinanceVenue:
             desk.hear(wanted.order_id, (word,), self._now_ns)
             return
         self._rates.count_order()
-        kind = {"type": "LIMIT_MAKER"}
-        if wanted.taker:
-            kind = {"type": "LIMIT", "timeInForce": "IOC"}
         call = self.session.place(
+            taker=bool(wanted.taker),
             side="BUY" if wanted.side == BUY else "SELL",
             price=known.price(wanted.price_ticks),
             quantity=known.quantity(wanted.lots),
             newClientOrderId=desk.names.of(wanted.order_id),
-            newOrderRespType="FULL",
             selfTradePreventionMode="EXPIRE_TAKER",
-            **kind,
         )
         self._requests.send(PLACE, wanted.order_id, call)
 
@@ -310,7 +307,9 @@ class BinanceVenue:
         """
         desk, streams = self.desk, self.session.streams
         while streams.user:
-            desk.event(streams.user.popleft(), now_ns)
+            event = streams.user.popleft()
+            if not desk.event(event, now_ns) and event.get("a", {}).get("m") == "FUNDING_FEE":
+                log.info("funding_settled", moved=funding_moved(event), sent_ns=stamp_ns(event))
         clock_is_off = False
         for kind, order_id, outcome in self._requests.take():
             if outcome.failure is Failure.KEY:
@@ -380,3 +379,8 @@ class BinanceVenue:
         except TimeoutError:
             return
         wake.clear()
+
+
+def funding_moved(event: Mapping[str, Any]) -> str:
+    """Return what a funding moved, as the exchange says: `USDT -0.01`."""
+    return ", ".join(f"{each['a']} {each['bc']}" for each in event["a"].get("B", ()))

@@ -39,6 +39,8 @@ class Failure(StrEnum):
 
 IN_DOUBT = frozenset({-1000, -1001, -1006, -1007, -1008})
 NO_ORDER = frozenset({-2011, -2013})
+DUPLICATE = -4116
+"""What futures say for "Duplicate order"."""
 LIMITS = frozenset({-1003, -1015, -1034})
 BAD_KEY = frozenset({-1002, -1022, -2014, -2015, -2008})
 
@@ -52,7 +54,7 @@ def failure_of(status: int, code: int, message: str) -> Failure:
         message: its text.
     """
     # A duplicate name means that an order of ours is open: what became of this one is to be asked.
-    if status >= 500 or code in IN_DOUBT or "Duplicate order" in message:
+    if status >= 500 or code in IN_DOUBT or code == DUPLICATE or "Duplicate order" in message:
         return Failure.DOUBT
     if status in (429, 418, 403) or code in LIMITS:
         return Failure.LIMITED
@@ -99,7 +101,12 @@ class Heard:
 
 
 def heard(event: Mapping[str, Any], names: Names, known: Instrument) -> Heard | None:
-    """Return the news of an `executionReport`; None when it is not about an order of ours."""
+    """Return the news of an `executionReport`, or of the futures' `ORDER_TRADE_UPDATE`.
+
+    None when it is not about an order of ours.
+    """
+    if isinstance(event.get("o"), Mapping):
+        event = {**event["o"], "E": event["E"]}
     name = event["c"]
     if names.order_id(name) is None and event.get("C"):
         name = event["C"]  # a cancel has a name of its own, and here the order's

@@ -87,7 +87,7 @@ class Service:
         self._numbered = 0
         self._tick = tick
         self._ticked_ns = start_ns
-        self._funded = sum(due_ns <= start_ns for due_ns, _ in funding)
+        self._funded = 0
 
     @property
     def house(self) -> Any:
@@ -153,9 +153,7 @@ class Service:
         house.last_ticks = self.public.trades.last_ticks
         if house.is_futures:
             self._mark(now_ns)
-        for outcome in self.core.advance(now_ns, self._row()):
-            self._numbered += 1
-            heapq.heappush(self._held, (outcome.visible_ns, self._numbered, outcome))
+        self._advance(now_ns)
         for account in house.filled:
             self.rates.add(account.key, ORDERS, -1, self.wall_s())
         house.filled.clear()
@@ -195,14 +193,21 @@ class Service:
         while self._funded < len(self.funding) and self.funding[self._funded][0] <= now_ns:
             due_ns, rate = self.funding[self._funded]
             self._funded += 1
-            self.house.live_until(due_ns)
+            self._advance(due_ns)
             self.house.fund(due_ns, rate)
+
+    def _advance(self, now_ns: int) -> None:
+        """Let the core live up to a time; what came of it is held until it is visible."""
+        for outcome in self.core.advance(now_ns, self._row()):
+            self._numbered += 1
+            heapq.heappush(self._held, (outcome.visible_ns, self._numbered, outcome))
 
     def resume(self, now_ns: int) -> None:
         """Go on at a feed time after a restart: open orders rest again, behind their levels."""
         for _ in self.public.advance(now_ns):
             pass
         self.house.resume(now_ns)
+        self._funded = sum(due_ns <= now_ns for due_ns, _ in self.funding)
         self.now_ns = now_ns
 
     async def run(self) -> None:

@@ -119,6 +119,8 @@ class Store:
                 continue
             if "note" in row:
                 self._notes.append(row)
+                if "funding" in row["note"]:  # it is not to be paid once more
+                    self.feed_ns = max(self.feed_ns or 0, row["note"]["funding"][0])
                 continue
             told = row["order"]
             order = Order(

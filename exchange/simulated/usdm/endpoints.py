@@ -39,6 +39,7 @@ ENDPOINTS = (
     private("openOrders.status", "openOrders", 1, common.open_orders),
     private("allOrders", "allOrders", 5, common.all_orders),
     private("myTrades", "userTrades", 5, common.my_trades),
+    private("feeBurn", "feeBurn", 30, queries.fee_burn),
     private("income", "income", 30, queries.income),
     private("positionMode.status", "positionSide/dual", 30, queries.position_mode),
     Endpoint(

@@ -239,6 +239,12 @@ def commission_rate(service: Service, account: Account | None, parameters: Param
     }
 
 
+def fee_burn(_: Service, account: Account | None, __: Parameters) -> dict[str, Any]:
+    """Return whether fees are paid in another asset."""
+    assert account is not None
+    return {"feeBurn": account.fees.asset is not None}
+
+
 def change_leverage(service: Service, account: Account | None, parameters: Parameters) -> Any:
     """Set the leverage of the symbol."""
     account, now = standing(service, account)

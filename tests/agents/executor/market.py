@@ -19,13 +19,14 @@ def recording(folder: Path) -> Path:
     return path
 
 
-def perpetual(folder: Path, hours: float = HOURS) -> Path:
-    """Write the same market as a perpetual contract that knows a funding every two minutes."""
+def perpetual(folder: Path, hours: float = HOURS, *, funded: bool = True) -> Path:
+    """Write the same market as a perpetual contract, with a funding every two minutes or none."""
     day = synthetic_recording(seed=3, hours=hours)
     first_ns, last_ns = day.meta.span_ns
     times = range(first_ns + 7, last_ns, 120 * 10**9)
     rates = ((at_ns, (-1) ** number * 20_000) for number, at_ns in enumerate(times))
-    change = {"spot": False, "fee_in_base": False, "funding": tuple(rates)}
+    funding = tuple(rates) if funded else ()
+    change = {"spot": False, "fee_in_base": False, "funding": funding}
     path = folder / "perpetual.npz"
     save(path, dataclasses.replace(day, meta=day.meta.model_copy(update=change)))
     return path

@@ -26,11 +26,12 @@ class Stage:
     control: str
     symbol: str
     process: "subprocess.Popen[str] | None" = None
+    futures: bool = False
 
     def settings(self, **changes: Any) -> BinanceSettings:
         """Return how the account `test` trades there."""
         wanted = {"key": "test", "secret": "test", "token": "t1", "control": self.control}
-        place = environment_of(self.url)
+        place = environment_of(self.url, futures=self.futures)
         return BinanceSettings(**{"place": place, "symbol": self.symbol, **wanted, **changes})
 
     async def ask(self, path: str, **told: Any) -> Any:
@@ -65,7 +66,8 @@ def staged(feed: Path, *arguments: str, port: int = 0, control: int = 0) -> Iter
         line = process.stdout.readline()
         assert line, "the exchange did not start"
         ready = json.loads(line)
-        yield Stage(ready["url"], ready["control"], ready["symbol"], process)
+        futures = "--futures" in arguments
+        yield Stage(ready["url"], ready["control"], ready["symbol"], process, futures)
     finally:
         process.terminate()
         try:
