@@ -16,7 +16,6 @@ from tests.exchange.guardian.test_guardian import (
 )
 from tests.exchange.simulated.market import SYMBOL, serving, write
 
-pytestmark = [pytest.mark.slow, pytest.mark.slice]
 COUNTDOWN_S = 5.0
 
 
@@ -50,6 +49,7 @@ def beater(folder, exchange):
     return program("tests.exchange.guardian.beater", folder, exchange.url, TOKEN, "futures")
 
 
+@pytest.mark.slow
 def test_orders_of_a_dead_executor_are_taken_back(exchange, tmp_path):
     """The guardian's own cancels, over `/fapi`."""
     with (
@@ -65,6 +65,8 @@ def test_orders_of_a_dead_executor_are_taken_back(exchange, tmp_path):
         until(lambda: "nothing_of_ours_is_open" in events(tmp_path))
 
 
+@pytest.mark.slow
+@pytest.mark.slice
 def test_the_switch_of_the_exchange_takes_the_orders_when_the_guardian_is_dead_too(
     exchange, tmp_path
 ):
