@@ -86,7 +86,7 @@ def test_an_exchange_that_is_killed_is_quoted_at_again(feed, tmp_path):
     with VenueHouse(feed, tmp_path, speed=20.0) as house:
         house.start()
         house.until(lambda: len(house.exchange.trades()) > 3)
-        newest = house.open_ids()[-1] if house.open_ids() else max(Book(house).intents)
+        newest = max([*house.open_ids(), *Book(house).intents])
         house.exchange.kill()
         house.until(lambda: "venue_lost" in said(house))
         house.exchange.start()
