@@ -133,6 +133,9 @@ class BoundaryDone(Word):
     type_name: ClassVar[str] = "boundary_done"
     index: Count
     decision: Pair | None = Field(description="the pair decided at this boundary, or null")
+    not_after: TimeNs | None = Field(
+        default=None, description="until when the set in force is renewed, or null if it is not"
+    )
 
 
 class RoundSet(Word):

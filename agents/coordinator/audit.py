@@ -134,8 +134,11 @@ class _Auditor:
 
     def close(self, body: Body) -> None:
         """Read that a boundary was closed; without a decision it renews what is in force."""
-        if body["decision"] is None and self.now_ns <= self._until_ns:
-            self._until_ns = self.now_ns + self._rules.validity_ns
+        if body["not_after"] is None:
+            return
+        if body["decision"] is not None or self.now_ns > self._until_ns:
+            self.wrong(f"boundary {body['index']} renewed what was not in force")
+        self._until_ns = body["not_after"]
 
     # --- the rules ---------------------------------------------------------------------------
     def master_slave(self, body: Body, params: QuoteParameters) -> str | None:

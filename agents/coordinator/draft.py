@@ -241,7 +241,13 @@ def close(draft: Draft) -> None:
     assert opened is not None, "no boundary to close"
     decided = flight is not None and flight.boundary == opened.index
     pair = list(flight.pair) if flight is not None and decided else None
-    draft.record(Kind.DONE, {"index": opened.index, "decision": pair})
+    body = {"index": opened.index, "decision": pair, "not_after": None}
+    held, now_ns = draft.state.in_force, draft.state.now_ns
+    if pair is None and held is not None and now_ns <= held.not_after_ns:
+        # Nothing better was found. The word tells the end, since the executor may be configured
+        # otherwise than we are, and we otherwise than when this was logged.
+        body["not_after"] = now_ns + draft.state.rules.validity_ns
+    draft.record(Kind.DONE, body)
     draft.state = replace(draft.state, settled=False)
     post_closed(draft)
 
@@ -250,7 +256,9 @@ def post_closed(draft: Draft) -> None:
     """Tell the executor that its last boundary is closed."""
     closed = draft.state.closed
     assert closed is not None, "no boundary was closed"
-    word = BoundaryDone(index=closed.index, decision=closed.decision)
+    word = BoundaryDone(
+        index=closed.index, decision=closed.decision, not_after=closed.renewed_until_ns
+    )
     key = done_id(draft.state, closed.index)
     draft.send(Post(draft.state.rules.executor, key, word, ref=closed.id))
 

@@ -129,6 +129,9 @@ def _no_update(draft: Draft, heard: Heard, word: NoUpdate) -> Signal | None:
         acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)
         return None
     if is_benched(state, heard.src):
+        if _is_early(state, heard):
+            _hold(draft, heard)
+            return None
         acknowledge(draft, heard.src, heard.id, Stage.RECEIVED)  # it counts as absent
         return None
     if not state.rules.lockstep:
@@ -171,6 +174,9 @@ def _proposal(draft: Draft, heard: Heard, word: ParameterUpdate) -> Signal | Non
         draft.send(reply_of(state, known))
         return None
     if is_benched(state, heard.src):
+        if _is_early(state, heard):
+            _hold(draft, heard)
+            return None
         draft.send(Reply(heard.src, heard.id, bench_nack(state, heard.src)))
         return None
     if heard.generation is not None and heard.generation != state.generation:
@@ -192,13 +198,27 @@ def _is_late(state: State, heard: Heard) -> bool:
     return state.closed is not None and heard.ref == state.closed.id
 
 
+def _is_early(state: State, heard: Heard) -> bool:
+    """Return whether a seat answers a boundary that has not reached us yet."""
+    if heard.ref is None or heard.src not in state.rules.seats or _is_late(state, heard):
+        return False
+    return state.boundary is None or state.boundary.id != heard.ref
+
+
+def _hold(draft: Draft, heard: Heard) -> None:
+    """Keep an answer until its boundary comes, and judge it then.
+
+    Time goes on at boundaries: whoever is benched by the last one may be waited for at this one.
+    """
+    held = tuple(each for each in draft.state.early if each.id != heard.id)
+    draft.state = replace(draft.state, early=(*held, heard)[-EARLY_MAX:])
+
+
 def _answer(draft: Draft, heard: Heard, word: ParameterUpdate | None) -> Signal | None:
     """Log one seat's answer to the open boundary."""
     opened = draft.state.boundary
     if opened is None or opened.id != heard.ref:
-        # Its boundary has not reached us yet, after a start of ours perhaps.
-        held = tuple(each for each in draft.state.early if each.id != heard.id)
-        draft.state = replace(draft.state, early=(*held, heard)[-EARLY_MAX:])
+        _hold(draft, heard)
         return None
     if any(each.seat == heard.src for each in opened.answers):
         _nack(draft, heard, NackCode.NOT_CHOSEN, "the seat has answered this boundary")

@@ -280,15 +280,15 @@ def _rejected(state: State, body: Body, _time_ns: int) -> State:
     return replace(state, flight=None, version=max(state.version, body.get("seen", 0)))
 
 
-def _done(state: State, body: Body, time_ns: int) -> State:
+def _done(state: State, body: Body, _time_ns: int) -> State:
     opened = state.boundary
     assert opened is not None, f"boundary {body['index']} closed without having been open"
     decision = None if body["decision"] is None else _pair(body["decision"])
-    closed = Closed(index=opened.index, id=opened.id, decision=decision)
+    until_ns = body["not_after"]
+    closed = Closed(opened.index, opened.id, decision, until_ns)
     in_force = state.in_force
-    if decision is None and in_force is not None and time_ns <= in_force.not_after_ns:
-        # Nothing better was found: the set in force is renewed. The executor does the same.
-        in_force = replace(in_force, not_after_ns=time_ns + state.rules.validity_ns)
+    if in_force is not None and until_ns is not None:
+        in_force = replace(in_force, not_after_ns=until_ns)
     return replace(state, boundary=None, closed=closed, in_force=in_force)
 
 

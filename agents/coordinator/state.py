@@ -110,6 +110,7 @@ class Closed:
     index: int
     id: str
     decision: Pair | None
+    renewed_until_ns: int | None
 
 
 VOID = "void"

@@ -53,6 +53,7 @@ class DoneHeard:
     ref: str
     index: int
     decision: Pair | None
+    not_after_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)

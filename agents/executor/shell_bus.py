@@ -217,7 +217,7 @@ class BusLink:
                 assert mode is not None, "a round of an unknown generation is put off"
                 return RoundHeard(header.src, header.id, word, mode)
             case BoundaryDone():
-                return DoneHeard(header.src, header.id, word.index, word.decision)
+                return DoneHeard(header.src, header.id, word.index, word.decision, word.not_after)
             case EmergencyStop():
                 if word.scope not in (ALL, self.name):
                     line = f"scope must be all or {self.name}, found {word.scope}"

@@ -156,9 +156,9 @@ def _fold_done(state: State, body: dict[str, Any]) -> None:
     state.named = None
     state.waiting = False
     held = state.in_force
-    if named is None and held is not None and state.now_ns <= held.not_after_ns:
+    until_ns = body["not_after"]
+    if until_ns is not None and held is not None and state.now_ns <= held.not_after_ns:
         # Nothing better was found: the set in force is renewed, as in the coordinator's log.
-        until_ns = state.now_ns + state.session.settings.optimizer.validity_ns
         state.in_force = Agreed(held.pair, held.params, held.not_before_ns, until_ns, held.ref)
 
 
@@ -251,7 +251,7 @@ def _done(state: State, heard: DoneHeard) -> Effects:
     if heard.index != state.boundary or not state.waiting or state.named is not None:
         return (said,)
     pair = None if heard.decision is None else list(heard.decision)
-    body = {"index": heard.index, "decision": pair}
+    body = {"index": heard.index, "decision": pair, "not_after": heard.not_after_ns}
     return (_keep(state, "done", body, str(heard.index)), said)
 
 

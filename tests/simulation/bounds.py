@@ -216,7 +216,10 @@ class Bounds:
         if held is not None and state.flight is None:
             told = state.in_force
             late = held.not_after_ns < mine.now_ns + 10 * SECOND
-            demand(late or (told is not None and told.pair == held.pair), 20, line)
+            same = told is not None and told.pair == held.pair
+            demand(late or same, 20, line)
+            longer = same and held.not_after_ns > told.not_after_ns
+            demand(not longer, 20, f"{held.pair} is renewed beyond what the log says")
         demand(not mine.alone, 20, "the executor thinks that it is alone")
         for party in world.network.parties.values():
             asked = [

@@ -201,6 +201,13 @@ DEFECTS = (
         "if True or",
     ),
     Defect(
+        "a set that is renewed by the executor's own settings",
+        f"{STEP}:_fold_done",
+        'until_ns = body["not_after"]',
+        'until_ns = body["not_after"] and (\n'
+        "        state.now_ns + state.session.settings.optimizer.validity_ns\n    )",
+    ),
+    Defect(
         "no alarm of another set under our pair",
         f"{JUDGED}:_judged",
         "NackCode.FENCED | NackCode.REPLAY as code",

@@ -128,6 +128,29 @@ def test_a_benched_seat_is_told_so_and_is_waited_for_no_longer():
     assert audit(bench.rules, bench.disk) == []
 
 
+@pytest.mark.parametrize("spread", [0.22, None], ids=["set", "no_update"])
+def test_an_answer_that_overtakes_the_boundary_which_ends_a_bench_counts(spread):
+    """The boundary, told again, waits for the seat; its answer, refused before, never came."""
+    bench = Bench()
+    bench.boundary(1)
+    nonsense(bench, "optimizer-1", *range(FAULTS_MAX))
+    bench.propose(1, optimizer_2=None)
+    free = 1 + BENCH_ROUNDS
+    for index in range(2, free):
+        bench.boundary(index)
+        bench.propose(index, optimizer_2=None)
+    assert bench.state.closed.index == free - 1
+    assert is_benched(bench.state, "optimizer-1")
+    effects = bench.propose(free, optimizer_1=spread)
+    assert effects == (), "what comes of it is known when the boundary is here"
+    bench.boundary(free)
+    bench.propose(free, optimizer_2=None)
+    if spread is not None:
+        bench.vote()
+    assert bench.state.closed.index == free
+    assert audit(bench.rules, bench.disk) == []
+
+
 def test_on_the_real_clock_the_nack_says_how_long_it_takes():
     """In wall milliseconds: venue time may run faster."""
     bench = Bench(lockstep=False, haste=10.0)

@@ -122,9 +122,9 @@ class Life:
         word = Round(round=1, incumbent=held, sets=(put,), candidate=params, deadline=0)
         return RoundHeard("coordinator", ref, word)
 
-    def done(self, decision=None):
+    def done(self, decision=None, until_ns=None):
         """Return the closing of the present boundary."""
-        return DoneHeard("coordinator", "e" * 32, self.state.boundary, decision)
+        return DoneHeard("coordinator", "e" * 32, self.state.boundary, decision, until_ns)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_feed_time_waits_at_the_boundary_until_it_is_closed(life):
     assert kinds.index(Write) < kinds.index(Reach)
     reached = life.effects[-1]
     assert (reached.index, reached.time_ns) == (1, now_ns)
-    life.tell(DoneHeard("coordinator", "f" * 32, 7, None))
+    life.tell(DoneHeard("coordinator", "f" * 32, 7, None, None))
     assert life.state.waiting
     life.tell(life.done())
     assert not life.state.waiting
@@ -232,10 +232,11 @@ def test_a_set_lapses_to_the_baseline_and_no_update_renews_it(life):
     second = life.decision((1, 2), ref="c" * 32, before_s=0, after_s=900)
     life.tell(second)
     now_ns = life.to_boundary()
-    life.tell(life.done())
+    until_ns = now_ns + 77 * SECOND_NS
+    life.tell(life.done(until_ns=until_ns))
     held = life.state.in_force
     assert held is not None
-    assert held.not_after_ns == now_ns + life.session.settings.optimizer.validity_ns
+    assert held.not_after_ns == until_ns, "the coordinator's word decides, not our settings"
 
 
 def test_a_round_that_figures_forbid_is_rejected_without_a_replay(life):
