@@ -22,6 +22,7 @@ from agents.process import (
     settings_of,
 )
 from agents.settings import Settings
+from protocol.heap import settle_heap
 from protocol.telemetry import serve_metrics
 
 
@@ -61,6 +62,7 @@ async def serve(settings: Settings, folder: Path) -> None:
         return
     coordinator = Coordinator(rules_from(settings), settings, folder)
     end_on_signals(coordinator.end)
+    settle_heap()
     await coordinator.serve(dict(os.environ))
 
 

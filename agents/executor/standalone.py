@@ -18,6 +18,7 @@ from agents.session import Session, open_session, parameter_row
 from agents.settings import Clock, Settings
 from market.layout import LEDGER_EQUITY, LEDGER_FILLS, UNITS
 from market.policy import cap_lots as cap_lots_of
+from protocol.heap import settle_heap
 from protocol.telemetry import serve_metrics
 from risk.limits import Limits
 
@@ -112,10 +113,11 @@ class Run:
 
 
 def make_ready(session: Session) -> None:
-    """Say which limits are idle, and compile what only an emergency asks for."""
+    """Say which limits are idle, and do beforehand what would hold up an answer later."""
     for name, reason in idle_limits(session).items():
         log.info("limit_cannot_bind", limit=name, reason=reason)
     rehearse(session)
+    settle_heap()
 
 
 def idle_limits(session: Session) -> dict[str, str]:

@@ -29,6 +29,7 @@ from agents.process import (
     settings_of,
 )
 from agents.settings import Settings
+from protocol.heap import settle_heap
 from protocol.telemetry import serve_metrics
 
 
@@ -92,6 +93,7 @@ async def serve(settings: Settings, folder: Path, name: str) -> None:
         return
     optimizer = Optimizer(settings, folder, name)
     end_on_signals(optimizer.end)
+    settle_heap()
     # The coordinator has the first port, the executor the second.
     port = settings.bus.metrics_port
     with serve_metrics(port + 1 + seat_number(name)) if port else nullcontext():

@@ -15,6 +15,7 @@ from aiohttp import web
 from exchange.errors import ExchangeError, SimulationError
 from exchange.simulated import control, rest
 from exchange.simulated.building import LOCKSTEP, Built, Wanted, build
+from protocol.heap import settle_heap
 
 GRACE_S = 1.0
 USAGE = 2
@@ -113,6 +114,7 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
         other, number = await open_port(app, "127.0.0.1", told.control)
         runners.append(other)
         ready["control"] = f"http://127.0.0.1:{number}"
+    settle_heap()
     print(json.dumps(ready), flush=True)  # noqa: T201 - whoever started this waits for the line
     feed = built.lockstep.run() if built.lockstep is not None else built.service.run()
     running = asyncio.create_task(feed)
