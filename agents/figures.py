@@ -75,6 +75,14 @@ REFUSALS = (
     "risk_state",
     "minimum",
     "book",
+    "stale",
+    "notional",
+    "last_trade",
+    "rate",
+    "own_order",
+    "value_at_risk",
+    "liquidity",
+    "portfolio",
 )
 """Names of `breach.REFUSED_*`, in the order of their codes."""
 

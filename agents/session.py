@@ -16,6 +16,7 @@ import numpy as np
 from agents.basis import Basis, basis_of
 from agents.costs import funding_of, tiers_of, with_fees
 from agents.facts import RECORDING_NAME, Facts, read_facts
+from agents.risk_settings import Return
 from agents.settings import Settings
 from agents.tapes import GrowingFolder, Tapes
 from exchange.errors import RecordingError
@@ -360,6 +361,26 @@ def needed_seconds(settings: Settings) -> int:
 
 def limits_of(settings: Settings, capital_units: int) -> F8:
     """Return f8[LIMIT_COLUMNS] of the configured limits."""
-    named = settings.risk.model_dump(exclude={"cooldown_s"})
-    cooldown_ns = settings.risk.cooldown_s * 10**9
-    return Limits(capital_units=capital_units, cooldown_ns=cooldown_ns, **named).row()
+    risk = settings.risk
+    return Limits(
+        capital_units=capital_units,
+        max_position_size=risk.max_position_size,
+        stop_loss_threshold=risk.stop_loss_threshold,
+        daily_loss_limit=risk.daily_loss_limit,
+        peak_drawdown_limit=risk.peak_drawdown_limit,
+        volatility_cutoff=risk.volatility_cutoff,
+        price_collar=risk.price_collar,
+        open_orders_max=risk.open_orders_max,
+        cooldown_ns=risk.cooldown_s * 10**9,
+        max_order_size=risk.order_share,
+        price_age_ns=round(risk.price_age_s * 1e9),
+        order_rate_max=risk.order_rate_max,
+        order_burst_max=risk.order_burst_max,
+        value_at_risk_limit=risk.value_at_risk_limit,
+        value_at_risk_s=float(risk.value_at_risk_s),
+        participation_limit=risk.participation_limit,
+        liquidation_s=float(risk.liquidation_s),
+        flatten_cost_limit=risk.flatten_cost_limit,
+        loss_operator=risk.loss_return is Return.OPERATOR,
+        drawdown_rest_ns=risk.drawdown_rest_s * 10**9,
+    ).row()

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from agents.fee_tiers import read_fee_tiers
+from agents.risk_settings import Risk
 from agents.section import FilePath, Section
 from agents.venue_settings import VenueTable
 from protocol.elements import Mode, Name, UtcText
@@ -130,27 +131,6 @@ class Executor(Section):
     def cycle_ns(self) -> int:
         """The time between decisions, ns."""
         return self.cycle_s * 1_000_000_000
-
-
-class Risk(Section):
-    """What may be sent and what must stop. Fractions are of the capital unless said."""
-
-    max_position_size: float = Field(0.01, gt=0, le=1, description="largest position")
-    stop_loss_threshold: float = Field(
-        0.02, gt=0, le=1, description="loss of a position, fraction of its cost, that reduces it"
-    )
-    daily_loss_limit: float = Field(0.05, gt=0, le=1, description="loss that ends the UTC day")
-    peak_drawdown_limit: float = Field(
-        0.10, gt=0, le=1, description="fall from the peak that halts for good"
-    )
-    volatility_cutoff: float = Field(
-        5.0, ge=0, le=1000, description="sigma over its slow average that halts quoting; 0: off"
-    )
-    price_collar: float = Field(
-        0.05, gt=0, le=1, description="largest distance of an order from mid, fraction of mid"
-    )
-    cooldown_s: int = Field(600, ge=0, le=86_400, description="seconds of rest after a stop loss")
-    open_orders_max: int = Field(200, ge=1, le=256, description="orders open at once")
 
 
 class Optimizer(Section):

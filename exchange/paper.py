@@ -46,7 +46,7 @@ from market.layout import (
 )
 from market.queueing import FIFO, MODEL_KIND, fill_model
 from market.types import F8, I8
-from protocol.orders import Approved
+from protocol.orders import Approved, demand_approved
 from protocol.tasks import end_all
 
 WAIT_MAX_S = 1.0
@@ -173,7 +173,7 @@ class PaperVenue:
 
     async def place(self, order: Approved) -> None:
         """Send an order; it arrives one order delay later."""
-        wanted = order.order
+        wanted = demand_approved(order)
         self._side().submit(
             wanted.order_id,
             wanted.side,

@@ -15,7 +15,7 @@ from market.account import Setup
 from market.layout import ACTION_CANCEL, STEP_NOW_NS
 from market.tape import Tape, TapeBuilder
 from market.types import I8
-from protocol.orders import Approved
+from protocol.orders import Approved, demand_approved
 
 __all__ = ["BLOCK_STEPS", "INTENT_COLUMNS", "NO_REPORTS", "Intents", "RecordedVenue"]
 
@@ -108,7 +108,7 @@ class RecordedVenue:
 
     async def place(self, order: Approved) -> None:
         """Send an order; it reaches the exchange side one order delay later."""
-        wanted = order.order
+        wanted = demand_approved(order)
         self._submit(
             wanted.order_id, wanted.side, wanted.price_ticks, wanted.lots, int(wanted.taker)
         )

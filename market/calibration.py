@@ -70,7 +70,9 @@ MEMORY_FLOW_SECONDS = 11
 MEMORY_DRIFT_XX = 12  # decayed sums of imbalance^2 and imbalance x move over the next cycle
 MEMORY_DRIFT_XY = 13
 MEMORY_FILL_SECONDS = 14  # decayed seconds in which `cells` were counted
-MEMORY_VIEW = 15  # the last view row
+MEMORY_HEARD = 15  # events read until the step before
+MEMORY_SILENT = 16  # steps since the one by which the newest event was read
+MEMORY_VIEW = 17  # the last view row
 MEMORY_PLAN = MEMORY_VIEW + VIEW_COLUMNS  # the last plan row
 MEMORY_RING = MEMORY_PLAN + PLAN_COLUMNS  # (mid or 0, imbalance) of the last cycle's steps
 

@@ -16,10 +16,12 @@ from market.calibration import (
     MEMORY_FILL_SECONDS,
     MEMORY_FLOW,
     MEMORY_FLOW_SECONDS,
+    MEMORY_HEARD,
     MEMORY_LAST,
     MEMORY_MID,
     MEMORY_PLAN,
     MEMORY_RING,
+    MEMORY_SILENT,
     MEMORY_STEPS,
     MEMORY_VIEW,
     OBSERVER_AVERSION,
@@ -45,7 +47,7 @@ from market.calibration import (
     new_cells,
     update_averages,
 )
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -57,6 +59,7 @@ from market.layout import (
     STEP_ASK,
     STEP_BID,
     STEP_CURSOR,
+    STEP_HEARD_NS,
     STEP_LAST,
     STEP_NOW_NS,
     TOUCH_ASK,
@@ -233,6 +236,7 @@ def observe_market(
         plan_row[column] = memory[MEMORY_PLAN + column]
     step_row[STEP_CURSOR] = int(memory[MEMORY_CURSOR])
     step_row[STEP_LAST] = int(memory[MEMORY_LAST])
+    step_row[STEP_HEARD_NS] = heard_ns(now_ns, memory, settings)
     interval = settings[OBSERVER_INTERVAL_S]
     keep = settings[OBSERVER_KEEP_FLOW]
     memory[MEMORY_FLOW] = keep * memory[MEMORY_FLOW] + traded
@@ -260,6 +264,21 @@ def observe_market(
         memory[MEMORY_VIEW + column] = view_row[column]
     for column in range(PLAN_COLUMNS):
         memory[MEMORY_PLAN + column] = plan_row[column]
+
+
+@inlined_kernel
+def heard_ns(now_ns: int, memory: F8, settings: F8) -> int:
+    """Return the time of the step by which the newest event was read; 0 before the first.
+
+    Silence is counted in steps: a float holds no time to the nanosecond.
+    """
+    cursor = memory[MEMORY_CURSOR]
+    memory[MEMORY_SILENT] = memory[MEMORY_SILENT] + 1.0 if cursor == memory[MEMORY_HEARD] else 0.0
+    memory[MEMORY_HEARD] = cursor
+    if cursor == 0.0:
+        return 0
+    interval_ns = round(settings[OBSERVER_INTERVAL_S] * 1e9)
+    return int(now_ns - int(memory[MEMORY_SILENT]) * interval_ns)
 
 
 @kernel

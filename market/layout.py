@@ -45,9 +45,10 @@ NO_ASK = 1 << 62
 STEP_NOW_NS = 0
 STEP_BID = 1  # local best bid, ticks (NO_BID when absent)
 STEP_ASK = 2  # local best ask, ticks (NO_ASK when absent)
-STEP_CURSOR = 3  # number of events read so far on the local clock
-STEP_LAST = 4  # last trade price, ticks; 0 before the first
-STEP_COLUMNS = 5
+STEP_HEARD_NS = 3  # time of the step by which the newest event was read; 0 before the first
+STEP_CURSOR = 4  # number of events read so far on the local clock
+STEP_LAST = 5  # last trade price, ticks; 0 before the first
+STEP_COLUMNS = 6
 
 # f8[steps, VIEW_COLUMNS]; prices in ticks, quantities in lots, time in seconds
 VIEW_MID = 0

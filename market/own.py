@@ -207,6 +207,20 @@ def both_open_lots(own: I8, own_meter: I8) -> tuple[int, int]:
 
 
 @inlined_kernel
+def own_touch(own: I8, own_meter: I8) -> tuple[int, int]:
+    """Return our best bid and our best ask, NO_BID and NO_ASK when there is none."""
+    best_bid = NO_BID
+    best_ask = NO_ASK
+    for row in range(own_meter[OWN_METER_COUNT]):
+        price = own[row, OWN_PRICE_TICKS]
+        if own[row, OWN_SIDE] == BUY:
+            best_bid = max(best_bid, price)
+        else:
+            best_ask = min(best_ask, price)
+    return best_bid, best_ask
+
+
+@inlined_kernel
 def tied_quote(own: I8, own_meter: I8, scale: I8) -> int:
     """Return the quote units tied up in our buys, fees included."""
     tied = 0

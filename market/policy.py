@@ -116,9 +116,15 @@ def new_kelly() -> F8:
 
 
 @kernel
+def lots_of(base: float, scale: I8) -> int:
+    """Return an amount of the base asset in whole lots, rounded down."""
+    return int(math.floor(base * UNITS + 0.5) // scale[SCALE_LOT])
+
+
+@kernel
 def cap_lots(parameters: F8, scale: I8) -> int:
     """Return max_position in whole lots, rounded down."""
-    return int(math.floor(parameters[PARAMETER_MAX_POSITION] * UNITS + 0.5) // scale[SCALE_LOT])
+    return int(lots_of(parameters[PARAMETER_MAX_POSITION], scale))
 
 
 @kernel
@@ -276,7 +282,7 @@ def decide(
         quote_units: i8, balance held, that tied up in our orders included: the ladder replaces
             them.
         base_units: i8, the same for the base asset.
-        risk_cap_lots: i8, largest position that risk allows; LOTS_HUGE when there is no cap.
+        risk_cap_lots: i8, largest position that risk allows (`carry.py`); LOTS_HUGE: no cap.
         parameters: f8[PARAMETER_COLUMNS].
         scale: i8[SCALE_COLUMNS].
         tuning: f8[POLICY_COLUMNS].
@@ -287,8 +293,7 @@ def decide(
     """
     fraction = size_fraction(tuning, kelly)
     kelly[KELLY_FRACTION] = fraction
-    # A percent of air below the limit: a move of mid within a cycle must not make refusals.
-    max_lots = max(0, min(cap_lots(parameters, scale), risk_cap_lots - risk_cap_lots // 100))
+    max_lots = max(0, min(cap_lots(parameters, scale), risk_cap_lots))
     x = 0.0
     if max_lots > 0:
         x = min(1.0, max(-1.0, position_lots / max_lots))

@@ -49,6 +49,7 @@ from market.own import (
     both_open_lots,
     find_near,
     note_report,
+    own_touch,
     sweep_own,
     tied_quote,
 )
@@ -86,7 +87,7 @@ from market.replay_step import (
     Records,
     heard_count,
 )
-from market.strategy import enter_fill, enter_order, half_ticks_of
+from market.strategy import enter_fill, enter_order, market_of
 from market.types import I8
 
 
@@ -208,10 +209,11 @@ def send(
     own_meter = account.own_meter
     ledger = account.ledger
     scale = setup.scale
-    half = half_ticks_of(step_row)
-    cap = position_cap_lots(half, setup.limits, scale)
+    market = market_of(step_row)
+    cap = position_cap_lots(market[1], setup.limits, scale)
     position = position_lots(ledger, scale)
     bids, asks = both_open_lots(own, own_meter)
+    best_bid, best_ask = own_touch(own, own_meter)
     free = ledger[LEDGER_QUOTE]
     spot = scale[SCALE_SPOT] != 0  # elsewhere no balance binds
     if spot:
@@ -233,17 +235,21 @@ def send(
         else:
             worse = bids if side == BUY else asks
             base = ledger[LEDGER_BASE] - asks * scale[SCALE_LOT]
-            money = (half, cap, position, worse, max(0, free), max(0, base))
-            sent = (step, now_ns, delays)
-            order_id, code = place(action, *sent, *money, account, exchange, setup)
+            touch = (best_bid, best_ask)
+            money = (cap, position, worse, max(0, free), max(0, base))
+            order_id, code = place(
+                action, step, delays, market, touch, *money, account, exchange, setup
+            )
             if code != APPROVED:
                 refused += 1
                 records.counts[COUNT_REFUSED + code] += 1
             elif side == BUY:
                 bids += lots
+                best_bid = max(best_bid, price)
                 free -= cost_units(price, lots, scale) if spot else 0
             else:
                 asks += lots
+                best_ask = min(best_ask, price)
         write_down(action, now_ns, order_id, code, records)
     return refused
 
@@ -252,9 +258,9 @@ def send(
 def place(
     action: I8,
     step: int,
-    now_ns: int,
     delays: I8,
-    half: int,
+    market: tuple[int, int, int, int],
+    touch: tuple[int, int],
     cap: int,
     position: int,
     worse: int,
@@ -279,7 +285,8 @@ def place(
         lots,
         position,
         worse,
-        half,
+        market,
+        touch,
         cap,
         free_quote,
         free_base,
@@ -291,7 +298,8 @@ def place(
     )
     if code != APPROVED:
         return 0, code
-    order_id = enter_order(action, now_ns, account)
+    now_ns = market[0]
+    order_id = enter_order(action, now_ns, account, setup)
     if order_id == FULL:
         return 0, REFUSED_OPEN_ORDERS
     tables = (exchange.orders, exchange.arrivals, exchange.meter)

@@ -15,16 +15,20 @@ from market.breach import (
     LIMIT_CAPITAL,
     LIMIT_DAILY_LOSS,
     LIMIT_DRAWDOWN,
+    LIMIT_POSITION,
+    LIMIT_SLACK,
     LIMIT_STOP_LOSS,
+    QUARTER_NS,
     REASON_DAILY_LOSS,
     REASON_DRAWDOWN,
     REASON_NONE,
+    REASON_ROLLING_LOSS,
     REASON_STOP_LOSS,
     REDUCING,
+    RISK_PEAK,
     RISK_REASON,
     RISK_STATE,
     RISK_UNTIL_NS,
-    open_loss,
 )
 from market.funding import next_funding_ns
 from market.guard import GUARD_PULL_SIGMA
@@ -72,6 +76,7 @@ from market.replay_step import (
     REPLAY_STEPS,
 )
 from market.skim import COLUMN_FAR, STATE_READY, STATE_UNSOUND, Skim, near
+from market.states import day_before, open_loss
 from market.types import F8, I8
 
 # --- the bounds of a quiet stretch: i8[STILL_COLUMNS]; prices as in `Skim` -------------------
@@ -88,7 +93,7 @@ STILL_HELD = 9  # bid + ask that pulls count from
 STILL_PULL_BID = 10  # 1: a fall pulls the bids
 STILL_PULL_ASK = 11
 STILL_FALL = 12  # quote units: falling so far from the peak, or
-STILL_LOSS = 13  # losing so much since the day's opening, changes the state of risk
+STILL_FLOOR = 13  # an equity of so much or less, changes the state of risk
 STILL_STOP = 14  # the step after the last that may be quiet
 STILL_HIT = 15  # 1: the look ahead ended only because a hit may be ours
 STILL_MET = 16  # a step whose hits have met our orders already
@@ -185,26 +190,42 @@ def bound_account(skim: Skim, account: Account, setup: Setup, still: I8) -> None
     still[STILL_HALF_LOW] = -2 * COLUMN_FAR
     still[STILL_HALF_HIGH] = 2 * COLUMN_FAR
     still[STILL_FALL] = STOP_FAR
-    still[STILL_LOSS] = STOP_FAR
+    still[STILL_FLOOR] = -STOP_FAR
     if reason == REASON_DRAWDOWN:
         return
     still[STILL_FALL] = int(min(float(STOP_FAR), limits[LIMIT_DRAWDOWN] * capital)) - 1
     if reason == REASON_DAILY_LOSS:
         return
-    still[STILL_LOSS] = int(min(float(STOP_FAR), limits[LIMIT_DAILY_LOSS] * capital)) - 1
+    since = ledger[LEDGER_DAY_OPENING]
+    if reason != REASON_ROLLING_LOSS:
+        since = max(since, day_before(account.risk))
+    loss = int(min(float(STOP_FAR), limits[LIMIT_DAILY_LOSS] * capital)) - 1
+    still[STILL_FLOOR] = max(-STOP_FAR, since - loss)
+    if reason == REASON_NONE:
+        bound_position(skim, ledger, limits, scale, still)
+
+
+@inlined_kernel
+def bound_position(skim: Skim, ledger: I8, limits: F8, scale: I8, still: I8) -> None:
+    """Write the bounds of bid + ask within which the position neither loses nor weighs too much."""
     cost = ledger[LEDGER_POSITION_COST]
-    if reason != REASON_NONE or cost == 0:
-        return
-    # The open lots lose L(half) = cost - half x tilt, and a stop is at L >= share x |cost|.
     half = ledger[LEDGER_MARK]
     base = 2 * skim.base[0]
-    tilt = 0.5 * scale[SCALE_TICK_LOT] * ledger[LEDGER_OPEN_LOTS]
-    bound = limits[LIMIT_STOP_LOSS] * abs(cost)
     lots = abs(position_lots(ledger, scale))
     if not is_legal(max(1, half // 2), lots, scale):
         if lots > 0:  # dust at this price may be legal at a higher one
             still[STILL_HALF_HIGH] = half - base
         return
+    # It weighs W(half) = half x lots, too much when W > (1 + slack) x limit x capital.
+    most = (1.0 + limits[LIMIT_SLACK]) * limits[LIMIT_POSITION] * limits[LIMIT_CAPITAL]
+    most /= 0.5 * scale[SCALE_TICK_LOT] * lots
+    high = min(2.0 * COLUMN_FAR, math.floor(most * (1.0 - MARGIN)) - 2.0 - base)
+    still[STILL_HALF_HIGH] = int(max(-2.0 * COLUMN_FAR, high))
+    if cost == 0:
+        return
+    # The open lots lose L(half) = cost - half x tilt, and a stop is at L >= share x |cost|.
+    tilt = 0.5 * scale[SCALE_TICK_LOT] * ledger[LEDGER_OPEN_LOTS]
+    bound = limits[LIMIT_STOP_LOSS] * abs(cost)
     if open_loss(ledger, half, scale) >= bound or tilt == 0.0:
         still[STILL_HALF_HIGH] = -2 * COLUMN_FAR
         return
@@ -214,7 +235,7 @@ def bound_account(skim: Skim, account: Account, setup: Setup, still: I8) -> None
         low = max(-2.0 * COLUMN_FAR, math.ceil(edge + margin) - base)
         still[STILL_HALF_LOW] = int(min(2.0 * COLUMN_FAR, low))
     else:
-        high = min(2.0 * COLUMN_FAR, math.floor(edge - margin) - base)
+        high = min(float(still[STILL_HALF_HIGH]), math.floor(edge - margin) - base)
         still[STILL_HALF_HIGH] = int(max(-2.0 * COLUMN_FAR, high))
 
 
@@ -227,7 +248,8 @@ def stop_before(
     due_ns = (now_ns // cycle + 1) * cycle
     due_ns = min(due_ns, (account.ledger[LEDGER_DAY] + 1) * DAY_NS)
     due_ns = min(due_ns, next_funding_ns(account.ledger, setup.funding))
-    if account.risk[RISK_REASON] == REASON_STOP_LOSS:
+    due_ns = min(due_ns, (now_ns // QUARTER_NS + 1) * QUARTER_NS)
+    if account.risk[RISK_UNTIL_NS] > now_ns:
         due_ns = min(due_ns, account.risk[RISK_UNTIL_NS])
     ahead = -((now_ns - due_ns) // interval_ns)
     return int(min(last, step + max(1, ahead)))
@@ -305,6 +327,7 @@ def walk(
     last: int,
     skim: Skim,
     ledger: I8,
+    risk: I8,
     scale: I8,
     still: I8,
     out: F8,
@@ -324,6 +347,7 @@ def walk(
     equity = ledger[LEDGER_EQUITY]
     cash = equity - value(ledger[LEDGER_BASE], half, scale)
     peak = ledger[LEDGER_PEAK]
+    watched = risk[RISK_PEAK]
     deepest = ledger[LEDGER_DRAWDOWN]
     position = position_lots(ledger, scale)
     exposure = out[REPLAY_EXPOSURE]
@@ -339,10 +363,9 @@ def walk(
         else:
             held = cash + value(ledger[LEDGER_BASE], now, scale)
             target = value(ledger[LEDGER_TARGET], now, scale)
-        if max(peak, held) - held >= still[STILL_FALL]:
+        if max(watched, held) - held >= still[STILL_FALL] or held <= still[STILL_FLOOR]:
             break
-        if ledger[LEDGER_DAY_OPENING] - held >= still[STILL_LOSS]:
-            break
+        watched = max(watched, held)
         half = now
         equity = held
         peak = max(peak, equity)
@@ -359,6 +382,7 @@ def walk(
     ledger[LEDGER_MARK] = half
     ledger[LEDGER_EQUITY] = equity
     ledger[LEDGER_PEAK] = peak
+    risk[RISK_PEAK] = watched
     ledger[LEDGER_DRAWDOWN] = deepest
     out[REPLAY_STEPS] += step - first
     out[REPLAY_QUOTED] += step - first if bids > 0 and asks > 0 else 0

@@ -4,6 +4,7 @@ Only what is read before it is written counts: rings and scratch keep what they 
 """
 
 from market.account import Account, Exchange
+from market.breach import reopen_risk
 from market.jit import kernel
 from market.layout import LEDGER_BASE, LEDGER_QUOTE, LEDGER_TARGET, NEVER, NO_ASK, NO_BID
 from market.order_lines import (
@@ -30,7 +31,7 @@ def reopen_account(account: Account, opening: I8) -> None:
     account.ledger[LEDGER_BASE] = opening[1]
     account.ledger[LEDGER_TARGET] = opening[2]
     account.lots_meter[:] = 0
-    account.risk[:] = 0
+    reopen_risk(account.risk)
     account.kelly[:] = 0.0
     account.guard_state[:] = 0
     account.ladder[:, :, :] = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.account import Account, Setup, open_account, open_tape_exchange
-from market.breach import LIMIT_VOLATILITY
+from market.breach import LIMIT_AGE_NS, LIMIT_VOLATILITY
 from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS, VIEW_COLUMNS
 from market.quiet import STILL_COLUMNS
 from market.replay_loop import run_candidates
@@ -160,7 +160,7 @@ def _rows(tape: Tape, setup: Setup, *, step_by_step: bool) -> Rows:
 
 def skim_of(tape: Tape, setup: Setup) -> Skim:
     """Return the skim of a whole tape for a setup; the tape keeps it."""
-    key = setup.guarding.tobytes() + setup.limits[LIMIT_VOLATILITY].tobytes()
+    key = setup.guarding.tobytes() + setup.limits[[LIMIT_VOLATILITY, LIMIT_AGE_NS]].tobytes()
     kept = tape.skims.get(key)
     if isinstance(kept, Skim):
         return kept

@@ -43,7 +43,6 @@ from market.replay_step import (
     tally,
 )
 from market.skim import (
-    CELL_HIT_FIRST,
     CELL_HIT_LAST,
     CELL_READY,
     CELL_REFERENCE,
@@ -102,7 +101,8 @@ def run_steps(
         refused = 0
         if count > 0:
             delays = skim.delays[delay_row(skim, step)]
-            refused = send(count, step, row, delays, account, exchange, setup, records)
+            whole = rows.steps[step]
+            refused = send(count, step, whole, delays, account, exchange, setup, records)
         if heard or count > 0:
             note_open(account, skim, still)
         if unmarked and ledger[LEDGER_MARK] != 0:
@@ -143,7 +143,8 @@ def meet(step: int, rows: Rows, exchange: Exchange, setup: Setup) -> None:
         return
     low = skim.base[0] + skim.low[step]
     high = skim.base[0] + skim.high[step]
-    hits = (skim.cells[step, CELL_HIT_FIRST], skim.cells[step, CELL_HIT_LAST])
+    begin = skim.cells[step - 1, CELL_HIT_LAST] if step > 0 else 0
+    hits = (begin, skim.cells[step, CELL_HIT_LAST])
     now_ns = skim.cells[step, STEP_NOW_NS]
     delays = skim.delays[delay_row(skim, step)]
     advance_window(stream, delays, now_ns, low, high, *hits, exchange, setup.model, setup.scale)
@@ -208,7 +209,7 @@ def rest(
         if event_ns <= begin_ns + (stop - first) * interval_ns:
             stop = max(step, first - 1 - (begin_ns - event_ns) // interval_ns)
         end = look_ahead(step, stop, skim, still)
-        step = walk(step, end, skim, account.ledger, setup.scale, still, out)
+        step = walk(step, end, skim, account.ledger, account.risk, setup.scale, still, out)
         due = end == stop and stop < still[STILL_STOP]
         if step < end or (not (due and within(step, skim, still)) and still[STILL_HIT] == 0):
             break

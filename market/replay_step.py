@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from market.account import Account
+from market.breach import REFUSAL_CODES
 from market.jit import inlined_kernel, kernel
 from market.layout import (
     LEDGER_EQUITY,
@@ -99,7 +100,7 @@ COUNT_FILLED = 1
 COUNT_EQUITY = 2
 COUNT_REPORTS = 3  # COUNT_REPORTS + kind: reports of that kind
 COUNT_REFUSED = 10  # COUNT_REFUSED + code: places refused for it
-COUNT_COLUMNS = 19
+COUNT_COLUMNS = COUNT_REFUSED + REFUSAL_CODES
 REPORT_KINDS = COUNT_REFUSED - COUNT_REPORTS
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.breach import LIMIT_VOLATILITY, VOLATILITY_RETURN
+from market.breach import LIMIT_AGE_NS, LIMIT_VOLATILITY, VOLATILITY_RETURN
 from market.guard import GUARD_CYCLE_SECONDS, GUARD_PULL_SIGMA, GUARD_PULL_TICKS
 from market.jit import inlined_kernel, kernel
 from market.layout import (
@@ -20,6 +20,7 @@ from market.layout import (
     NO_BID,
     STEP_ASK,
     STEP_BID,
+    STEP_HEARD_NS,
     STEP_NOW_NS,
     VIEW_READY,
     VIEW_SIGMA,
@@ -32,14 +33,14 @@ STATE_UNSOUND = 0  # no sound book; else 1 + the flags below
 STATE_READY = 1  # ready to be quoted on
 STATE_OVER = 2  # volatility above the cutoff
 STATE_CALM = 4  # volatility so low that a halt for it ends
+STATE_STALE = 8  # nothing was heard of the market for too long
 
 
 # --- one step in one line of the processor's cache; begins as a step's row does ---------------
-CELL_SIGMA = 3  # f8
-CELL_REFERENCE = 4  # f8
-CELL_READY = 5  # f8
-CELL_HIT_FIRST = 6  # hits of the step's window
-CELL_HIT_LAST = 7
+CELL_SIGMA = 4  # f8
+CELL_REFERENCE = 5  # f8
+CELL_READY = 6  # f8
+CELL_HIT_LAST = 7  # hits until the step; its window begins with those until the one before
 CELL_COLUMNS = 8
 
 
@@ -107,6 +108,9 @@ def skim_steps(
                 state += STATE_OVER
             if not ratio > VOLATILITY_RETURN * cutoff:
                 state += STATE_CALM
+            age_ns = steps[step, STEP_NOW_NS] - steps[step, STEP_HEARD_NS]
+            if age_ns > limits[LIMIT_AGE_NS] > 0.0:
+                state += STATE_STALE
         skim.state[step] = state
         skim.bid[step] = near(bid, base)
         skim.ask[step] = near(ask, base)
@@ -117,10 +121,10 @@ def skim_steps(
         skim.cells[step, STEP_NOW_NS] = steps[step, STEP_NOW_NS]
         skim.cells[step, STEP_BID] = bid
         skim.cells[step, STEP_ASK] = ask
+        skim.cells[step, STEP_HEARD_NS] = steps[step, STEP_HEARD_NS]
         skim.figures[step, CELL_SIGMA] = views[step, VIEW_SIGMA]
         skim.figures[step, CELL_REFERENCE] = views[step, VIEW_SIGMA_REFERENCE]
         skim.figures[step, CELL_READY] = views[step, VIEW_READY]
-        skim.cells[step, CELL_HIT_FIRST] = frames[step - 1, FRAME_HIT] if step > 0 else 0
         skim.cells[step, CELL_HIT_LAST] = frames[step, FRAME_HIT]
         skim.reach[step] = int(min(2.0 * bound, float(COLUMN_FAR)))
 

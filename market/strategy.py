@@ -16,9 +16,9 @@ from market.breach import (
     HALTED,
     RISK_STATE,
     check_order,
-    evaluate,
-    position_cap_lots,
+    take_rate,
 )
+from market.carry import carry_lots
 from market.funding import settle
 from market.guard import replenish, survey
 from market.jit import inlined_kernel, kernel
@@ -40,6 +40,8 @@ from market.layout import (
     SCALE_SPOT,
     STEP_ASK,
     STEP_BID,
+    STEP_HEARD_NS,
+    STEP_LAST,
     STEP_NOW_NS,
     UNITS,
     VIEW_SIGMA,
@@ -53,8 +55,10 @@ from market.own import (
     free_quote,
     insert_own,
     open_lots,
+    own_touch,
 )
 from market.policy import decide, observe_profit
+from market.states import evaluate
 from market.types import F8, I8
 
 
@@ -66,6 +70,13 @@ def half_ticks_of(step_row: I8) -> int:
     if bid == NO_BID or ask == NO_ASK or bid >= ask:
         return 0
     return int(bid + ask)
+
+
+@inlined_kernel
+def market_of(step_row: I8) -> tuple[int, int, int, int]:
+    """Return what a limit must know of the market: see `breach.check_order`."""
+    now_ns = int(step_row[STEP_NOW_NS])
+    return now_ns, half_ticks_of(step_row), int(step_row[STEP_LAST]), int(step_row[STEP_HEARD_NS])
 
 
 @inlined_kernel
@@ -126,6 +137,7 @@ def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
             position_lots(ledger, setup.scale),
             half,
             ratio,
+            step_row[STEP_HEARD_NS],
             setup.limits,
             account.risk,
             setup.scale,
@@ -154,6 +166,8 @@ def decide_cycle(
             observe_profit(profit, setup.policy, account.kelly)
         remember[REMEMBER_EXCESS] = excess
         remember[REMEMBER_CYCLES] += 1
+    half = half_ticks_of(step_row)
+    cap = carry_lots(half, view_row, setup.limits, setup.scale, account.risk)
     remember[REMEMBER_ACTION] = decide(
         step_row,
         view_row,
@@ -161,7 +175,7 @@ def decide_cycle(
         position_lots(ledger, setup.scale),
         ledger[LEDGER_QUOTE],
         ledger[LEDGER_BASE],
-        position_cap_lots(half_ticks_of(step_row), setup.limits, setup.scale),
+        cap,
         parameters,
         setup.scale,
         setup.policy,
@@ -242,7 +256,8 @@ def judge(action: I8, step_row: I8, account: Account, setup: Setup) -> int:
         action[ACTION_LOTS],
         position_lots(ledger, setup.scale),
         open_lots(own, own_meter, side),
-        half_ticks_of(step_row),
+        market_of(step_row),
+        own_touch(own, own_meter),
         free_quote(own, own_meter, ledger[LEDGER_QUOTE], setup.scale),
         free_base(own, own_meter, ledger[LEDGER_BASE], setup.scale),
         own_meter[OWN_METER_COUNT],
@@ -254,8 +269,10 @@ def judge(action: I8, step_row: I8, account: Account, setup: Setup) -> int:
 
 
 @inlined_kernel
-def enter_order(action: I8, now_ns: int, account: Account) -> int:
+def enter_order(action: I8, now_ns: int, account: Account, setup: Setup) -> int:
     """Enter an approved place among our orders; return its id, or FULL."""
+    if action[ACTION_TAKER] == 0:
+        take_rate(now_ns, setup.limits, account.risk)
     return insert_own(
         account.own,
         account.own_meter,

@@ -150,7 +150,7 @@ def trade(events: I8, tape: Tape, setup: Setup, parameters: F8) -> None:
                 mark_cancelling(*own, order_id)
                 cancel(exchange.orders, exchange.cancels, exchange.meter, order_id, now_ns, delays)
             elif judge(action, row, account, setup) == APPROVED:
-                order_id = enter_order(action, now_ns, account)
+                order_id = enter_order(action, now_ns, account, setup)
                 sent = (order_id, side, price, lots, taker, now_ns)
                 lines = (exchange.orders, exchange.arrivals, exchange.meter)
                 submit(*lines, *sent, delays, index)

@@ -1,8 +1,9 @@
 """Orders inside the executor, and the seal that only the risk gate can put on one.
 
-`Approved` is what a venue accepts. Two locks hold it: for the type checker its constructor asks
-for a `Seal`, a type whose only value is handed out once; at run time `claim_seal` hands it out
-once per process, to `risk.gate` alone. Nothing here judges an order.
+`Approved` is what a venue accepts, `ApprovedParameters` what comes into force. Two locks hold them:
+for the type checker their constructors ask for a `Seal`, a type whose only value is handed out
+once; at run time `claim_seal` hands it out once per process, to `risk.gate` alone. Nothing here
+judges an order.
 """
 
 import sys
@@ -11,6 +12,7 @@ from enum import IntEnum
 from typing import Final, final
 
 from protocol.errors import SealError
+from protocol.messages import QuoteParameters
 
 GATE_MODULE: Final = "risk.gate"
 
@@ -86,6 +88,27 @@ def claim_seal() -> Seal:
     return _LOCK.seal
 
 
+def _demand(seal: Seal) -> None:
+    """Refuse every seal but the one that the gate claimed.
+
+    Raises:
+        SealError: it is forged.
+    """
+    if seal is not _LOCK.seal or not _LOCK.claimed:
+        raise SealError("an approval must come from the gate, found a forged seal")
+
+
+def demand_approved(order: object) -> Order:
+    """Return the order of an approval; every venue asks before it sends anything.
+
+    Raises:
+        SealError: it is no `Approved`.
+    """
+    if type(order) is not Approved:
+        raise SealError(f"a venue takes what the gate approved, found {type(order).__name__}")
+    return order.order
+
+
 @final
 @dataclass(frozen=True, slots=True, init=False)
 class Approved:
@@ -99,8 +122,7 @@ class Approved:
         Raises:
             SealError: `seal` is not the one that the gate claimed.
         """
-        if seal is not _LOCK.seal or not _LOCK.claimed:
-            raise SealError("an order must be approved by the gate, found a forged seal")
+        _demand(seal)
         object.__setattr__(self, "order", order)
 
     def __reduce__(self) -> str:
@@ -109,4 +131,25 @@ class Approved:
         Raises:
             SealError: always.
         """
+        raise SealError("an approval must stay in its process, found an attempt to copy it")
+
+
+@final
+@dataclass(frozen=True, slots=True, init=False)
+class ApprovedParameters:
+    """A parameter set that passed the gate, to be quoted by from now on."""
+
+    params: QuoteParameters
+
+    def __init__(self, params: QuoteParameters, seal: Seal) -> None:
+        """Seal `params`.
+
+        Raises:
+            SealError: `seal` is not the one that the gate claimed.
+        """
+        _demand(seal)
+        object.__setattr__(self, "params", params)
+
+    def __reduce__(self) -> str:
+        """Refuse to be pickled, as `Approved` does."""
         raise SealError("an approval must stay in its process, found an attempt to copy it")

@@ -6,15 +6,14 @@ into force. The incumbent lapses to the baseline after its `not_after`; a bounda
 without a decision renews it, here and in the coordinator's log alike.
 """
 
+from dataclasses import replace
+
 from agents.executor import records
 from agents.executor.events import DecisionHeard, Effect, Reply, RoundHeard, Shadowed
 from agents.executor.state import COORDINATOR, Agreed, State, Verdict
 from agents.session import parameter_row
 from agents.weighing import SHOWN, disagreement, objection
 from market.breach import HALTED, RISK_STATE
-from market.layout import LEDGER_MARK
-from market.policy import cap_lots
-from market.quotes import smallest_lots
 from protocol.errors import printable
 from protocol.journal import Entry
 from protocol.merge import digest, within_step
@@ -30,6 +29,8 @@ from protocol.messages import (
     Stage,
     utc_ns,
 )
+from protocol.orders import ApprovedParameters, Refused
+from risk import gate
 
 Problem = tuple[NackCode, str]
 
@@ -56,16 +57,16 @@ def of_decision(state: State, heard: DecisionHeard) -> Problem | None:
 
 def of_bounds(state: State, params: QuoteParameters) -> Problem | None:
     """Return why a set could never make a legal order here."""
-    scale = state.session.setup.scale
-    half = int(state.account.ledger[LEDGER_MARK])
-    if half == 0:
-        return None  # nothing is known of prices yet, and nothing is quoted
-    least = int(smallest_lots(max(1, half // 2), scale))
-    held = int(cap_lots(parameter_row(params), scale))
-    if held < least:
-        line = f"max_position must hold the smallest order, {least} lots, found {held}"
-        return NackCode.BOUNDS, line
-    return None
+    refused = gate.check_bounds(params, state.account, state.session.setup)
+    return None if refused is None else _told(refused)
+
+
+def _told(refused: Refused) -> Problem:
+    """Return what the gate said of a set, as an answer."""
+    if refused.limit == gate.STATE:
+        return NackCode.RISK_VETO, "risk has halted the account"
+    line = f"max_position must hold the smallest order, {refused.bound:.0f} lots, found"
+    return NackCode.BOUNDS, f"{line} {refused.figure:.0f}"
 
 
 def of_veto(state: State) -> Problem | None:
@@ -84,11 +85,12 @@ def renew(state: State) -> tuple[list[Entry], list[Effect]]:
     pending, now_ns = state.pending, state.now_ns
     if pending is not None and pending.not_before_ns <= now_ns:
         state.pending = None
-        problem = of_bounds(state, pending.params) or of_veto(state)
+        approved = gate.check_parameters(pending.params, state.account, state.session.setup)
+        problem = _told(approved) if isinstance(approved, Refused) else of_veto(state)
         if now_ns > pending.not_after_ns:
             problem = NackCode.EXPIRED, f"lapsed at {pending.not_after_ns}"
-        if problem is None:
-            state.in_force = pending
+        if problem is None and isinstance(approved, ApprovedParameters):
+            state.in_force = replace(pending, params=approved.params)
             state.applied_pair, state.applied_digest = pending.pair, digest(pending.params)
         # A newer pair may have been judged meanwhile: the highest one judged never falls.
         if pending.pair >= state.verdict.pair:

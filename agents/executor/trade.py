@@ -147,7 +147,7 @@ def _act(state: State, event: MarketStep, count: int) -> list[Effect]:
             judged = gate.check(action, event.step_row, account, setup)
             order_id = 0
             if isinstance(judged, Approved):
-                order_id = enter_order(action, now_ns, account)
+                order_id = enter_order(action, now_ns, account, setup)
                 if order_id == FULL:
                     judged, order_id = gate.full(), 0
                 else:

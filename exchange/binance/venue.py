@@ -28,7 +28,7 @@ from exchange.order_life import Due, LiveOrder, News, Word
 from exchange.port import MarketStep, VenueAccount
 from market.layout import BUY
 from market.types import F8, I8
-from protocol.orders import Approved
+from protocol.orders import Approved, demand_approved
 from protocol.tasks import end_all
 
 WAIT_MAX_S = 1.0
@@ -91,7 +91,7 @@ class BinanceVenue:
 
     async def place(self, order: Approved) -> None:
         """Send an order; what becomes of it is told by reports."""
-        wanted = order.order
+        wanted = demand_approved(order)
         desk, known = self.desk, self.desk.known
         way_ms = self.settings.receive_window_ms + self.settings.margin_ms
         live = LiveOrder(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market import breach
+from market import breach, states
 from market.layout import (
     BUY,
     LEDGER_DAY,
@@ -14,6 +14,8 @@ from market.layout import (
     LEDGER_OPEN_LOTS,
     LEDGER_PEAK,
     LEDGER_POSITION_COST,
+    NO_ASK,
+    NO_BID,
     SCALE_COLUMNS,
     SCALE_LOT,
     SCALE_MIN_LOTS,
@@ -40,6 +42,9 @@ def scale_row(**cells):
     return row
 
 
+NOBODY = {"market": None, "touch": (NO_BID, NO_ASK)}
+
+
 class Account:
     """A ledger with given figures under given limits."""
 
@@ -49,6 +54,7 @@ class Account:
         self.risk = breach.new_risk()
         self.ledger = new_ledger(CAPITAL, 0, 0)
         self.ledger[[LEDGER_EQUITY, LEDGER_PEAK, LEDGER_DAY_OPENING]] = CAPITAL
+        states.remember_equity(CAPITAL, 0, self.risk)
 
     def hold(self, lots, price):
         """Hold lots bought (sold, when negative) at a price, in whole and as one FIFO lot."""
@@ -62,16 +68,17 @@ class Account:
     def judge(self, *, half=MID, ratio=1.0, now=0, equity=CAPITAL, day=0):
         """Return the state after a mark."""
         self.ledger[LEDGER_EQUITY], self.ledger[LEDGER_DAY] = equity, day
-        return breach.evaluate(
-            self.ledger, self.lots, half, ratio, self.limits, self.risk, self.scale, now
+        return states.evaluate(
+            self.ledger, self.lots, half, ratio, now, self.limits, self.risk, self.scale, now
         )
 
     def ask(self, side, price=1_000, lots=1, *, position=0, open_lots=0, half=MID, **more):
         """Return the code for an order."""
-        told = {"quote": CAPITAL, "base": 10**15, "count": 0, "taker": 0} | more
+        told = {"quote": CAPITAL, "base": 10**15, "count": 0, "taker": 0} | NOBODY | more
         return breach.check_order(
-            side, price, lots, position, open_lots, half, told["quote"], told["base"],
-            told["count"], told["taker"], self.limits, self.risk, self.scale,
+            side, price, lots, position, open_lots, told["market"] or (0, half, 0, 0),
+            told["touch"], told["quote"], told["base"], told["count"], told["taker"],
+            self.limits, self.risk, self.scale,
         )  # fmt: skip
 
 

@@ -111,8 +111,8 @@ def test_the_smaller_of_the_tuned_and_the_risk_bound_counts():
     desk.decide(cap=99)
     assert desk.state[refresh.HELD_MAX_LOTS] == 99
     desk.parameters[3] = 10.0
-    desk.decide(cap=500)  # a percent of air
-    assert desk.state[refresh.HELD_MAX_LOTS] == 495
+    desk.decide(cap=500)
+    assert desk.state[refresh.HELD_MAX_LOTS] == 500
 
 
 def test_a_side_shows_at_most_its_share_of_the_recent_flow():

@@ -12,7 +12,9 @@ from market.features import observer_settings
 from market.guard import guard_settings
 from market.latency import ConstantLatency
 from market.layout import (
+    EVENT_EXCH_NS,
     EVENT_KIND,
+    EVENT_LOCAL_NS,
     EVENT_LOTS,
     EVENT_SEEN,
     EVENT_SIDE,
@@ -81,6 +83,8 @@ def markets(draw):
     """A tape: some seconds or tenths between steps, some delays, some trouble."""
     seed = draw(st.integers(1, 6))
     events = troubled(synthetic_day(seed=seed, hours=HOURS)[0], seed, draw(st.integers(0, 40)))
+    # Midnight, or the end of a quarter of an hour, within the session.
+    events[:, [EVENT_EXCH_NS, EVENT_LOCAL_NS]] += draw(st.sampled_from([0, 86_220, 720])) * SECOND
     interval = draw(st.sampled_from([SECOND // 10, SECOND, 2 * SECOND, 30 * SECOND]))
     cycle_s = draw(st.sampled_from([30.0, 60.0]))
     delays = [draw(st.sampled_from([0, 5, 300, 1_200])) * day.MS for _ in range(3)]
@@ -94,6 +98,23 @@ def markets(draw):
         latency=ConstantLatency(*delays),
     )
     return shaken(tape, seed, draw(st.sampled_from([0.0, 0.02, 0.3])))
+
+
+@st.composite
+def new_limits(draw):
+    """Those that are off unless told, often so tight that they bind."""
+    return {
+        "notional_fraction": draw(st.sampled_from([0.0, 0.0, 0.0005])),
+        "age_ns": draw(st.sampled_from([0, 0, 1, 3])) * SECOND,
+        "orders_per_second": draw(st.sampled_from([0.0, 0.0, 0.05, 2.0])),
+        "orders_burst": draw(st.sampled_from([1, 5])),
+        "value_fraction": draw(st.sampled_from([0.0, 1e-5])),
+        "flow_share": draw(st.sampled_from([0.0, 1e-4])),
+        "impact_fraction": draw(st.sampled_from([0.0, 3e-4])),
+        "loss_operator": draw(st.booleans()),
+        "rest_ns": draw(st.sampled_from([0, 45])) * SECOND,
+        "slack": draw(st.sampled_from([0.1, 0.1, 1e-4, 0.0])),
+    }
 
 
 @st.composite
@@ -125,6 +146,7 @@ def setups(draw):
             max_position_fraction=draw(st.sampled_from([0.01, 0.004])),
             open_orders_max=draw(st.sampled_from([200, 7])),
             cooldown_ns=draw(st.sampled_from([0, 20, 600])) * SECOND,
+            **draw(new_limits()),
         ),
         policy=policy_settings(
             capital=float(day.CAPITAL),

@@ -6,8 +6,10 @@ from market import fills, funding, guard, ledger, own, policy
 from market import layout as lay
 from market.account import open_account, open_exchange
 from market.book import new_book
-from market.breach import APPROVED, check_order, evaluate, position_cap_lots
+from market.breach import APPROVED, check_order, take_rate
+from market.carry import carry_lots
 from market.fills import METER_READ, METER_WRITTEN
+from market.states import evaluate
 from market.tape import NO_IDS
 
 
@@ -41,6 +43,17 @@ class Candidate:
             own.free_base(*mine, books[lay.LEDGER_BASE], self.setup.scale),
         )
 
+    def touch(self):
+        """Our best bid and ask."""
+        rows = self.account.own[: self.account.own_meter[own.OWN_METER_COUNT]]
+        bid, ask = (
+            rows[rows[:, lay.OWN_SIDE] == side, lay.OWN_PRICE_TICKS] for side in (lay.BUY, lay.SELL)
+        )
+        return (
+            int(bid.max()) if len(bid) else lay.NO_BID,
+            int(ask.min()) if len(ask) else lay.NO_ASK,
+        )
+
     def worth(self):
         """Equity over the target's worth."""
         books = self.account.ledger
@@ -70,7 +83,10 @@ class Candidate:
             ledger.mark(acc.ledger, half, now, setup.scale)
             reference = view[lay.VIEW_SIGMA_REFERENCE]
             ratio = view[lay.VIEW_SIGMA] / reference if reference > 0 else 0.0
-            evaluate(acc.ledger, self.lots, half, ratio, setup.limits, acc.risk, setup.scale, now)
+            evaluate(
+                acc.ledger, self.lots, half, ratio, row[lay.STEP_HEARD_NS], setup.limits,
+                acc.risk, setup.scale, now,
+            )  # fmt: skip
         state = int(acc.risk[0])
         if now % int(setup.cycle[0]) == 0:
             self.decide(row, view, plan, half, state)
@@ -79,7 +95,7 @@ class Candidate:
             setup.scale, setup.guarding, acc.guard_state, acc.actions,
         )  # fmt: skip
         for action in acc.actions[:count].copy():
-            self.act(action, half, now, self.tape.stream.delays[index])
+            self.act(action, row, half, self.tape.stream.delays[index])
 
     def hear(self, report):
         """A report has become visible."""
@@ -107,16 +123,17 @@ class Candidate:
                 profit = (self.worth() - self.excess) / lay.UNITS
                 policy.observe_profit(profit, setup.policy, acc.kelly)
             self.excess = self.worth()
-        cap = position_cap_lots(half, setup.limits, setup.scale)
+        cap = carry_lots(half, view, setup.limits, setup.scale, acc.risk)
         policy.decide(
             row, view, plan, self.lots, int(acc.ledger[lay.LEDGER_QUOTE]),
             int(acc.ledger[lay.LEDGER_BASE]), cap, self.parameters, setup.scale, setup.policy,
             acc.kelly, state, acc.guard_state, acc.ladder,
         )  # fmt: skip
 
-    def act(self, action, half, now, delays):
+    def act(self, action, row, half, delays):
         """Cancel, or ask the limits and place."""
         acc, ex, setup = self.account, self.exchange, self.setup
+        now = int(row[lay.STEP_NOW_NS])
         kind, order_id, side, price, lots, level, taker = (int(cell) for cell in action)
         if kind == lay.ACTION_CANCEL:
             own.mark_cancelling(acc.own, acc.own_meter, order_id)
@@ -124,12 +141,14 @@ class Candidate:
             self.placed.append((now, kind, order_id, APPROVED))
             return
         code = check_order(
-            side, price, lots, self.lots, own.open_lots(acc.own, acc.own_meter, side), half,
-            *self.free(), int(acc.own_meter[own.OWN_METER_COUNT]), taker, setup.limits, acc.risk,
-            setup.scale,
+            side, price, lots, self.lots, own.open_lots(acc.own, acc.own_meter, side),
+            (now, half, int(row[lay.STEP_LAST]), int(row[lay.STEP_HEARD_NS])),
+            self.touch(), *self.free(), int(acc.own_meter[own.OWN_METER_COUNT]), taker,
+            setup.limits, acc.risk, setup.scale,
         )  # fmt: skip
         order_id = 0
         if code == APPROVED:
+            take_rate(now, setup.limits, acc.risk)
             order_id = own.insert_own(acc.own, acc.own_meter, side, price, lots, level, now)
             fills.submit(
                 ex.orders, ex.arrivals, ex.meter, order_id, side, price, lots, taker, now,
