@@ -7,7 +7,7 @@ judges an order.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, final
 
@@ -104,7 +104,7 @@ def demand_approved(order: object) -> Order:
     Raises:
         SealError: it is no `Approved`.
     """
-    if type(order) is not Approved:
+    if type(order) is not Approved or getattr(order, "seal", None) is not _LOCK.seal:
         raise SealError(f"a venue takes what the gate approved, found {type(order).__name__}")
     return order.order
 
@@ -115,6 +115,7 @@ class Approved:
     """An order that passed the gate. Cannot be made, copied with changes or unpickled elsewhere."""
 
     order: Order
+    seal: Seal = field(repr=False, compare=False)
 
     def __init__(self, order: Order, seal: Seal) -> None:
         """Seal `order`.
@@ -124,6 +125,7 @@ class Approved:
         """
         _demand(seal)
         object.__setattr__(self, "order", order)
+        object.__setattr__(self, "seal", seal)
 
     def __reduce__(self) -> str:
         """Refuse to be pickled: an approval holds in the process that gave it.

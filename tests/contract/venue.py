@@ -37,7 +37,8 @@ from market.layout import (
 from market.ledger import position_lots
 from market.own import OWN_METER_COUNT, insert_own
 from market.strategy import take_report
-from protocol.orders import Approved, Refused
+from protocol.errors import SealError
+from protocol.orders import Approved, Order, Refused
 from risk import gate
 
 LOTS = 100
@@ -115,6 +116,24 @@ class VenueContract:
             seen = await opened.step()
             if 0 < seen.step_row[STEP_BID] < seen.step_row[STEP_ASK] < 1 << 60:
                 return opened
+
+    async def test_an_order_that_did_not_pass_the_gate_is_refused(self, desk):
+        """Nor one that was made to look as if it had: nothing of it reaches the exchange."""
+        opened = await self.ready(desk)
+        order = Order(
+            order_id=1,
+            side=BUY,
+            price_ticks=int(opened.steps[-1].step_row[STEP_BID]) - 20,
+            lots=LOTS,
+        )
+        forged = object.__new__(Approved)
+        object.__setattr__(forged, "order", order)
+        for wrong in (order, forged, None):
+            with pytest.raises(SealError, match="what the gate approved"):
+                await opened.venue.place(wrong)
+        await opened.step(3)
+        assert not opened.reports
+        assert not (await opened.venue.account()).orders
 
     async def test_time_runs_forward_and_is_that_of_the_step(self, desk):
         """The venue owns the clock, and each step moves it."""

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import SealError
-from protocol.orders import Approved, Order, Seal, Side, claim_seal
+from protocol.orders import (
+    Approved,
+    ApprovedParameters,
+    Order,
+    Seal,
+    Side,
+    claim_seal,
+    demand_approved,
+)
 
 ROOT = Path(__file__).parents[2]
 ORDER = Order(order_id=1, side=Side.BUY, price_ticks=100, lots=2)
@@ -45,6 +53,17 @@ def test_an_order_cannot_be_approved_elsewhere(forged):
         Approved(ORDER, forged)
     with pytest.raises(TypeError):
         Approved(ORDER)
+    with pytest.raises(SealError, match="forged seal"):
+        ApprovedParameters(None, forged)
+
+
+def test_what_only_looks_like_an_approval_is_none():
+    """Made without its constructor, it has no seal."""
+    looks = object.__new__(Approved)
+    object.__setattr__(looks, "order", ORDER)
+    for wrong in (looks, ORDER, None):
+        with pytest.raises(SealError, match="what the gate approved"):
+            demand_approved(wrong)
 
 
 def test_the_gate_claims_the_seal_once_and_seals_with_it():
@@ -77,7 +96,15 @@ def test_the_type_checker_refuses_an_approval_without_the_seal(tmp_path):
         "Approved(order, None)\n"
         "def place(order: Approved) -> None: ...\n"
         "place(order)\n"
+        "from exchange.port import Venue\n"
+        "async def send(venue: Venue) -> None:\n"
+        "    await venue.place(order)\n"
+        "from protocol.messages import QuoteParameters\n"
+        "from protocol.orders import ApprovedParameters\n"
+        "def take(approved: ApprovedParameters) -> None: ...\n"
+        "def quote(params: QuoteParameters) -> None:\n"
+        "    take(params)\n"
     )
     done = run("-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(play))
     wrong = [line for line in done.stdout.splitlines() if ": error:" in line]
-    assert [line.split(":")[1] for line in wrong] == ["3", "4", "6"], done.stdout
+    assert [line.split(":")[1] for line in wrong] == ["3", "4", "6", "9", "14"], done.stdout

@@ -14,6 +14,8 @@ from market.layout import (
     ACTION_SIDE,
     ACTION_TAKER,
     BUY,
+    LEDGER_BASE,
+    LEDGER_MARK,
     NO_BID,
     SCALE_COLUMNS,
     SCALE_LOT,
@@ -24,14 +26,18 @@ from market.layout import (
     STEP_ASK,
     STEP_BID,
     STEP_COLUMNS,
+    STEP_HEARD_NS,
+    STEP_LAST,
+    STEP_NOW_NS,
     UNITS,
 )
 from market.own import insert_own
 from market.policy import policy_settings
 from market.queueing import fill_model
-from market.strategy import judge
+from market.strategy import enter_order, judge
 from protocol.errors import SealError
-from protocol.orders import Approved, Order, Refused, Seal, claim_seal
+from protocol.messages import QuoteParameters
+from protocol.orders import Approved, ApprovedParameters, Order, Refused, Seal, claim_seal
 from risk import gate
 from risk.limits import NAMES, Limits
 
@@ -104,6 +110,101 @@ def test_a_sound_order_is_approved_with_the_account_s_next_id():
 def test_every_refusal_names_limit_figure_and_bound(action, limits, name, figure, bound):
     """What was found and what is allowed, in the limit's own unit."""
     assert asked(action, **limits) == Refused(name, pytest.approx(figure), bound)
+
+
+NOW = 1_000 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("limits", "cells", "action", "expected"),
+    [
+        ({"age_ns": 5 * 10**9}, {STEP_HEARD_NS: NOW - 6 * 10**9}, None, ("price_age_limit", 6, 5)),
+        ({"notional_fraction": 0.002}, {}, None, ("max_order_size", 299.4, 200)),
+        ({"collar_fraction": 0.02}, {STEP_LAST: 10_400}, None, ("last_trade_collar", 0.0404, 0.02)),
+        ({}, {}, place(SELL, 9_900, 1), ("own_order", 9_900, 9_970)),
+    ],
+)
+def test_a_limit_of_price_size_and_age_is_named(limits, cells, action, expected):
+    """One step within it, the same order passes."""
+    setup = setup_with(**limits)
+    account = open_account(setup, trips=0)
+    insert_own(account.own, account.own_meter, BUY, 9_970, 1, 0, 0)
+    step_row = book()
+    step_row[[STEP_NOW_NS, STEP_HEARD_NS, STEP_LAST]] = NOW, NOW, 10_000
+    action = place(BUY, 9_980, 3) if action is None else action
+    for column, value in cells.items():
+        step_row[column] = value
+    found = gate.check(action, step_row, account, setup)
+    assert isinstance(found, Refused)
+    assert (found.limit, found.figure, found.bound) == (
+        expected[0], pytest.approx(expected[1], rel=1e-3), pytest.approx(expected[2]),
+    )  # fmt: skip
+    calm = place(BUY, 9_980, 2) if action[ACTION_SIDE] == BUY else place(SELL, 9_971, 1)
+    step_row[[STEP_HEARD_NS, STEP_LAST]] = NOW - 5 * 10**9, 10_000
+    passes = expected[0] != "max_order_size"
+    calm[ACTION_LOTS] = 3 if passes and calm[ACTION_SIDE] == BUY else 1
+    assert isinstance(gate.check(calm, step_row, account, setup), Approved)
+
+
+def test_orders_come_no_faster_than_their_rate():
+    """Three at once, then one a second; an order of a flatten is not counted."""
+    setup = setup_with(orders_per_second=1.0, orders_burst=3)
+    account = open_account(setup, trips=0)
+    step_row = book()
+
+    def ask(at_ns):
+        step_row[STEP_NOW_NS] = at_ns
+        found = gate.check(place(BUY, 9_980, 1), step_row, account, setup)
+        if isinstance(found, Approved):
+            enter_order(place(BUY, 9_980, 1), at_ns, account, setup)
+        return found
+
+    assert all(isinstance(ask(NOW), Approved) for _ in range(3))
+    assert ask(NOW) == Refused("order_rate_max", 4.0, 3.0)
+    assert isinstance(ask(NOW + 10**9 - 1), Refused)
+    assert isinstance(ask(NOW + 10**9), Approved)
+    assert isinstance(ask(NOW + 10**9), Refused)
+    assert all(isinstance(ask(NOW + 60 * 10**9), Approved) for _ in range(3))
+    taken = int(account.risk[breach.RISK_RATE_NS])
+    enter_order(place(SELL, 9_980, 1, taker=1), NOW + 61 * 10**9, account, setup)
+    assert account.risk[breach.RISK_RATE_NS] == taken
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        (breach.RISK_VALUE_LOTS, "value_at_risk_limit"),
+        (breach.RISK_LIQUID_LOTS, "liquidity_limit"),
+        (breach.RISK_PORTFOLIO_LOTS, "correlation_limits"),
+    ],
+)
+def test_what_may_be_carried_counts_open_orders_too(column, name):
+    """Five lots: three are open, so two more may come, and any order that shrinks the position."""
+    setup = setup_with()
+    account = open_account(setup, trips=0)
+    account.risk[column] = 5
+    insert_own(account.own, account.own_meter, BUY, 9_970, 3, 0, 0)
+    assert isinstance(gate.check(place(BUY, 9_980, 2), book(), account, setup), Approved)
+    assert gate.check(place(BUY, 9_980, 3), book(), account, setup) == Refused(name, 6.0, 5.0)
+    account.ledger[LEDGER_BASE] += 9 * UNITS
+    assert isinstance(gate.check(place(SELL, 10_020, 9), book(), account, setup), Approved)
+
+
+def test_a_parameter_set_needs_the_gate_too():
+    """It must hold the smallest order, and a halted account takes none."""
+    setup = setup_with()
+    setup.scale[SCALE_MIN_LOTS] = 5
+    account = open_account(setup, trips=0)
+    account.ledger[LEDGER_MARK] = 20_000
+    told = {"spread_percentage": 0.1, "levels": 1, "base_quantity": 1.0}
+    small = QuoteParameters(max_position=4.0, **told)
+    assert gate.check_parameters(small, account, setup) == Refused("minimum_order", 4.0, 5.0)
+    params = QuoteParameters(max_position=5.0, **told)
+    approved = gate.check_parameters(params, account, setup)
+    assert isinstance(approved, ApprovedParameters)
+    assert approved.params is params
+    account.risk[breach.RISK_STATE] = breach.HALTED
+    assert gate.check_parameters(params, account, setup) == Refused("risk_state", 2.0, 0.0)
 
 
 def test_without_a_two_sided_book_nothing_passes():
