@@ -40,7 +40,7 @@ def test_value_at_risk_caps_the_lots():
 
 
 def test_the_market_s_room_is_the_smaller_of_flow_and_impact():
-    """Two lots a second: a tenth of an hour is 720; an impact of 1 % is (0.01 / sigma)^2 of a day."""
+    """Two lots a second: a tenth of an hour is 720; 1 % takes (0.01 / sigma)^2 of a day."""
     flow = {"flow_share": 0.1, "close_s": 3_600.0}
     limits = breach.limit_settings(capital_units=CAPITAL, **flow)
     assert carry.liquid_cap_lots(view(), limits) == 720

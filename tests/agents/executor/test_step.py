@@ -27,14 +27,7 @@ from agents.executor.state import freeze, new_state, thaw
 from agents.executor.step import step
 from agents.session import parameter_row
 from agents.weighing import Weighed
-from market.breach import (
-    HALTED,
-    NEVER_RETURNS,
-    REASON_DRAWDOWN,
-    RISK_REASON,
-    RISK_STATE,
-    RISK_UNTIL_NS,
-)
+from market import breach, states
 from protocol.merge import digest
 from protocol.messages import (
     Ack,
@@ -215,8 +208,8 @@ def test_risk_vetoes_what_everybody_else_approved(life):
     life.to_boundary()
     life.tell(life.decision())
     life.tell(life.done((1, 1)))
-    risk = life.state.account.risk
-    risk[[RISK_STATE, RISK_REASON, RISK_UNTIL_NS]] = HALTED, REASON_DRAWDOWN, NEVER_RETURNS
+    account = life.state.account
+    states.enter(account.risk, breach.HALTED, breach.REASON_DRAWDOWN, 0, breach.NEVER_RETURNS)
     effects = life.live(until_ns=life.state.now_ns + 120 * SECOND_NS)
     said = replies(effects)
     assert [word.code for word in said] == [NackCode.RISK_VETO]
