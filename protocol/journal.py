@@ -6,13 +6,14 @@ carries a CRC, since SQLite itself does not notice a flipped bit inside a value.
 the owner's business. One process writes; others may read.
 """
 
+import hashlib
 import re
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import msgpack
 
@@ -58,6 +59,38 @@ class Row:
     body: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """One row as it was added: what a witness is told of it."""
+
+    table: str
+    seq: int
+    time_ns: int
+    kind: str
+    digest: str
+    """SHA-256 of time, kind, key and body as they stand in the file, hexadecimal."""
+
+
+class Witness(Protocol):
+    """Sees every added row; `protocol.chain_file` is one."""
+
+    def told(self, rows: Sequence[Added]) -> tuple[str, Any]:
+        """Hear of rows inside their transaction; return name and value of a state put with it."""
+        ...
+
+    def committed(self) -> None:
+        """Hear that what was told last is on disk."""
+        ...
+
+    def undone(self) -> None:
+        """Hear that what was told last never happened."""
+        ...
+
+    def close(self) -> None:
+        """Hear that the journal is closed."""
+        ...
+
+
 class Journal:
     """An open journal; made by `open`, closed by `close` or at the end of a `with` block."""
 
@@ -65,6 +98,8 @@ class Journal:
         self._connection = connection
         self._path = path
         self._tables = tables
+        self._witness: Witness | None = None
+        self._added: list[Added] = []
 
     @classmethod
     def open(
@@ -117,6 +152,25 @@ class Journal:
         puts = [(name, *_sealed(name, value)) for name, value in (state or {}).items()]
         return self._guarded(lambda: self._transact(rows, puts))
 
+    def witnessed(self, witness: Witness) -> None:
+        """Tell a witness of every row from now on."""
+        self._witness = witness
+
+    def digests(self, table: str, after: int = 0) -> Iterator[Added]:
+        """Yield rows with `seq > after` as a witness was told of them; no CRC is looked at."""
+        query = (
+            f"SELECT {_COLUMNS} FROM {self._known(table)} WHERE seq > ? "  # noqa: S608
+            f"ORDER BY seq LIMIT {PAGE_ROWS}"
+        )
+        while True:
+            bound = (after,)
+            page = self._guarded(lambda: self._connection.execute(query, bound).fetchall())  # noqa: B023
+            for seq, *columns in page:
+                yield _added(table, seq, tuple(columns))
+            if len(page) < PAGE_ROWS:
+                return
+            after = page[-1][0]
+
     def put(self, name: str, value: Any) -> None:
         """Put one value into the state table, in a transaction of its own."""
         self.append((), state={name: value})
@@ -158,6 +212,9 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; what was appended stays. A second call does nothing."""
+        witness, self._witness = self._witness, None
+        if witness is not None:
+            witness.close()
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -231,16 +288,24 @@ class Journal:
         rows: Sequence[tuple[str, tuple[Any, ...]]],
         puts: Sequence[tuple[str, bytes, int]],
     ) -> tuple[int, ...]:
-        run = self._connection.execute
+        run, witness = self._connection.execute, self._witness
+        self._added.clear()
         run("BEGIN IMMEDIATE")
         try:
             numbers = tuple(self._insert(table, columns) for table, columns in rows)
+            if witness is not None and self._added:
+                name, value = witness.told(self._added)
+                puts = [*puts, (name, *_sealed(name, value))]
             self._connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", puts)
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 run("ROLLBACK")
+            if witness is not None:
+                witness.undone()
             raise
+        if witness is not None and self._added:
+            witness.committed()
         return numbers
 
     def _insert(self, table: str, columns: tuple[Any, ...]) -> int:
@@ -250,6 +315,8 @@ class Journal:
             columns,
         )
         if cursor.rowcount == 1 and cursor.lastrowid is not None:
+            if self._witness is not None:
+                self._added.append(_added(table, cursor.lastrowid, columns))
             return cursor.lastrowid
         query = f"SELECT seq, time_ns, kind, key, body, crc FROM {table} WHERE key = ?"  # noqa: S608
         seq, *held = self._connection.execute(query, (columns[2],)).fetchone()
@@ -280,6 +347,14 @@ class Journal:
 
 def _head(time_ns: int, kind: str, key: str | None) -> bytes:
     return f"{time_ns}\0{kind}\0{key}".encode()
+
+
+def _added(table: str, seq: int, columns: tuple[Any, ...]) -> Added:
+    time_ns, kind, key, body, _ = columns
+    seen = hashlib.sha256(_head(time_ns, kind, key))
+    seen.update(b"\0")
+    seen.update(body)
+    return Added(table, seq, time_ns, kind, seen.hexdigest())
 
 
 def _sealed(name: str, value: Any, head: bytes | None = None) -> tuple[bytes, int]:

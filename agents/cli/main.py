@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import feed, keys, risk
+from agents.cli import audit, feed, keys, risk
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.guardian import guardian
@@ -37,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(feed.app, name="feed")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(risk.app, name="risk")
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)

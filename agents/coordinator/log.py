@@ -9,11 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from agents.coordinator.records import Kind, Record
+from protocol.chain_file import chained
 from protocol.journal import Entry, Journal, Row
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TABLE = "log"
 FILE = "decisions.sqlite"
+AUDIT = "audit-decisions"
+"""Folder of the chain over the log."""
 
 
 class DecisionLog:
@@ -29,7 +32,8 @@ class DecisionLog:
         Raises:
             JournalError: the log is damaged, or of another version.
         """
-        return cls(Journal.open(folder / FILE, schema_version=SCHEMA_VERSION, tables=(TABLE,)))
+        journal = Journal.open(folder / FILE, schema_version=SCHEMA_VERSION, tables=(TABLE,))
+        return cls(chained(journal, folder / AUDIT, (TABLE,)))
 
     @classmethod
     def read(cls, folder: Path) -> Self:

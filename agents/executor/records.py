@@ -3,6 +3,7 @@
     intents     what was sent or refused at a step, before it was sent; key: the step's time
     reports     what the venue reported, and the fills as they were booked; the same key
     refusals    what the gate refused: limit, figure, bound
+    judged      the figures that orders were judged by, and every change of the risk state
     cycles      equity, ledger and closed round trips at every decision
     parameters  sets that came into force, were refused at the last moment, or lapsed
     heard       words that changed something: decisions, closed boundaries, votes, stops, pauses
@@ -26,14 +27,15 @@ from market.types import I8
 from protocol.journal import Entry
 from protocol.orders import Refused
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 INTENTS = "intents"
 REPORTS = "reports"
 REFUSALS = "refusals"
+JUDGED = "judged"
 CYCLES = "cycles"
 PARAMETERS = "parameters"
 HEARD = "heard"
-TABLES = (INTENTS, REPORTS, REFUSALS, CYCLES, PARAMETERS, HEARD)
+TABLES = (INTENTS, REPORTS, REFUSALS, JUDGED, CYCLES, PARAMETERS, HEARD)
 STATE = "state"
 """Name of the newest frozen state in the journal's state table."""
 OPENING = "opening"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.executor import records
+from agents.executor.judged import opened_entry
 from agents.executor.state import State, new_state, thaw
 from agents.executor.step import fold
 from agents.session import Session
@@ -31,6 +32,7 @@ from market.replay_step import (
     PLACED_PRICE_TICKS,
     PLACED_SIDE,
 )
+from protocol.chain_file import FOLDER, chained
 from protocol.errors import JournalError
 from protocol.journal import Journal, Row
 
@@ -73,14 +75,15 @@ class Recovered:
 
 
 def open_journal(folder: Path, *, readonly: bool = False) -> Journal:
-    """Open the executor's journal in a run's folder."""
+    """Open the executor's journal in a run's folder; one that is written is chained (`audit`)."""
     assert len(SENT) == INTENT_COLUMNS, "a column of the intents is missing"
-    return Journal.open(
+    journal = Journal.open(
         folder / JOURNAL_NAME,
         schema_version=records.SCHEMA_VERSION,
         tables=records.TABLES,
         readonly=readonly,
     )
+    return journal if readonly else chained(journal, folder / FOLDER, records.TABLES)
 
 
 def identity_of(session: Session) -> dict[str, str]:
@@ -187,7 +190,8 @@ def must_belong(journal: Journal, session: Session) -> None:
     if found is None:
         # A session opens at its target, so the excess is the opening quote balance.
         opening = int(session.setup.opening[0])
-        journal.append((), state={records.IDENTITY: mine, records.OPENING: opening})
+        held = {records.IDENTITY: mine, records.OPENING: opening}
+        journal.append((opened_entry(session),), state=held)
         return
     for name, value in mine.items():
         if found.get(name) != value:

@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.executor import judging, records
 from agents.executor.events import Cancel, Effect, Place, Reach, Reply, Show, Write
+from agents.executor.judged import judged_entry, stood
 from agents.executor.state import State, freeze
 from exchange.port import MarketStep
 from market.breach import APPROVED
@@ -57,6 +58,7 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
     state.steps += 1
     account, setup = state.account, state.session.setup
     said: list[Effect] = []
+    before = stood(state)
     if len(event.reports):
         said.extend(_hear(state, event.reports))
     unmarked = account.ledger[LEDGER_MARK] == 0
@@ -71,6 +73,9 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
     count = think(*rows, account, setup, state.parameters, quiet)
     if quiet and state.flatten:
         count = _flatten(state, event)
+    changed = stood(state) != before
+    if count or changed:
+        state.unwritten.append(judged_entry(state, event, before))
     sends = _act(state, event, count) if count else []
     if unmarked and account.ledger[LEDGER_MARK] != 0:
         state.figures[REPLAY_NET] -= excess_units(account.ledger, setup.scale) / UNITS
@@ -88,12 +93,12 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
         if _reaches_boundary(state):
             said.append(Reach(state.boundary, now_ns))
         state.kept_trips = int(account.ledger[LEDGER_TRIPS])
-    elif sends and state.live and state.kept_trips < account.ledger[LEDGER_TRIPS]:
+    elif (sends or changed) and state.live and state.kept_trips < account.ledger[LEDGER_TRIPS]:
         entries.append(records.trips_entry(state))
         state.kept_trips = int(account.ledger[LEDGER_TRIPS])
-    if cycle or (sends and state.live):
+    if cycle or (state.live and (sends or changed)):
         frozen = freeze(state)
-    if not (cycle or sends):
+    if not (cycle or sends or changed):
         return tuple(said)
     entries = [*state.unwritten, *entries]
     state.unwritten.clear()

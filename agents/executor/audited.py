@@ -1,0 +1,270 @@
+"""An executor's journal for people who were not there: every decision, and the lots for tax.
+
+Amounts are decimal text in the units of the instrument, times UTC. Each decision carries the
+figures that it was made on and the record of the audit chain that proves it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+
+from agents.executor import records
+from agents.executor.judged import named
+from agents.executor.telling import RISK_STATES, money, text
+from market.breach import APPROVED
+from market.layout import (
+    ACTION_CANCEL,
+    BUY,
+    LOT_COLUMNS,
+    LOT_FEE,
+    LOT_PRICE_TICKS,
+    LOT_SIGNED,
+    LOT_TIME_NS,
+    NO_ASK,
+    NO_BID,
+    TRIP_CLOSE_NS,
+    TRIP_CLOSE_TICKS,
+    TRIP_OPEN_NS,
+    TRIP_OPEN_TICKS,
+    TRIP_PROFIT,
+    TRIP_SIGNED_LOTS,
+    UNITS,
+)
+from market.replay_step import (
+    FILLED_EXCH_NS,
+    FILLED_FEE,
+    FILLED_LOTS,
+    FILLED_MAKER,
+    FILLED_ORDER_ID,
+    FILLED_PRICE_TICKS,
+    FILLED_SIDE,
+    FILLED_TRADE_ID,
+    PLACED_CODE,
+    PLACED_KIND,
+    PLACED_LEVEL,
+    PLACED_LOTS,
+    PLACED_ORDER_ID,
+    PLACED_PRICE_TICKS,
+    PLACED_SIDE,
+)
+from protocol.chain import Record
+from protocol.errors import JournalError
+from protocol.journal import Journal, Row
+from protocol.messages import utc_text
+
+DECISIONS: Final = (
+    "time", "what", "order_id", "side", "price", "quantity", "level", "taker", "maker", "trade_id",
+    "fee", "limit", "figure", "bound", "detail", "bid", "ask", "last", "position", "open_buy",
+    "open_sell", "open_orders", "quote", "base", "equity", "day_opening", "peak", "fifo_cost",
+    "sigma", "sigma_reference", "risk_state", "risk_reason", "table", "row", "record", "hash",
+)  # fmt: skip
+"""Columns of a decision; what a line does not have is empty."""
+LOTS: Final = (
+    "acquired", "disposed", "side", "quantity", "asset", "price_acquired", "price_disposed",
+    "cost", "proceeds", "fees", "profit", "currency",
+)  # fmt: skip
+"""Columns of a FIFO lot; one that is still open was not disposed of."""
+Line = dict[str, Any]
+
+
+class Audited:
+    """A journal, read for export.
+
+    Args:
+        journal: open for reading.
+        chain: the records of its audit chain.
+
+    Raises:
+        JournalError: the executor opened no session yet.
+    """
+
+    def __init__(self, journal: Journal, chain: tuple[Record, ...]) -> None:
+        self._journal = journal
+        self._proof = {(each.table, each.row): each for each in chain}
+        opened = journal.find(records.JUDGED, "opened")
+        if opened is None:
+            raise JournalError("the executor opened no session yet: there is nothing to export")
+        self.opening: Mapping[str, Any] = opened.body
+        self._opened = opened
+        self._tick, self._lot = Decimal(opened.body["tick"]), Decimal(opened.body["lot"])
+
+    def decisions(self, first_ns: int, until_ns: int) -> Iterator[Line]:
+        """Yield every decision of a span, in the order of time and of the chain."""
+        shown: dict[str, Callable[[Row], Iterator[Line]]] = {
+            records.INTENTS: self._sent,
+            records.REFUSALS: self._refused,
+            records.REPORTS: self._filled,
+            records.JUDGED: self._changed,
+            records.PARAMETERS: self._parameters,
+            records.HEARD: self._heard,
+        }
+        rows = [
+            (row.time_ns, self._seq(table, row), table, row)
+            for table in shown
+            for row in self._journal.rows(table)
+            if first_ns <= row.time_ns < until_ns
+        ]
+        figures = {
+            row.time_ns: self._figures(row.body)
+            for _, _, table, row in rows
+            if table == records.JUDGED and row.kind != "opened"
+        }
+        for time_ns, seq, table, row in sorted(rows, key=lambda each: each[:2]):
+            proof = self._proof.get((table, row.seq))
+            for line in shown[table](row):
+                yield {
+                    **figures.get(time_ns, {}),
+                    "time": utc_text(time_ns),
+                    **line,
+                    "table": table,
+                    "row": row.seq,
+                    "record": seq,
+                    "hash": "" if proof is None else proof.hash,
+                }
+
+    def lots(self) -> Iterator[Line]:
+        """Yield every FIFO lot: the closed ones as they were closed, then the open ones."""
+        for row in self._journal.rows(records.CYCLES):
+            for trip in records.trip_rows(row.body).tolist():
+                yield self._closed(trip)
+        frozen = self._journal.get(records.STATE)
+        held = b"" if frozen is None else frozen["lots"]
+        for lot in np.frombuffer(held, dtype=np.int64).reshape(-1, LOT_COLUMNS).tolist():
+            yield self._open(lot)
+
+    def _seq(self, table: str, row: Row) -> int:
+        proof = self._proof.get((table, row.seq))
+        return 0 if proof is None else proof.seq
+
+    def _price(self, ticks: int) -> str:
+        return text(self._tick * ticks)
+
+    def _quantity(self, lots: int) -> str:
+        return text(self._lot * lots)
+
+    def _sent(self, row: Row) -> Iterator[Line]:
+        for each in records.sent_rows(row.body).tolist():
+            if each[PLACED_CODE] != APPROVED:
+                continue  # told by `refusals`, with the figure and the bound
+            if each[PLACED_KIND] == ACTION_CANCEL:
+                yield {"what": "cancel", "order_id": each[PLACED_ORDER_ID]}
+            else:
+                yield {"what": "approved", **self._order(each)}
+
+    def _refused(self, row: Row) -> Iterator[Line]:
+        for limit, figure, bound, each in row.body:
+            found = {"limit": limit, "figure": figure, "bound": bound}
+            yield {"what": "refused", **self._order(each), **found}
+
+    def _order(self, each: list[int]) -> Line:
+        return {
+            "order_id": each[PLACED_ORDER_ID],
+            "side": side_of(each[PLACED_SIDE]),
+            "price": self._price(each[PLACED_PRICE_TICKS]),
+            "quantity": self._quantity(each[PLACED_LOTS]),
+            "level": each[PLACED_LEVEL],
+            "taker": bool(each[records.SENT_TAKER]),
+        }
+
+    def _filled(self, row: Row) -> Iterator[Line]:
+        for each in records.report_rows(row.body)[1].tolist():
+            yield {
+                "what": "filled",
+                "order_id": each[FILLED_ORDER_ID],
+                "trade_id": each[FILLED_TRADE_ID],
+                "side": side_of(each[FILLED_SIDE]),
+                "price": self._price(each[FILLED_PRICE_TICKS]),
+                "quantity": self._quantity(each[FILLED_LOTS]),
+                "maker": bool(each[FILLED_MAKER]),
+                "fee": money(each[FILLED_FEE]),
+                "detail": f"at the exchange {utc_text(each[FILLED_EXCH_NS])}",
+            }
+
+    def _changed(self, row: Row) -> Iterator[Line]:
+        if row.kind == "opened":
+            yield {"what": "opened", "detail": told(row.body)}
+        elif row.kind == "state":
+            found = named(row.body)
+            before = RISK_STATES[int(found["before_state"])]
+            line = f"{before} (reason {found['before_reason']})"
+            yield {"what": "risk_state", "detail": f"from {line}"}
+
+    def _parameters(self, row: Row) -> Iterator[Line]:
+        yield {"what": f"parameters_{row.kind}", "detail": told(row.body)}
+
+    def _heard(self, row: Row) -> Iterator[Line]:
+        yield {"what": row.kind, "detail": told(row.body)}
+
+    def _figures(self, body: list[Any]) -> Line:
+        found = named(body)
+        bid, ask = int(found["bid_ticks"]), int(found["ask_ticks"])
+        return {
+            "bid": "" if bid == NO_BID else self._price(bid),
+            "ask": "" if ask == NO_ASK else self._price(ask),
+            "last": self._price(int(found["last_ticks"])),
+            "position": self._quantity(int(found["position_lots"])),
+            "open_buy": self._quantity(int(found["open_buy_lots"])),
+            "open_sell": self._quantity(int(found["open_sell_lots"])),
+            "open_orders": found["open_orders"],
+            "quote": money(int(found["quote_units"])),
+            "base": money(int(found["base_units"])),
+            "equity": money(int(found["equity_units"])),
+            "day_opening": money(int(found["day_opening_units"])),
+            "peak": money(int(found["peak_units"])),
+            "fifo_cost": money(int(found["fifo_cost_units"])),
+            "sigma": found["sigma"],
+            "sigma_reference": found["sigma_reference"],
+            "risk_state": RISK_STATES[int(found["risk_state"])],
+            "risk_reason": found["risk_reason"],
+        }
+
+    def _closed(self, trip: list[int]) -> Line:
+        signed = trip[TRIP_SIGNED_LOTS]
+        quantity = self._lot * abs(signed)
+        opened, closed = (self._tick * trip[each] for each in (TRIP_OPEN_TICKS, TRIP_CLOSE_TICKS))
+        bought, sold = (opened, closed) if signed > 0 else (closed, opened)
+        profit = Decimal(trip[TRIP_PROFIT]) / UNITS
+        return {
+            "acquired": utc_text(trip[TRIP_OPEN_NS]),
+            "disposed": utc_text(trip[TRIP_CLOSE_NS]),
+            "side": "long" if signed > 0 else "short",
+            "quantity": text(quantity),
+            "asset": self.opening["base"],
+            "price_acquired": text(opened),
+            "price_disposed": text(closed),
+            "cost": text(quantity * bought),
+            "proceeds": text(quantity * sold),
+            "fees": text(quantity * (sold - bought) - profit),
+            "profit": text(profit),
+            "currency": self.opening["quote"],
+        }
+
+    def _open(self, lot: list[int]) -> Line:
+        signed = lot[LOT_SIGNED]
+        quantity, price = self._lot * abs(signed), self._tick * lot[LOT_PRICE_TICKS]
+        return {
+            "acquired": utc_text(lot[LOT_TIME_NS]),
+            "side": "long" if signed > 0 else "short",
+            "quantity": text(quantity),
+            "asset": self.opening["base"],
+            "price_acquired": text(price),
+            "cost" if signed > 0 else "proceeds": text(quantity * price),
+            "fees": money(lot[LOT_FEE]),
+            "currency": self.opening["quote"],
+        }
+
+
+def side_of(side: int) -> str:
+    """Return a side as a word."""
+    return "buy" if side == BUY else "sell"
+
+
+def told(body: Mapping[str, Any]) -> str:
+    """Return a row's content as one line: `name value, name value`."""
+    parts = []
+    for name, value in body.items():
+        shown = f"({told(value)})" if isinstance(value, dict) else value
+        parts.append(f"{name} {shown}")
+    return ", ".join(parts)
