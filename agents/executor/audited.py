@@ -32,6 +32,7 @@ from market.layout import (
     TRIP_SIGNED_LOTS,
     UNITS,
 )
+from market.quotes import LOTS_HUGE
 from market.replay_step import (
     FILLED_EXCH_NS,
     FILLED_FEE,
@@ -53,12 +54,14 @@ from protocol.chain import Record
 from protocol.errors import JournalError
 from protocol.journal import Journal, Row
 from protocol.messages import utc_text
+from risk.states import TABLE
 
 DECISIONS: Final = (
     "time", "what", "order_id", "side", "price", "quantity", "level", "taker", "maker", "trade_id",
     "fee", "limit", "figure", "bound", "detail", "bid", "ask", "last", "position", "open_buy",
     "open_sell", "open_orders", "quote", "base", "equity", "day_opening", "peak", "fifo_cost",
-    "sigma", "sigma_reference", "risk_state", "risk_reason", "table", "row", "record", "hash",
+    "sigma", "sigma_reference", "risk_state", "risk_reason", "value_cap", "liquidity_cap",
+    "portfolio_cap", "table", "row", "record", "hash",
 )  # fmt: skip
 """Columns of a decision; what a line does not have is empty."""
 LOTS: Final = (
@@ -66,6 +69,8 @@ LOTS: Final = (
     "cost", "proceeds", "fees", "profit", "currency",
 )  # fmt: skip
 """Columns of a FIFO lot; one that is still open was not disposed of."""
+REASONS: Final = {0: "", **{rule.reason: rule.name for rule in TABLE}}
+"""What led to a risk state, by code."""
 Line = dict[str, Any]
 
 
@@ -144,6 +149,9 @@ class Audited:
     def _quantity(self, lots: int) -> str:
         return text(self._lot * lots)
 
+    def _cap(self, lots: int) -> str:
+        return "" if lots >= LOTS_HUGE else self._quantity(lots)
+
     def _sent(self, row: Row) -> Iterator[Line]:
         for each in records.sent_rows(row.body).tolist():
             if each[PLACED_CODE] != APPROVED:
@@ -188,8 +196,8 @@ class Audited:
         elif row.kind == "state":
             found = named(row.body)
             before = RISK_STATES[int(found["before_state"])]
-            line = f"{before} (reason {found['before_reason']})"
-            yield {"what": "risk_state", "detail": f"from {line}"}
+            why = REASONS[int(found["before_reason"])]
+            yield {"what": "risk_state", "detail": f"from {before} ({why})"}
 
     def _parameters(self, row: Row) -> Iterator[Line]:
         yield {"what": f"parameters_{row.kind}", "detail": told(row.body)}
@@ -217,7 +225,10 @@ class Audited:
             "sigma": found["sigma"],
             "sigma_reference": found["sigma_reference"],
             "risk_state": RISK_STATES[int(found["risk_state"])],
-            "risk_reason": found["risk_reason"],
+            "risk_reason": REASONS[int(found["risk_reason"])],
+            "value_cap": self._cap(int(found["value_lots"])),
+            "liquidity_cap": self._cap(int(found["liquid_lots"])),
+            "portfolio_cap": self._cap(int(found["portfolio_lots"])),
         }
 
     def _closed(self, trip: list[int]) -> Line:

@@ -11,7 +11,16 @@ from agents.executor import records
 from agents.executor.state import State
 from agents.session import Session
 from exchange.port import MarketStep
-from market.breach import RISK_REASON, RISK_SINCE_NS, RISK_STATE, RISK_UNTIL_NS
+from market.breach import (
+    RISK_LIQUID_LOTS,
+    RISK_PEAK,
+    RISK_PORTFOLIO_LOTS,
+    RISK_REASON,
+    RISK_SINCE_NS,
+    RISK_STATE,
+    RISK_UNTIL_NS,
+    RISK_VALUE_LOTS,
+)
 from market.layout import (
     BUY,
     LEDGER_BASE,
@@ -56,6 +65,10 @@ FIGURES: Final = (
     "risk_reason",
     "risk_since_ns",
     "risk_until_ns",
+    "risk_peak_units",
+    "value_lots",
+    "liquid_lots",
+    "portfolio_lots",
 )
 """What the numbers of a row are, in order."""
 Stood = tuple[int, int]
@@ -129,4 +142,8 @@ def _figures(state: State, event: MarketStep) -> tuple[int | float, ...]:
         risk.item(RISK_REASON),
         risk.item(RISK_SINCE_NS),
         risk.item(RISK_UNTIL_NS),
+        risk.item(RISK_PEAK),
+        risk.item(RISK_VALUE_LOTS),
+        risk.item(RISK_LIQUID_LOTS),
+        risk.item(RISK_PORTFOLIO_LOTS),
     )

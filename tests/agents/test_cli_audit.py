@@ -150,8 +150,10 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path, lived):
     assert said("verify", "--head", "12", "--run", lived)[2] == 2
 
 
-def test_a_state_change_is_on_disk_with_the_step_that_made_it(session):
+def test_a_state_change_is_on_disk_with_the_step_that_made_it(tmp_path):
     """It asks for a transaction of its own, orders or not."""
+    day = recording(tmp_path)
+    session = session_for(day, feed={"hours": 0.4}, risk={"volatility_cutoff": 1.01})
     state = new_state(session)
     changed = 0
 
