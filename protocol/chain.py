@@ -88,8 +88,8 @@ def seal(seq: int, last: str) -> bytes:
 
 def record(before: str, seq: int, row: Added) -> tuple[bytes, str]:
     """Return the line of record `seq`, and its hash; `before` is the hash of the one before."""
-    kind = row.kind.replace(" ", "_")
-    start = f"{seq} {row.table} {row.seq} {row.time_ns} {kind} {row.digest} "
+    table, number, time_ns, kind, digest = row
+    start = f"{seq} {table} {number} {time_ns} {kind.replace(' ', '_')} {digest} "
     sealed = hashlib.sha256(f"{before}{start}".encode()).hexdigest()
     return f"{start}{sealed}\n".encode(), sealed
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import msgpack
 
@@ -59,16 +59,18 @@ class Row:
     body: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """One row as it was added: what a witness is told of it."""
+class Added(NamedTuple):
+    """One row as it was added: what a witness is told of it.
+
+    Attributes:
+        digest: SHA-256 of time, kind, key and body as they stand in the file, hexadecimal.
+    """
 
     table: str
     seq: int
     time_ns: int
     kind: str
     digest: str
-    """SHA-256 of time, kind, key and body as they stand in the file, hexadecimal."""
 
 
 class Witness(Protocol):
@@ -351,9 +353,7 @@ def _head(time_ns: int, kind: str, key: str | None) -> bytes:
 
 def _added(table: str, seq: int, columns: tuple[Any, ...]) -> Added:
     time_ns, kind, key, body, _ = columns
-    seen = hashlib.sha256(_head(time_ns, kind, key))
-    seen.update(b"\0")
-    seen.update(body)
+    seen = hashlib.sha256(b"%b\0%b" % (_head(time_ns, kind, key), body))
     return Added(table, seq, time_ns, kind, seen.hexdigest())
 
 
