@@ -52,7 +52,9 @@ RISK_PORTFOLIO_LOTS = 10  # and beside the other symbols of the same capital
 RISK_QUARTER = 11  # 1 + number of the quarter of an hour of the newest row below; 0: none yet
 RISK_RING = 12  # equity at the first mark of each of the last QUARTERS quarters, a ring
 QUARTERS = 97  # the oldest is a day old, and at most a quarter more
-RISK_COLUMNS = RISK_RING + QUARTERS
+RISK_LOG = RISK_RING + QUARTERS  # (time, state x REASONS + reason) of the last changes, a ring
+LOGGED = 64
+RISK_COLUMNS = RISK_LOG + 2 * LOGGED
 QUARTER_NS = 900 * 10**9
 
 ACTIVE = 0

@@ -38,8 +38,10 @@ def value_cap_lots(view_row: F8, limits: F8, scale: I8) -> int:
         return LOTS_HUGE
     risked = VALUE_SCORE * view_row[VIEW_SIGMA] * math.sqrt(limits[LIMIT_VALUE_S])
     risked *= scale[SCALE_TICK_LOT]  # quote units a lot
-    if risked <= 0.0:
+    if risked == 0.0:
         return LOTS_HUGE
+    if not risked > 0.0:
+        return 0  # no number: nothing may be carried
     return int(min(float(LOTS_HUGE), limits[LIMIT_VALUE] * limits[LIMIT_CAPITAL] / risked))
 
 
@@ -54,10 +56,10 @@ def liquid_cap_lots(view_row: F8, limits: F8) -> int:
     cap = float(LOTS_HUGE)
     if limits[LIMIT_FLOW] > 0.0:
         cap = min(cap, limits[LIMIT_FLOW] * view_row[VIEW_FLOW] * limits[LIMIT_CLOSE_S])
-    if limits[LIMIT_IMPACT] > 0.0 and view_row[VIEW_MID] > 0.0 and view_row[VIEW_SIGMA] > 0.0:
+    if limits[LIMIT_IMPACT] > 0.0 and view_row[VIEW_MID] > 0.0 and view_row[VIEW_SIGMA] != 0.0:
         sigma = view_row[VIEW_SIGMA] * math.sqrt(DAY_S) / view_row[VIEW_MID]
         cap = min(cap, view_row[VIEW_FLOW] * DAY_S * (limits[LIMIT_IMPACT] / sigma) ** 2)
-    return int(cap)
+    return int(cap) if cap >= 0.0 else 0  # no number: nothing may be carried
 
 
 @inlined_kernel

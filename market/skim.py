@@ -104,9 +104,9 @@ def skim_steps(
             ratio = 0.0
             if views[step, VIEW_SIGMA_REFERENCE] > 0.0:
                 ratio = views[step, VIEW_SIGMA] / views[step, VIEW_SIGMA_REFERENCE]
-            if cutoff > 0.0 and ratio > cutoff:
+            if cutoff > 0.0 and not ratio <= cutoff:
                 state += STATE_OVER
-            if not ratio > VOLATILITY_RETURN * cutoff:
+            if ratio <= VOLATILITY_RETURN * cutoff:
                 state += STATE_CALM
             age_ns = steps[step, STEP_NOW_NS] - steps[step, STEP_HEARD_NS]
             if age_ns > limits[LIMIT_AGE_NS] > 0.0:

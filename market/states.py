@@ -19,6 +19,7 @@ from market.breach import (
     LIMIT_SLACK,
     LIMIT_STOP_LOSS,
     LIMIT_VOLATILITY,
+    LOGGED,
     LOSS_RETURN,
     NEVER_RETURNS,
     QUARTER_NS,
@@ -31,9 +32,11 @@ from market.breach import (
     REASON_STALE,
     REASON_STOP_LOSS,
     REASON_VOLATILITY,
+    REASONS,
     REDUCING,
     RISK_CHANGES,
     RISK_DAY,
+    RISK_LOG,
     RISK_PEAK,
     RISK_QUARTER,
     RISK_REASON,
@@ -76,6 +79,9 @@ def enter(risk: I8, state: int, reason: int, now_ns: int, until_ns: int) -> None
     risk[RISK_REASON] = reason
     risk[RISK_SINCE_NS] = now_ns
     risk[RISK_UNTIL_NS] = until_ns
+    place = RISK_LOG + 2 * (risk[RISK_CHANGES] % LOGGED)
+    risk[place] = now_ns
+    risk[place + 1] = state * REASONS + reason
     risk[RISK_CHANGES] += 1
 
 
@@ -156,11 +162,11 @@ def is_loss_of_day(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
 def is_wild(sigma_ratio: float, limits: F8, risk: I8, now_ns: int) -> bool:
     """Judge volatility: it halts above the cutoff, until it is below VOLATILITY_RETURN of it."""
     cutoff = limits[LIMIT_VOLATILITY]
-    if sigma_ratio > cutoff > 0.0:
+    if cutoff > 0.0 and not sigma_ratio <= cutoff:  # no number is no calm
         enter(risk, HALTED, REASON_VOLATILITY, now_ns, 0)
     if risk[RISK_REASON] != REASON_VOLATILITY:
         return False
-    return bool(sigma_ratio > VOLATILITY_RETURN * cutoff)
+    return not sigma_ratio <= VOLATILITY_RETURN * cutoff
 
 
 @inlined_kernel

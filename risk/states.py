@@ -11,6 +11,7 @@ from enum import IntEnum
 from market.breach import (
     ACTIVE,
     HALTED,
+    LOGGED,
     REASON_DAILY_LOSS,
     REASON_DRAWDOWN,
     REASON_POSITION,
@@ -18,8 +19,12 @@ from market.breach import (
     REASON_STALE,
     REASON_STOP_LOSS,
     REASON_VOLATILITY,
+    REASONS,
     REDUCING,
+    RISK_CHANGES,
+    RISK_LOG,
 )
+from market.types import I8
 
 
 class State(IntEnum):
@@ -123,3 +128,23 @@ TABLE = (
 )
 """The gravest first."""
 REASON_NAMES = {0: "", **{rule.reason: rule.name for rule in TABLE}}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of state: when, into what, for which REASON_*."""
+
+    now_ns: int
+    state: State
+    reason: int
+
+
+def changes_of(risk: I8) -> list[Change]:
+    """Return the last changes of i8[RISK_COLUMNS], at most LOGGED, oldest first."""
+    count = int(risk[RISK_CHANGES])
+    found = []
+    for number in range(max(0, count - LOGGED), count):
+        place = RISK_LOG + 2 * (number % LOGGED)
+        state, reason = divmod(int(risk[place + 1]), REASONS)
+        found.append(Change(int(risk[place]), State(state), reason))
+    return found

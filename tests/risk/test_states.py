@@ -17,7 +17,7 @@ from market.layout import (
     SCALE_TICK_LOT,
 )
 from market.ledger import new_ledger
-from risk.states import PERMITS, TABLE, State
+from risk.states import PERMITS, TABLE, Change, State, changes_of
 
 SECOND = 10**9
 CAPITAL = 10**12
@@ -90,7 +90,7 @@ def test_each_reason_leads_to_its_state(rule):
     account.trouble(rule.reason)
     assert (account.look(), account.reason) == (rule.state, rule.reason)
     assert account.look() == rule.state
-    assert account.risk[breach.RISK_CHANGES] == 1
+    assert changes_of(account.risk) == [Change(account.now - SECOND, rule.state, rule.reason)]
 
 
 @pytest.mark.parametrize("held", TABLE, ids=lambda rule: rule.name)
@@ -196,6 +196,20 @@ def test_no_gap_in_the_marks_hides_a_loss():
     account.equity = account.opening = CAPITAL - CAPITAL // 20
     account.look(5 * 86_400)
     assert account.reason == breach.REASON_ROLLING_LOSS
+
+
+def test_the_last_changes_are_kept_in_order():
+    """Of seventy the last sixty-four."""
+    account = Account()
+    for number in range(70):
+        account.ratio = 1.0 if number % 2 else 9.0
+        account.look()
+    kept = changes_of(account.risk)
+    assert len(kept) == breach.LOGGED
+    assert [change.now_ns for change in kept] == [
+        account.now - number * SECOND for number in reversed(range(64))
+    ]
+    assert kept[-1] == Change(account.now, State.ACTIVE, 0)
 
 
 def test_every_state_says_what_it_permits():
