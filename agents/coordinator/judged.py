@@ -101,11 +101,11 @@ def rejected(
     """Record that the executor refused the decision in flight, or that it lapsed.
 
     Args:
-        seen: the highest pair that it has judged, when the decision was behind it: a log that was
+        seen: the highest pair that it has judged; the decision may be behind it: a log that was
             put back from a copy may be older than what the executor knows.
     """
     body: Body = {"pair": list(flight.pair), "code": code.value, "detail": detail}
-    if seen is not None:
+    if seen is not None and seen[1] > flight.pair[1]:
         body["seen"] = seen[1]
     draft.record(Kind.REJECTED, body)
     return _told(draft, flight)

@@ -77,6 +77,12 @@ class Record:
     time_ns: int
     body: Body
 
+    @property
+    def short(self) -> Body:
+        """What of it is worth a line of a program's log: no documents."""
+        plain = {key: value for key, value in self.body.items() if not isinstance(value, dict)}
+        return {("change" if key == "event" else key): value for key, value in plain.items()}
+
 
 def restored(rules: Rules, records: Iterable[Record]) -> State:
     """Return the state after all records, as a start goes on from it: no round is open.

@@ -77,6 +77,8 @@ KEPT_MAX = 4096
 """Messages that may still be answered again."""
 TICK_S = 0.1
 STATUS_S = 1.0
+UNHEARD_S = 1.0
+"""Before a frame that was too old for somebody's clock is said anew."""
 
 log = structlog.get_logger()
 
@@ -221,7 +223,7 @@ class Coordinator:
                 id=header.id,
                 word=received.word,
                 ref=header.ref,
-                pair=_pair_of(received),
+                pair=received.header.pair,
                 generation=header.gen,
             )
         )
@@ -301,7 +303,7 @@ class Coordinator:
             case Append(records):
                 self._log.append(records)
                 for record in records:
-                    log.info(record.kind.value, **_plain(record.body))
+                    log.info(record.kind.value, **record.short)
             case Reply(dst, ref, word):
                 if isinstance(word, Nack) and ref not in self._state.proposals:
                     self._tally.add(dst, word.code)
@@ -378,15 +380,14 @@ class Coordinator:
             self._handle(Answered(key, None))
             return
         received = future.result()
-        self._handle(Answered(key, received.word, _pair_of(received)))
+        word, pair = received.word, received.header.pair
+        if isinstance(word, Nack) and word.code is NackCode.EXPIRED and pair is None:
+            self._spawn(self._unheard(key))
+        else:
+            self._handle(Answered(key, word, pair))
 
-
-def _pair_of(received: Received) -> Pair | None:
-    epoch, version = received.header.epoch, received.header.version
-    return None if epoch is None or version is None else (epoch, version)
-
-
-def _plain(body: dict[str, object]) -> dict[str, object]:
-    """Return what of a record is worth a log line: no documents."""
-    short = {key: value for key, value in body.items() if not isinstance(value, dict)}
-    return {("change" if key == "event" else key): value for key, value in short.items()}
+    async def _unheard(self, key: str) -> None:
+        """A clock was set, and the frame looked too old: nobody has judged what it said."""
+        await asyncio.sleep(UNHEARD_S)
+        if not self.ended.is_set():
+            self._handle(Answered(key, None))

@@ -129,7 +129,8 @@ class Cancel:
 class Reply:
     """Answer the message `ref` of `dst`; the latest answer is the one that is repeated.
 
-    `pair` goes into its header: the highest one judged, for a decision that is behind it.
+    `pair` goes into its header: the highest one judged, when it answers a decision. A refusal
+    without one comes from the bus, for which a frame was too old, and judged nothing.
     """
 
     dst: str

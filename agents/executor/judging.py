@@ -102,7 +102,7 @@ def renew(state: State) -> tuple[list[Entry], list[Effect]]:
         kind = "applied" if problem is None else "refused"
         entries.append(_entry(now_ns, kind, pending, problem))
         if pending.ref:
-            said.append(Reply(COORDINATOR, pending.ref, _answer(problem)))
+            said.append(Reply(COORDINATOR, pending.ref, _answer(problem), state.verdict.pair))
     held = state.in_force
     if held is not None and now_ns > held.not_after_ns:
         state.in_force = None

@@ -81,6 +81,7 @@ class BusLink:
         self._shell = shell
         self._open: OrderedDict[str, Received] = OrderedDict()
         self._boundary: dict[str, tuple[str, Word, str | None, asyncio.Future[Received]]] = {}
+        self._votes: dict[str, tuple[Say, int | None, asyncio.Future[Received]]] = {}
         self._modes: dict[int, Mode] = {}  # by generation, as the coordinator told
         self._joined_ns = 0
         self._asked: Reach | None = None
@@ -119,10 +120,15 @@ class BusLink:
 
     def say(self, effect: Say) -> None:
         """Send a vote until the coordinator has it."""
-        key = derive_id(self._settings.seed, self.name, "vote", effect.ref)
         asked = self._open.get(effect.ref)
-        gen = None if asked is None else asked.header.gen
-        self.participant.post(COORDINATOR, effect.word, message_id=key, ref=effect.ref, gen=gen)
+        self._post_vote(effect, None if asked is None else asked.header.gen)
+
+    def _post_vote(self, effect: Say, gen: int | None) -> None:
+        key = derive_id(self._settings.seed, self.name, "vote", effect.ref)
+        future = self.participant.post(
+            COORDINATOR, effect.word, message_id=key, ref=effect.ref, gen=gen
+        )
+        self._votes[key] = (effect, gen, future)
 
     def reach(self, state: State, effect: Reach) -> None:
         """Tell coordinator and seats of a boundary."""
@@ -157,9 +163,17 @@ class BusLink:
             self.participant.tell(word)
 
     def tell(self, state: State, *, lag_s: float) -> None:
-        """Show how things stand; say an unclosed boundary again once its ttl has ended."""
+        """Show how things stand; say again what nobody has heard within its ttl.
+
+        A round that is said again is known here, and asks for no second vote.
+        """
         self.participant.tell(status_word(state, lag_s, self._shell.venue_words()))
         self.participant.tell(pnl_word(state))
+        for key, (vote, gen, future) in list(self._votes.items()):
+            if _is_unheard(future):
+                self._post_vote(vote, gen)
+            elif future.done():
+                del self._votes[key]
         if state.waiting:
             for place, (key, word, ref, future) in list(self._boundary.items()):
                 if _is_unheard(future):
@@ -207,11 +221,10 @@ class BusLink:
         header, word = received.header, received.word
         match word:
             case Decision():
-                if header.epoch is None or header.version is None:
+                if header.pair is None:
                     line = "a decision must carry epoch and version in its header"
                     return Nack(code=NackCode.SCHEMA, detail=line)
-                pair = (header.epoch, header.version)
-                return DecisionHeard(header.src, header.id, pair, word)
+                return DecisionHeard(header.src, header.id, header.pair, word)
             case Round():
                 mode = self._mode_of(header.gen)
                 assert mode is not None, "a round of an unknown generation is put off"

@@ -176,7 +176,7 @@ def _decision(state: State, heard: DecisionHeard) -> Effects:
             state.pending = Agreed(
                 held.pair, held.params, held.not_before_ns, held.not_after_ns, heard.ref
             )
-        return (Reply(heard.src, heard.ref, known),)
+        return (Reply(heard.src, heard.ref, known, state.verdict.pair),)
     problem = judging.of_decision(state, heard)
     word = heard.word
     agreed = Agreed(heard.pair, word.params, word.not_before, word.not_after, heard.ref)
@@ -196,10 +196,11 @@ def _decision(state: State, heard: DecisionHeard) -> Effects:
         effects.append(_keep(state, "decision", body, f"{epoch} {version}"))
     if replaced is not None and replaced.ref:
         line = f"{epoch}.{version} came before it was in force"
-        effects.append(Reply(heard.src, replaced.ref, _nack(NackCode.STALE_VERSION, line)))
+        late = _nack(NackCode.STALE_VERSION, line)
+        effects.append(Reply(heard.src, replaced.ref, late, state.verdict.pair))
     if heard.ref:
         answer = _nack(*problem) if problem is not None else Ack(stage=Stage.RECEIVED)
-        effects.append(Reply(heard.src, heard.ref, answer, state.verdict.pair if fenced else None))
+        effects.append(Reply(heard.src, heard.ref, answer, state.verdict.pair))
     return tuple(effects)
 
 

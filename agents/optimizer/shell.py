@@ -36,12 +36,15 @@ from protocol.messages import (
     Round,
     Snapshot,
     Status,
+    Vote,
     Word,
 )
 
 JOIN_S = 60.0
 ASKS_MAX = 20
 """Snapshots asked for a set that is not known, a second apart, before the answer is no_update."""
+VOTE_REST_S = 1.0
+"""Before a vote that came too late for somebody's clock is said again."""
 RETRIES_MAX = 8
 """How often one answer is said anew because the generation had changed meanwhile."""
 STATUS_S = 1.0
@@ -81,6 +84,7 @@ class Optimizer:
         self._now_ns = 0
         self._mind_free = asyncio.Lock()  # its tape grows in place: one thought at a time
         self._tasks: set[asyncio.Task[None]] = set()
+        self._proposing = False
         self._state = "waiting"
         self._answered = 0
         self._pace = Pace(self._mind.session.boundaries())
@@ -143,8 +147,8 @@ class Optimizer:
     # --- what is in force --------------------------------------------------------------------
     def _learn(self, received: Received) -> None:
         word, header = received.word, received.header
-        if isinstance(word, Decision) and header.epoch is not None and header.version is not None:
-            self._known.learn((header.epoch, header.version), word.params, word.not_before)
+        if isinstance(word, Decision) and header.pair is not None:
+            self._known.learn(header.pair, word.params, word.not_before)
 
     def _take(self, word: Snapshot) -> None:
         # Whoever answers now is who judges generations, be a fork's that we heard of higher.
@@ -190,7 +194,7 @@ class Optimizer:
         word, header = received.word, received.header
         assert isinstance(word, Boundary), "a handler of another type"
         self._now_ns = max(self._now_ns, word.venue_time)
-        pair = (header.epoch or 0, header.version or 0)
+        pair = header.pair or NOTHING
         incumbent = await self._incumbent(me, pair)
         if incumbent is None:
             said: Word = self._unknown(word.venue_time)
@@ -269,9 +273,23 @@ class Optimizer:
                 found = await asyncio.to_thread(voted, self._mind, word, mode, self._now_ns)
             vote = self._votes.give(header.id, found, self._now_ns)
         log.info("voted", round=word.round, choice=vote.choice.value, reason=vote.reason)
-        key = derive_id(self.settings.seed, self.name, "vote", header.id)
-        me.post(COORDINATOR, vote, message_id=key, ref=header.id, gen=header.gen)
+        self._spawn(self._vote(me, vote, received))  # type: ignore[arg-type]
         return None
+
+    async def _vote(self, me: Participant, vote: Vote, asked: Received) -> None:
+        """Say a vote until it was heard: a round that is said again asks for no second one."""
+        header = asked.header
+        key = derive_id(self.settings.seed, self.name, "vote", header.id)
+        while True:
+            try:
+                said = me.post(COORDINATOR, vote, message_id=key, ref=header.id, gen=header.gen)
+                final = (await said).word
+            except BusError as error:
+                log.warning("vote_not_heard", round=header.id, error=str(error))
+            else:
+                if not (isinstance(final, Nack) and final.code is NackCode.EXPIRED):
+                    return
+            await asyncio.sleep(VOTE_REST_S)  # a clock was set: it looked too old there
 
     # --- when the clock is real --------------------------------------------------------------
     def _see(self, me: Participant, received: Received) -> None:
@@ -282,7 +300,8 @@ class Optimizer:
             return
         self._now_ns = max(self._now_ns, told)
         due = self._pace.due(told)
-        if due is not None and not self._tasks:
+        if due is not None and not self._proposing:
+            self._proposing = True
             held = _quoted(document.get("parameters")) or self._known.get(self._known.newest)
             assert held is not None, "the newest known set is known"
             self._spawn(self._propose(me, *due, held))  # type: ignore[arg-type]
@@ -291,8 +310,11 @@ class Optimizer:
         self, me: Participant, index: int, now_ns: int, held: QuoteParameters
     ) -> None:
         """Propose from what is quoted by now: the newest set may have lapsed to the baseline."""
-        answer = await self._think(index, now_ns, held)
-        await self._say(me, answer.word, index, None)
+        try:
+            answer = await self._think(index, now_ns, held)
+            await self._say(me, answer.word, index, None)
+        finally:
+            self._proposing = False
 
     def _tell(self, me: Participant) -> None:
         figures = {"state": self._state, "answered": self._answered, "name": self.name}

@@ -51,6 +51,13 @@ class Header(Word):
     gen: Count | None = None
     ref: MessageId | None = None
 
+    @property
+    def pair(self) -> tuple[int, int] | None:
+        """Epoch and version, None where one is missing."""
+        if self.epoch is None or self.version is None:
+            return None
+        return self.epoch, self.version
+
 
 @dataclass(frozen=True, slots=True)
 class Said:

@@ -253,7 +253,7 @@ class OptimizerNode(Agent):
         shell._votes = Votes(self.disks[VOTES].open())
         shell._epoch, shell._generation, shell._modes, shell._now_ns = 0, 0, {}, 0
         shell._mind_free, shell._tasks = asyncio.Lock(), set()
-        shell._state, shell._answered = "waiting", 0
+        shell._state, shell._answered, shell._proposing = "waiting", 0, False
         shell._pace = Pace(world.market.session.boundaries())
         me = self.meet(name, lambda lag: Heartbeat(state="up", lag_ms=lag))
         if world.lockstep:

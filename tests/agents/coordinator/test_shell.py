@@ -18,6 +18,7 @@ from protocol.merge import candidate_of, digest
 from protocol.messages import (
     Ack,
     Boundary,
+    BoundaryDone,
     Choice,
     EmergencyStop,
     JournalRequest,
@@ -48,12 +49,13 @@ def settings(tmp_path):
 class Running:
     """A coordinator in a task of its own; leaving the block kills it."""
 
-    def __init__(self, settings):
-        self.settings = settings
+    def __init__(self, settings, clock=time.time_ns):
+        self.settings, self.clock = settings, clock
 
     async def __aenter__(self):
         folder = self.settings.data / "run"
-        self.coordinator = Coordinator(rules_from(self.settings), self.settings, folder)
+        rules = rules_from(self.settings)
+        self.coordinator = Coordinator(rules, self.settings, folder, clock=self.clock)
         self.task = asyncio.create_task(self.coordinator.serve({}))
         return self.coordinator
 
@@ -62,11 +64,11 @@ class Running:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-def party(settings, name):
+def party(settings, name, clock=time.time_ns):
     keys = settings.keys_folder
     roster = load_roster(keys)
     ends = endpoints_of(settings)
-    return Participant(load_identity(name, keys, {}), roster, ends, clock=time.time_ns)
+    return Participant(load_identity(name, keys, {}), roster, ends, clock=clock)
 
 
 class Executor:
@@ -108,6 +110,16 @@ class Executor:
         """Tell a seat of the boundary that was reached."""
         word = Boundary(index=index, venue_time=START + index * BOUNDARY)
         self.me.post(seat, word, message_id=ident("boundary", index), pair=(0, 0))
+
+
+class Clock:
+    """A wall clock that somebody sets."""
+
+    wrong_ns = 0
+
+    def __call__(self):
+        """Return what it shows, ns."""
+        return time.time_ns() + self.wrong_ns
 
 
 async def settled(awaitable):
@@ -292,3 +304,34 @@ async def test_nonsense_is_on_disk_before_it_is_answered_and_benches_in_the_end(
         final = (await settled(one.post("coordinator", sound, message_id=ident("s")))).word
         assert final.code is NackCode.FORBIDDEN
         assert "optimizer-1 is benched until" in final.detail
+
+
+async def test_what_was_too_old_for_a_clock_is_said_again_and_judged(settings, monkeypatch):
+    """All clocks are set while a decision and its boundary's end fly: nobody has judged them."""
+    monkeypatch.setattr("agents.coordinator.shell.UNHEARD_S", 0.05)
+    clock = Clock()
+    async with (
+        Running(settings, clock) as coordinator,
+        party(settings, "executor-1", clock) as one,
+        party(settings, "optimizer-1", clock) as other,
+    ):
+        executor = Executor(one)
+        await settled(one.join())
+        await settled(other.join())
+        post = coordinator._post
+
+        def set_clocks_after(effect):
+            post(effect)
+            if isinstance(effect.word, BoundaryDone) and not clock.wrong_ns:
+                clock.wrong_ns = 3600 * 10**9
+
+        coordinator._post = set_clocks_after
+        key = executor.reach(1)
+        proposal = update(WIDER, START + BOUNDARY)
+        future = other.post("coordinator", proposal, message_id=ident("p"), ref=key)
+        assert (await settled(executor.done.get())).decision == (1, 1)
+        assert (await settled(future)).word.stage is Stage.APPLIED
+        assert one.counts["expired"] >= 2
+    assert executor.decisions == [(1, 1)]
+    kinds = [record.kind for record in read_records(settings.data / "run")]
+    assert Kind.REJECTED not in kinds
