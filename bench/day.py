@@ -1,11 +1,13 @@
 """A day through the replay, and through an executor at an exchange over sockets: the same fills.
 
 python -m bench.day [--feed DAY.npz | --folder ../shared/feeds/binance-spot-nexousdt-20240723]
-                    [--hours H] [--latency measured:1.0 --latency sampled:80ms,2500ms]
+                    [--hours H] [--latency measured:1.0 --latency sampled:80ms,2500ms] [--tight]
 
 The executor is the process that a user starts; its orders go through python-binance, over HTTP and
 WebSockets, to the simulated exchange in lockstep. Fills are compared one by one, the ledger by
 every column. Exit 0 only if all agree, with enough fills, partial ones and cancel races among them.
+`--tight` trades half of the capital under limits that bind all day; every order, refusal and change
+of the risk state is then compared as well, with its time.
 """
 
 import argparse
@@ -30,9 +32,11 @@ from bench.venue_house import ROOT, Exchange
 from exchange.importers.detect import import_feed
 from exchange.recording import Recording, save
 from exchange.simulated.instrument import text
+from market.breach import RISK_CHANGES
 from market.layout import LEDGER_BASE, LEDGER_QUOTE, REPORT_CANCEL_REJECTED
 from market.replay import Record, replay_one
 from market.replay_step import (
+    COUNT_REFUSED,
     COUNT_REPORTS,
     FILLED_EXCH_NS,
     FILLED_LOTS,
@@ -40,9 +44,12 @@ from market.replay_step import (
     FILLED_ORDER_ID,
     FILLED_PRICE_TICKS,
     FILLED_SIDE,
+    PLACED_COLUMNS,
     PLACED_ORDER_ID,
 )
 from market.types import I8
+from risk.gate import LIMIT_NAMES
+from risk.states import REASON_NAMES, changes_of
 
 FEED = Path("../shared/feeds/binance-spot-nexousdt-20240723")
 LATENCIES = ("measured:1.0", "sampled:80ms,2500ms")
@@ -55,6 +62,29 @@ COMPARED = (
     FILLED_ORDER_ID, FILLED_SIDE, FILLED_PRICE_TICKS, FILLED_LOTS, FILLED_MAKER, FILLED_EXCH_NS,
 )  # fmt: skip
 PATIENCE_S = 7_200.0
+TIGHT: dict[str, Any] = {
+    "account": {"capital": 1_000.0},
+    "parameters": {
+        "spread_percentage": 0.12, "levels": 3, "base_quantity": 40.0, "max_position": 360.0,
+    },
+    "risk": {
+        "max_position_size": 0.5,
+        "stop_loss_threshold": 0.006,
+        "daily_loss_limit": 0.012,
+        "peak_drawdown_limit": 0.01,
+        "drawdown_rest_s": 3_600,
+        "volatility_cutoff": 1.8,
+        "price_collar": 0.004,
+        "price_age_s": 30.0,
+        "open_orders_max": 6,
+        "order_rate_max": 0.5,
+        "order_burst_max": 4,
+        "max_order_size": 0.054,
+        "value_at_risk_limit": 0.004,
+        "cooldown_s": 120,
+    },
+}  # fmt: skip
+"""Half of a small capital in one position, and limits that such a day crosses."""
 ACCOUNTS = """
 [[account]]
 name = "test"
@@ -72,12 +102,13 @@ def main() -> int:
     parser.add_argument("--hours", type=float)
     parser.add_argument("--latency", action="append")
     parser.add_argument("--fills", type=int, default=FILLS_MIN)
+    parser.add_argument("--tight", action="store_true")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         feed = told.feed or imported(told.folder, folder / "day.npz")
         rows = [
-            compare(feed, folder / f"day{number}", latency, hours=told.hours)
+            compare(feed, folder / f"day{number}", latency, hours=told.hours, tight=told.tight)
             for number, latency in enumerate(told.latency or LATENCIES)
         ]
     for row in rows:
@@ -89,6 +120,10 @@ def main() -> int:
     held = all(row["agrees"] for row in rows)
     held &= min(row["fills"] for row in rows) >= told.fills
     held &= all(sum(row[name] for row in rows) > 0 for name in ("partial", "races"))
+    if told.tight:
+        for row in rows:
+            print(f"  refused {row['refused']}, changes of state {row['changes']}")
+        held &= all(row["refused"] and row["changes"] for row in rows)
     print(json.dumps({"bench": "day", "held": held, "rows": rows}))
     return 0 if held else 1
 
@@ -100,11 +135,14 @@ def imported(folder: Path, path: Path) -> Path:
     return path
 
 
-def compare(feed: Path, folder: Path, latency: str, *, hours: float | None) -> dict[str, Any]:
+def compare(
+    feed: Path, folder: Path, latency: str, *, hours: float | None, tight: bool
+) -> dict[str, Any]:
     """Live through a day twice; return what was compared."""
     folder.mkdir(parents=True)
     fee = {"maker_fee_bps": MAKER_FEE_BPS}
     told = {"feed": {"path": str(feed), "hours": hours, **fee}, "executor": {"latency": latency}}
+    told |= TIGHT if tight else {}
     session = open_session(Settings.model_validate_json(json.dumps(told)))
     if hours is not None:  # the exchange lives to the end of its feed
         feed = folder / "cut.npz"
@@ -112,10 +150,11 @@ def compare(feed: Path, folder: Path, latency: str, *, hours: float | None) -> d
     replayed = replay(session)
     began_s = time.monotonic()
     with lockstep(session, feed, folder, latency) as exchange:
-        lived, first_id = live(session, folder, exchange, latency)
+        lived, first_id = live(session, folder, exchange, latency, TIGHT if tight else {})
         balances = sorted(exchange.balances().values())
     mine, theirs = on_the_wire(lived.filled, first_id - 1), on_the_wire(replayed.filled, 0)
     difference = difference_of(mine, theirs, lived, replayed, balances)
+    difference = difference or judged_otherwise(lived, replayed, first_id - 1)
     return {
         "latency": latency,
         "fills": len(theirs),
@@ -123,6 +162,8 @@ def compare(feed: Path, folder: Path, latency: str, *, hours: float | None) -> d
         "orders": len(np.unique(replayed.placed[:, PLACED_ORDER_ID])),
         "races": int(replayed.counts[COUNT_REPORTS + REPORT_CANCEL_REJECTED]),
         "seconds": round(time.monotonic() - began_s, 1),
+        "refused": refused_of(replayed),
+        "changes": reasons_of(replayed),
         "agrees": not difference,
         "difference": difference,
     }
@@ -157,7 +198,9 @@ def lockstep(session: Session, feed: Path, folder: Path, latency: str) -> Iterat
         exchange.kill()
 
 
-def live(session: Session, folder: Path, exchange: Exchange, latency: str) -> tuple[Record, int]:
+def live(
+    session: Session, folder: Path, exchange: Exchange, latency: str, more: dict[str, Any]
+) -> tuple[Record, int]:
     """Return the day as the executor's journal has it, and the id of its first order."""
     run = folder / "run"
     document: dict[str, Any] = {
@@ -168,8 +211,12 @@ def live(session: Session, folder: Path, exchange: Exchange, latency: str) -> tu
             "pace": "lockstep",
             "control": exchange.control,
         },
+        **more,
         "parameters": session.baseline.model_dump(),
-        "account": {"target_base": session.setup.opening[1] / 1e8},
+        "account": {
+            **more.get("account", {}),
+            "target_base": session.setup.opening[1] / 1e8,
+        },
         "executor": {"latency": latency},
     }
     settings = Settings.model_validate_json(json.dumps(document)).located(run)
@@ -184,6 +231,35 @@ def live(session: Session, folder: Path, exchange: Exchange, latency: str) -> tu
         capture_output=True,
     )  # fmt: skip
     return journaled(run, open_session(settings)).record, read_facts(run).first_id
+
+
+def judged_otherwise(lived: Record, replayed: Record, ids_before: int) -> str:
+    """Return the first order, refusal or change of state that differs; empty when none does."""
+    mine, theirs = lived.placed.copy(), replayed.placed
+    mine[mine[:, PLACED_ORDER_ID] > 0, PLACED_ORDER_ID] -= ids_before
+    for number, (one, other) in enumerate(zip(mine.tolist(), theirs.tolist(), strict=False)):
+        if one[:PLACED_COLUMNS] != other[:PLACED_COLUMNS]:
+            return f"order {number}: lived {one}, replayed {other}"
+    if len(mine) != len(theirs):
+        return f"{len(mine)} orders were lived, {len(theirs)} replayed"
+    if not np.array_equal(lived.account.risk, replayed.account.risk):
+        changes = changes_of(lived.account.risk), changes_of(replayed.account.risk)
+        return f"the risk state: lived {changes[0][-3:]}, replayed {changes[1][-3:]}"
+    return ""
+
+
+def refused_of(record: Record) -> dict[str, int]:
+    """Return how many orders each limit refused."""
+    counts = record.counts[COUNT_REFUSED:].tolist()
+    return {name: counts[code] for code, name in LIMIT_NAMES.items() if counts[code]}
+
+
+def reasons_of(record: Record) -> dict[str, int]:
+    """Return how often each reason led to a state, of the last changes."""
+    changes = changes_of(record.account.risk)
+    names = [REASON_NAMES[change.reason] or "active" for change in changes]
+    told = {name: names.count(name) for name in sorted(set(names))}
+    return told | {"all": int(record.account.risk[RISK_CHANGES])} if told else {}
 
 
 def on_the_wire(filled: I8, ids_before: int) -> I8:

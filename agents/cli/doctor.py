@@ -98,11 +98,10 @@ def usable_keys(settings: Settings) -> Iterator[Finding]:
 
 def recording(settings: Settings) -> Iterator[Finding]:
     """Look at the recording, the capital that it needs, and limits that can never bind."""
+    from agents.cli.risk_limits import report
     from agents.session import feed_path, open_session
     from exchange.advice import describe
     from exchange.recording import Recording
-    from market.breach import position_cap_lots
-    from risk.limits import Limits
 
     path = feed_path(settings)
     if settings.feed.path is None and not path.exists():
@@ -125,9 +124,6 @@ def recording(settings: Settings) -> Iterator[Finding]:
         found=f"spread {base.spread_percentage} %, {base.levels} levels of {base.base_quantity}, "
         f"position at most {base.max_position}",
     )
-    half_ticks = round(2 * facts["mid"] / float(session.meta.tick))
-    scale = session.setup.scale
-    cap = position_cap_lots(half_ticks, session.setup.limits, scale)
-    idle = Limits.of_row(session.setup.limits).idle(scale, position_cap_lots=cap)
-    for name, why in idle.items():
-        yield Finding(f"risk.{name}", fine=True, found=f"can never bind: {why}")
+    for row in report(session).rows:
+        if row.idle:
+            yield Finding(f"risk.{row.name}", fine=True, found=f"can never bind: {row.idle}")

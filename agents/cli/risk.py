@@ -1,4 +1,4 @@
-"""`counterpoint risk`: what could be lost, from a recording or from bars."""
+"""`counterpoint risk`: what could be lost, and the limits that hold it."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli.exits import USAGE, CommandError
-from agents.cli.options import Json
+from agents.cli.options import Change, Config, Data, Feed, Json
 from agents.cli.output import put
 from agents.cli.talk import Talk
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exchange.importers.bars import Bars
 
 app = typer.Typer(
-    help="Risk: what could be lost.",
+    help="Risk: what could be lost, and the limits that hold it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,7 +29,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 @app.callback()
 def risk() -> None:
-    """Keep `var` a name of its own."""
+    """Keep each command a name of its own."""
 
 
 def duration_ns(text: str) -> int:
@@ -104,3 +104,23 @@ def var(
     finally:
         talk.done()
     put(json.dumps(as_dict(report, limit), indent=2) if as_json else as_text(report, limit))
+
+
+@app.command()
+def limits(
+    *,
+    feed_path: Feed = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Show every limit, what happens when it binds, and which could never bind."""
+    from agents.cli import risk_limits
+    from agents.cli.flags import resolve
+    from agents.session import ensure_bundled, open_session
+
+    loaded = resolve(config, change, {"feed.path": feed_path, "data": data})
+    ensure_bundled(loaded.settings)
+    told = risk_limits.report(open_session(loaded.settings))
+    put(risk_limits.as_json(told) if as_json else risk_limits.as_text(told))

@@ -124,7 +124,11 @@ def idle_limits(session: Session) -> dict[str, str]:
     """Return, by name, the limits that could never bind in this session, each with the reason."""
     scale = session.setup.scale
     cap_lots = int(cap_lots_of(parameter_row(session.baseline), scale))
-    return Limits.of_row(session.setup.limits).idle(scale, position_cap_lots=max(1, cap_lots))
+    return Limits.of_row(session.setup.limits).idle(
+        scale,
+        position_cap_lots=max(1, cap_lots),
+        interval_s=session.settings.executor.guard_interval_ms / 1e3,
+    )
 
 
 def gauges(shell: Shell) -> CollectorRegistry:

@@ -36,6 +36,7 @@ from agents.executor.state import (
 )
 from agents.executor.trade import stopped_replies, trade
 from exchange.port import MarketStep
+from market.states import release
 from protocol.errors import NackCode, printable
 from protocol.merge import digest
 from protocol.messages import Ack, Choice, Mode, Nack, Pair, Stage, Vote
@@ -111,6 +112,8 @@ def fold(state: State, kind: str, body: dict[str, Any]) -> None:
             for key in body["lifts"]:
                 state.stops.pop(key, None)
                 state.lifted[key] = None
+            # The operator's word ends a halt of risk that waits for one, too.
+            release(state.account.ledger, state.account.risk, state.now_ns)
         case "pause" | "resume":
             state.paused = kind == "pause"
             _remember(state.pauses, body["ref"], None)

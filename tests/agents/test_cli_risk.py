@@ -4,14 +4,23 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from agents.cli.flags import resolve
 from agents.cli.main import app
+from agents.risk_settings import Risk
 from exchange.importers.bars import Bars, BarsMeta, save_bars
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
+from protocol.errors import SettingsError
+from tests.agents.command_line import short_day
 from tests.exchange.test_bars_import import bar, bittrex
 
 RUNNER = CliRunner()
 HOUR_NS = 3600 * 10**9
+NO_LIMITS = {
+    "profile", "loss_return", "drawdown_rest_s", "cooldown_s", "order_burst_max",
+    "value_at_risk_s", "liquidation_s",
+}  # fmt: skip
+"""Settings that say how a limit is meant."""
 
 
 def run(*arguments):
@@ -116,3 +125,38 @@ def test_a_horizon_between_bars_other_quotes_and_missing_exposures_are_refused(t
         "risk", "var", one, one, "--exposure", "5"
     )[0]  # fmt: skip
     assert refused("risk", "var", tmp_path / "absent.npz")[1] in {1, 4}
+
+
+def test_limits_are_told_with_what_they_do_and_whether_they_can_bind(tmp_path):
+    """With 1 % of the capital in a position no day of 5 % can come; the profiles fit together."""
+    path = short_day(tmp_path)
+    result = run("risk", "limits", "--feed", path, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    rows = {row["name"]: row for row in told["rows"]}
+    assert set(rows) == {*Risk.model_fields} - NO_LIMITS
+    assert "one move cannot reach it" in rows["daily_loss_limit"]["idle"]
+    assert rows["stop_loss_threshold"]["idle"] == ""
+    assert rows["peak_drawdown_limit"]["then"] == "HALTED; an operator ends it"
+    assert told["caps"]["position"] == pytest.approx(1_000, rel=0.02)
+    result = run("risk", "limits", "--feed", path, "--set", "risk.profile=conservative", "--json")
+    told = json.loads(result.stdout)
+    assert told["profile"] == "conservative"
+    idle = {row["name"] for row in told["rows"] if row["idle"]}
+    assert idle <= {"participation_limit", "flatten_cost_limit"}
+    text = run("risk", "limits", "--feed", path).stdout
+    assert "cannot bind: it is off" not in text
+    assert "REDUCING  permits" in text
+
+
+def test_a_profile_yields_to_what_is_set_by_itself():
+    """And an unknown one is refused by name."""
+    told = resolve(None, ["risk.profile=research", "risk.stop_loss_threshold=0.03"], {}).settings
+    assert told.risk.max_position_size == 0.5
+    assert told.risk.stop_loss_threshold == 0.03
+    assert told.risk.order_share == 0.5
+    assert resolve(None, None, {}).settings.risk.order_share == 0.02
+    again = type(told).model_validate_json(told.model_dump_json())
+    assert again == told
+    with pytest.raises(SettingsError, match=r"risk\.profile"):
+        resolve(None, ["risk.profile=brave"], {})

@@ -1,0 +1,164 @@
+"""What `counterpoint risk limits` and `doctor` say: every limit, what it does, if it can bind."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from agents.session import Session
+from agents.settings import Settings
+from market.breach import LIMIT_CAPITAL, position_cap_lots
+from market.carry import liquid_cap_lots, value_cap_lots
+from market.layout import NO_ASK, NO_BID, SCALE_TICK_LOT, STEP_ASK, STEP_BID, UNITS
+from market.types import F8, I8
+from risk.limits import Limits
+from risk.states import PERMITS, TABLE
+
+LOOKED_NS = 3_600 * 10**9
+"""Of the session, in which the market is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One limit.
+
+    Attributes:
+        name: the setting.
+        value: as configured.
+        of: what it is a share of, or its unit.
+        then: what happens when it binds.
+        idle: why it can never bind here; empty when it can.
+    """
+
+    name: str
+    value: str
+    of: str
+    then: str
+    idle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The largest position by each limit in the market as it was looked at, quote asset."""
+
+    position: float
+    value_at_risk: float
+    liquidity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of it."""
+
+    symbol: str
+    profile: str
+    capital: float
+    rows: tuple[Row, ...]
+    caps: Caps
+
+
+def report(session: Session) -> Report:
+    """Look at an hour of the session's market and judge every limit."""
+    step, view = last_view(session)
+    setup = session.setup
+    limits, scale = setup.limits, setup.scale
+    half = int(step[STEP_BID] + step[STEP_ASK])
+    worth = 0.5 * half * float(scale[SCALE_TICK_LOT]) / UNITS
+    cap = int(position_cap_lots(half, limits, scale))
+    value, liquid = int(value_cap_lots(view, limits, scale)), int(liquid_cap_lots(view, limits))
+    idle = Limits.of_row(limits).idle(
+        scale,
+        position_cap_lots=cap,
+        liquid_cap_lots=liquid,
+        interval_s=session.settings.executor.guard_interval_ms / 1e3,
+    )
+    capital = float(limits[LIMIT_CAPITAL]) / UNITS
+    most = 1e3 * capital  # no cap is told as no more than that
+    return Report(
+        symbol=session.meta.symbol,
+        profile=session.settings.risk.profile.value,
+        capital=capital,
+        rows=tuple(rows_of(session.settings, idle)),
+        caps=Caps(cap * worth, min(most, value * worth), min(most, liquid * worth)),
+    )
+
+
+def last_view(session: Session) -> tuple[I8, F8]:
+    """Return the last rows of an hour that show a sound book.
+
+    Raises:
+        ValueError: there was none.
+    """
+    tape = session.tape_builder().advance(min(session.last_ns, session.first_ns + LOOKED_NS))
+    for number in range(len(tape.steps) - 1, -1, -1):
+        if NO_BID < tape.steps[number, STEP_BID] < tape.steps[number, STEP_ASK] < NO_ASK:
+            return tape.steps[number], tape.views[number]
+    raise ValueError(f"{session.meta.symbol} showed no two-sided book")
+
+
+def rows_of(settings: Settings, idle: dict[str, str]) -> list[Row]:
+    """Return a row for each limit, those that move the state first."""
+    risk = settings.risk
+    ends = {rule.limit: rule for rule in reversed(TABLE)}
+    rows = []
+    for name, value, of in (
+        ("peak_drawdown_limit", risk.peak_drawdown_limit, "capital"),
+        ("daily_loss_limit", risk.daily_loss_limit, "capital"),
+        ("volatility_cutoff", risk.volatility_cutoff, "its slow average"),
+        ("price_age_s", risk.price_age_s, "seconds"),
+        ("stop_loss_threshold", risk.stop_loss_threshold, "the position's cost"),
+        ("max_position_size", risk.max_position_size, "capital"),
+    ):
+        rule = ends[name]
+        operator = rule.operator and name in _waiting(settings)
+        end = "an operator ends it" if operator else f"ends {rule.ends}"
+        then = f"{rule.state.name}; {end}"
+        rows.append(Row(name, f"{value:g}", of, then, idle.get(_key(name), "")))
+    for name, value, of in (
+        ("value_at_risk_limit", risk.value_at_risk_limit, f"capital, {risk.value_at_risk_s:g} s"),
+        ("participation_limit", risk.participation_limit, f"flow, {risk.liquidation_s:g} s"),
+        ("flatten_cost_limit", risk.flatten_cost_limit, "the position's worth"),
+    ):
+        rows.append(Row(name, f"{value:g}", of, "caps the position", idle.get(name, "")))
+    for name, value, of in (
+        ("max_order_size", risk.order_share, "capital"),
+        ("price_collar", risk.price_collar, "mid, last trade"),
+        ("open_orders_max", risk.open_orders_max, "orders"),
+        ("order_rate_max", risk.order_rate_max, f"a second, {risk.order_burst_max} at once"),
+    ):
+        rows.append(Row(name, f"{value:g}", of, "refuses the order", idle.get(name, "")))
+    return rows
+
+
+def _key(name: str) -> str:
+    """Return a setting's name among those of `risk.limits`."""
+    return "price_age_limit" if name == "price_age_s" else name
+
+
+def _waiting(settings: Settings) -> set[str]:
+    """Return the limits whose halt only an operator ends."""
+    found = set()
+    if settings.risk.drawdown_rest_s == 0:
+        found.add("peak_drawdown_limit")
+    if settings.risk.loss_return.value == "operator":
+        found.add("daily_loss_limit")
+    return found
+
+
+def as_json(told: Report) -> str:
+    """Return all of it as JSON."""
+    return json.dumps(asdict(told), indent=2)
+
+
+def as_text(told: Report) -> str:
+    """Return a table, what cannot bind marked."""
+    lines = [f"{told.symbol}, profile {told.profile}, capital {told.capital:,.2f}", ""]
+    lines.append(f"{'limit':<21} {'set to':>7}  {'of':<22} then")
+    for row in told.rows:
+        lines.append(f"{row.name:<21} {row.value:>7}  {row.of:<22} {row.then}")
+        if row.idle:
+            lines.append(f"{'':<21} {'':>7}  cannot bind: {row.idle}")
+    lines += ["", "largest position now, quote asset:"]
+    for name, figure in asdict(told.caps).items():
+        lines.append(f"  {name.replace('_', ' '):<19} {figure:>14,.2f}")
+    lines.append("")
+    lines += [f"{state.name:<9} permits {text}" for state, text in PERMITS.items()]
+    return "\n".join(lines)
