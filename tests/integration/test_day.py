@@ -15,7 +15,7 @@ def test_a_quarter_of_an_hour_over_sockets_is_the_replay(tmp_path):
     """Every fill one by one and every column of the ledger, by the process that a user starts."""
     feed = tmp_path / "planted.npz"
     save(feed, synthetic_recording(seed=3, hours=1.0, setting="planted_edge"))
-    found = compare(feed, tmp_path / "day", "sampled:80ms,2500ms", hours=0.25)
+    found = compare(feed, tmp_path / "day", "sampled:80ms,2500ms", hours=0.25, tight=False)
     assert found["difference"] == ""
     assert found["fills"] > 10
     assert found["partial"] > 0
@@ -25,7 +25,7 @@ def test_a_quarter_of_an_hour_over_sockets_is_the_replay(tmp_path):
 def test_a_real_day_over_sockets_is_the_replay(latency, tmp_path):
     """24 hours of NEXOUSDT, partial fills and cancel races among them."""
     feed = imported(real_feed(NEXO), tmp_path / "nexo.npz")
-    found = compare(feed, tmp_path / "day", latency, hours=None)
+    found = compare(feed, tmp_path / "day", latency, hours=None, tight=False)
     assert found["difference"] == ""
     assert found["fills"] >= 500
     assert found["partial"] > 0
