@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -215,7 +216,8 @@ def test_the_real_quiet_day_shows_what_its_manifest_says(tmp_path):
     folder = real_feed(NEXO)
     made = counterpoint("import", folder, "--out", "nexo.npz", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    assert made.stderr == ""  # short work is quiet
+    said = made.stderr.splitlines()  # nothing, but on a machine that needs three seconds for it
+    assert all(re.fullmatch(r"reading \S+: \d+%", line) for line in said), made.stderr
     found = counterpoint("check", "nexo.npz", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     assert (

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[3]
 TOKEN = "beater"
 PATIENCE_S = 60.0
 """Of a busy machine; `bench.guardian` holds the five seconds."""
+WINDOW_MS = 2_000
+"""Orders settle in three seconds, not six: a guardian that is told to end waits ten at most."""
 
 
 OPENED = []
@@ -69,7 +71,7 @@ def program(*arguments, **environ):
 def guardian(folder, url, *more):
     """A guardian beside a stand-in."""
     told = ("--folder", folder, "--rest", f"{url}/api", "--symbol", SYMBOL, "--token", TOKEN)
-    return program("exchange.guardian", *told, *more)
+    return program("exchange.guardian", *told, "--window-ms", WINDOW_MS, *more)
 
 
 def beater(folder, exchange):
@@ -127,11 +129,11 @@ def test_an_executor_that_ends_cleanly_raises_no_alarm(exchange, tmp_path):
         with beater(tmp_path, exchange) as trader:
             assert trader.stdout.readline()
             trader.terminate()
-            assert trader.wait(10) == 0
+            assert trader.wait(PATIENCE_S) == 0
         until(lambda: "executor_ended" in events(tmp_path))
         assert read_beat(tmp_path).ended
         guard.terminate()
-        assert guard.wait(20) == 0
+        assert guard.wait(PATIENCE_S) == 0
     assert stops_in(tmp_path) == {}
     assert events(tmp_path)[-1] == "guardian_ended"
 
@@ -145,7 +147,7 @@ def test_a_guardian_that_is_asked_to_end_finishes_what_it_began(exchange, tmp_pa
         trader.kill()
         until(lambda: "beat_stopped" in events(tmp_path))
         guard.terminate()
-        assert guard.wait(20) == 0
+        assert guard.wait(PATIENCE_S) == 0
     assert look(exchange).sweep(cancel=False) == 0
     assert "nothing_of_ours_is_open" in events(tmp_path)
 
@@ -181,7 +183,7 @@ def test_a_second_guardian_is_refused(tmp_path):
     with guardian(tmp_path, "http://127.0.0.1:9") as first:
         assert first.stdout.readline()
         with guardian(tmp_path, "http://127.0.0.1:9") as second:
-            _, said = second.communicate(timeout=20)
+            _, said = second.communicate(timeout=PATIENCE_S)
         assert second.returncode == 1
         assert "another guardian guards" in said
         assert first.poll() is None
@@ -196,7 +198,7 @@ def test_a_wrong_start_is_one_line(tmp_path):
         (("--token", "NOT A TOKEN"), "executor's token"),
     ):
         with guardian(tmp_path, "http://127.0.0.1:9", *more) as process:
-            _, error = process.communicate(timeout=20)
+            _, error = process.communicate(timeout=PATIENCE_S)
         assert process.returncode in (1, 4)
         assert said in error
         assert "Traceback" not in error

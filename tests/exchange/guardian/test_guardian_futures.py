@@ -9,7 +9,9 @@ import pytest
 from exchange.guardian.account import BinanceAccount, Place
 from protocol.stopfile import stops_in
 from tests.exchange.guardian.test_guardian import (
+    PATIENCE_S,
     TOKEN,
+    WINDOW_MS,
     events,
     program,
     until,
@@ -41,7 +43,8 @@ def look(exchange):
 def guardian(folder, url):
     """A guardian of futures."""
     told = ("--folder", folder, "--rest", f"{url}/fapi", "--symbol", SYMBOL, "--token", TOKEN)
-    return program("exchange.guardian", *told, "--futures", "--countdown", COUNTDOWN_S)
+    more = ("--futures", "--countdown", COUNTDOWN_S, "--window-ms", WINDOW_MS)
+    return program("exchange.guardian", *told, *more)
 
 
 def beater(folder, exchange):
@@ -71,6 +74,8 @@ def test_the_switch_of_the_exchange_takes_the_orders_when_the_guardian_is_dead_t
     exchange, tmp_path
 ):
     """Executor and guardian killed at once: countdownCancelAll runs out and cancels."""
+    # What the guardian of another test has set must not do it.
+    until(lambda: not exchange.ask("/status")["countdowns"].get("test"))
     with (
         look(exchange) as ours,
         guardian(tmp_path, exchange.url) as guard,
@@ -80,7 +85,7 @@ def test_the_switch_of_the_exchange_takes_the_orders_when_the_guardian_is_dead_t
         until(lambda: exchange.ask("/status")["countdowns"].get("test"))
         guard.send_signal(signal.SIGKILL)
         trader.send_signal(signal.SIGKILL)
-        trader.wait(10)
+        trader.wait(PATIENCE_S)
         assert ours.sweep(cancel=False) > 0
         until(lambda: ours.sweep(cancel=False) == 0)
         assert stops_in(tmp_path) == {}
