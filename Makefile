@@ -4,10 +4,13 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Three processes share the fast tests out, two of which wait most of the time (tests/lanes.py); a
+# debugger needs `make test SHARE=`.
+SHARE  ?= -n 3 --dist loadscope --no-loadscope-reorder
 BENCHES ?= synthetic exchange bus kills newcomer edge matching start memory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run keys node test test-all lint check bench up down clean
+.PHONY: help setup run keys node kernels test test-all lint check bench up down clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +43,11 @@ keys: $(VENV)/.base ## make the roster, every private key, and what the containe
 
 node: docs/examples/node_modules/.made ## what the agent in JavaScript needs, where node and npm are
 
+kernels: $(VENV)/.base ## compile the market's kernels now, once, and not in each process that asks
+	@$(BIN)/python -c 'from market.warm import warm; warm()'
+
 test: $(VENV)/.dev ## the fast tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SHARE) $(ARGS)
 
 test-all: $(VENV)/.dev ## every test, the slow ones too
 	@$(BIN)/python -m pytest -m '' $(ARGS)
