@@ -174,7 +174,7 @@ class Shell:
         if self._replaying:
             await self.catch_up()
         if self.state.waiting and self.link is not None:
-            self._reach(self.link, Reach(self.state.boundary, self.state.now_ns))
+            self._reach(self.link, Reach(self.state.boundary, self.state.boundary_ns))
         steps = self._feed()
         complete = False
         while not self._over():

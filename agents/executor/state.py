@@ -131,6 +131,12 @@ class State:
     calm: bool = False
 
     @property
+    def boundary_ns(self) -> int:
+        """Venue time of the last boundary; a stop lets a little feed time pass after it."""
+        every = self.session.settings.optimizer.boundary_ns
+        return (self.session.first_ns // every + self.boundary) * every
+
+    @property
     def incumbent(self) -> QuoteParameters:
         """The set that is quoted by."""
         return self.session.baseline if self.in_force is None else self.in_force.params

@@ -215,7 +215,6 @@ def _reaches_boundary(state: State) -> bool:
     every = session.settings.optimizer.boundary_ns
     if not state.lockstep or state.now_ns % every or state.now_ns <= session.first_ns:
         return False
-    first = session.first_ns // every * every + every
-    state.boundary = (state.now_ns - first) // every + 1
+    state.boundary = state.now_ns // every - session.first_ns // every
     state.waiting = True
     return True

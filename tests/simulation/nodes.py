@@ -182,7 +182,7 @@ class ExecutorNode(Agent):
         bounds, state = self.world.watch.bounds, lambda: self.shell.state
         bounds.follow(self.party, lambda: state().verdict.pair, lambda: 0)
         if self.shell.state.waiting:
-            reached = Reach(self.shell.state.boundary, self.shell.state.now_ns)
+            reached = Reach(self.shell.state.boundary, self.shell.state.boundary_ns)
             self.shell._reach(self.link, reached)
         self.every(self.world.settings.executor.guard_interval_ns, self._step)
         self._drain()

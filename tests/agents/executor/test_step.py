@@ -239,6 +239,14 @@ def test_a_set_lapses_to_the_baseline_and_no_update_renews_it(life):
     assert held.not_after_ns == until_ns, "the coordinator's word decides, not our settings"
 
 
+def test_a_boundary_keeps_its_time_when_a_stop_lets_feed_time_pass(life):
+    """After a restart it is told again: the coordinator compares that time with decisions."""
+    reached_ns = life.to_boundary()
+    assert (life.state.boundary, life.state.boundary_ns) == (1, reached_ns)
+    life.state.now_ns += 2 * SECOND_NS
+    assert life.state.boundary_ns == reached_ns
+
+
 def test_a_round_that_figures_forbid_is_rejected_without_a_replay(life):
     """Confidence, drawdown, age and step; the reason begins with the code."""
     life.to_boundary()
