@@ -7,23 +7,20 @@ order too; then SIGKILL or SIGSTOP in turn, and the time until the exchange show
 Before them a coordinator and its hubs are killed beside a live executor, where nothing may happen.
 """
 
-import argparse
 import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from bench.planted_house import struck
 from bench.venue_house import FOREIGN, ROOT, VenueHouse
-from exchange.importers.synthetic import synthetic_recording
-from exchange.recording import save
 from protocol.stopfile import lift_stops, stops_in
 
 LIMIT_S = 5.0
@@ -34,19 +31,7 @@ PATIENCE_S = 60.0
 
 def main() -> int:
     """Run the trials, and print a table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--speed", type=float, default=20.0)
-    parser.add_argument("--seed", type=int, default=1)
-    told = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        feed = folder / "day.npz"
-        hours = max(2.0, told.trials * 40.0 * told.speed / 3600.0)
-        save(feed, synthetic_recording(seed=told.seed, hours=hours, setting="planted_edge"))
-        result = run(feed, folder, told.trials, told.speed, told.seed)
-    print(json.dumps(result))
-    return 0 if result["held"] else 1
+    return struck(run, __doc__, what="trials", count=50, each_s=40.0)
 
 
 def run(feed: Path, folder: Path, trials: int, speed: float, seed: int) -> dict[str, object]:

@@ -35,9 +35,10 @@ class Book:
         self.fills: list[tuple[int, int, int, int]] = []
         self.intents: list[int] = []
         with open_journal(house.folder, readonly=True) as journal:
+            reports = list(journal.rows(records.REPORTS))  # first: a live executor writes on
             frozen = journal.get(records.STATE)
             until_ns = frozen["now_ns"]
-            for row in journal.rows(records.REPORTS):
+            for row in reports:
                 assert row.time_ns <= until_ns, "a report stands without its state"
                 _, filled = records.report_rows(row.body)
                 columns = (FILLED_TRADE_ID, FILLED_ORDER_ID, FILLED_PRICE_TICKS, FILLED_LOTS)
@@ -54,15 +55,17 @@ def problems_of(house: VenueHouse, *, ended: bool) -> list[str]:
     """Return what does not hold; nothing when all does.
 
     Args:
-        house: its executor is dead, or has ended.
+        house: its executor lives, is dead, or has ended.
         ended: cleanly: then the journal knows of everything, and nothing of ours is open.
     """
-    book, exchange = Book(house), house.exchange
-    orders = exchange.orders()
+    exchange = house.exchange
+    orders = exchange.orders()  # before the journal, trades behind it: a live executor goes on
+    book = Book(house)
     trades = exchange.trades()
+    owners = exchange.orders()
     found = [
         *_of_orders(book, orders, house.prefix),
-        *_of_trades(book, trades, orders, house.prefix, ended=ended),
+        *_of_trades(book, trades, owners, house.prefix, ended=ended),
         *_of_foreign(orders),
     ]
     if ended:

@@ -83,6 +83,13 @@ class Exchange:
         with urlopen(request, timeout=10) as answer:  # noqa: S310 - it is ours, on loopback
             return json.loads(answer.read())
 
+    def control_port(self, method: str, path: str, **told: object) -> Any:
+        """Ask something of the control port: a fault, a cut, how things stand."""
+        body = json.dumps(told).encode() if told else None
+        request = Request(f"{self.control}/{path}", body, method=method)  # noqa: S310
+        with urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+            return json.loads(answer.read())
+
     def trades(self) -> list[dict[str, Any]]:
         """Return every trade of the account, oldest first."""
         return self._pages("userTrades" if self._futures else "myTrades", "fromId", "id")
@@ -127,6 +134,7 @@ class VenueHouse:
         folder: for everything.
         speed: feed seconds a wall second.
         futures: USD-M in place of spot.
+        told: more of the exchange's command line.
         sections: settings beyond the house's.
     """
 
@@ -134,13 +142,15 @@ class VenueHouse:
         self,
         feed: Path,
         folder: Path,
+        /,
         *,
         speed: float = 60.0,
         futures: bool = False,
+        told: tuple[str, ...] = (),
         **sections: dict[str, object],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        arguments = ("--futures",) if futures else ()
+        arguments = ("--futures", *told) if futures else told
         self.exchange = Exchange(feed, folder, *arguments, speed=f"{speed:g}")
         self._kind = "binance-futures" if futures else "binance"
         self.folder = folder / "run"

@@ -3,19 +3,15 @@
 python -m bench.venue_kills [--kills 100] [--speed 20] [--seed 1]
 """
 
-import argparse
-import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from bench.planted_house import struck
 from bench.venue_checks import Book, problems_of
 from bench.venue_house import VenueHouse
-from exchange.importers.synthetic import synthetic_recording
-from exchange.recording import save
 
 LIMIT_S = 10.0
 """From the start of the process until it quotes again, compiling and loading included."""
@@ -24,20 +20,8 @@ EVERY = 10
 
 
 def main() -> int:
-    """Kill, check, and print a table and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--speed", type=float, default=20.0)
-    parser.add_argument("--seed", type=int, default=1)
-    told = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        feed = folder / "day.npz"
-        hours = max(2.0, told.kills * 15.0 * told.speed / 3600.0)
-        save(feed, synthetic_recording(seed=told.seed, hours=hours, setting="planted_edge"))
-        result = run(feed, folder, told.kills, told.speed, told.seed)
-    print(json.dumps(result))
-    return 0 if result["held"] else 1
+    """Run the kills, and print a table and one JSON line."""
+    return struck(run, __doc__, what="kills", count=100, each_s=15.0)
 
 
 def run(feed: Path, folder: Path, kills: int, speed: float, seed: int) -> dict[str, object]:

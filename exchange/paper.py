@@ -238,7 +238,7 @@ class PaperVenue:
         interval_ns = self.settings.interval_ns
         self._now_ns = int(self._events[0, EVENT_LOCAL_NS])
         self._next_ns = self._now_ns // interval_ns * interval_ns + interval_ns
-        self._owed = over(record.orders, self._next_ns)
+        self._owed = over(record.orders, record.now_ns or self._next_ns, self._next_ns)
         return Opening(
             known=known,
             maker_fee=terms.maker_fee,
@@ -368,13 +368,16 @@ class PaperVenue:
         self._side().forget(count)
 
 
-def over(orders: tuple[LiveOrder, ...], now_ns: int) -> I8:
-    """Return i8[n, REPORT_COLUMNS]: that orders of an earlier life are cancelled."""
+def over(orders: tuple[LiveOrder, ...], died_ns: int, seen_ns: int) -> I8:
+    """Return i8[n, REPORT_COLUMNS]: that orders of an earlier life ended with it.
+
+    Not later: what the market did meanwhile was not seen, so nothing of it can have hit them.
+    """
     gone = [order for order in orders if order.remaining and not order.told_end]
     rows = np.zeros((len(gone), REPORT_COLUMNS), dtype=np.int64)
     for row, order in zip(rows, gone, strict=True):
         row[REPORT_KIND], row[REPORT_ORDER_ID] = REPORT_CANCELLED, order.order_id
         row[REPORT_SIDE], row[REPORT_PRICE_TICKS] = order.side, order.price_ticks
         row[REPORT_LOTS], row[REPORT_MAKER] = order.remaining, 1
-        row[[REPORT_EXCH_NS, REPORT_VISIBLE_NS]] = now_ns
+        row[REPORT_EXCH_NS], row[REPORT_VISIBLE_NS] = died_ns, seen_ns
     return rows

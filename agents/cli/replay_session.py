@@ -77,18 +77,22 @@ def document(found: "Agreement") -> dict[str, Any]:
         "symbol": found.symbol,
         "hours": round((found.span_ns[1] - found.span_ns[0]) / 3.6e12, 4),
         "orders": found.orders,
+        "refused": found.refused,
         "order_delay_ms": quantiles(found.delays_ns),
         "actual": side(found.actual),
-        "configured": matched(found.configured),
-        "measured": matched(found.measured),
+        "configured": matched(found.configured, found.actual),
+        "measured": matched(found.measured, found.actual),
     }
 
 
-def matched(match: "Match") -> dict[str, Any]:
-    """Return a prediction as JSON values."""
+def matched(match: "Match", actual: "Filled") -> dict[str, Any]:
+    """Return a prediction as JSON values; the difference of net in bps of what was turned over."""
+    difference_units = match.predicted.net_units - actual.net_units
+    turnover_units = max(match.predicted.turnover_units, actual.turnover_units)
     return {
         **side(match.predicted),
         "overlap": round(match.overlap, 4),
+        "net_difference_bps": round(difference_units / max(turnover_units, 1) * 1e4, 4),
         "both": match.both,
         "only_actual": match.only_actual,
         "only_predicted": match.only_predicted,
@@ -102,6 +106,7 @@ def side(filled: "Filled") -> dict[str, Any]:
         "fills": len(filled.rows),
         "lots": filled.lots,
         "net": filled.net_units / 1e8,
+        "turnover": filled.turnover_units / 1e8,
         "markouts_bps": dict(filled.markouts_bps),
     }
 
@@ -128,6 +133,8 @@ def lines(found: "Agreement") -> list[str]:
         ("lots", *(f"{each['lots']:,}" for each in sides)),
         ("net, quote", *(f"{each['net']:+,.4f}" for each in sides)),
     ]
+    apart = (f"{each['net_difference_bps']:+.2f}" for each in sides[1:])
+    rows.append(("net, bps of turnover", "", *apart))
     for name in sides[0]["markouts_bps"]:
         horizon = name.removeprefix("markout_").removesuffix("_bps")
         values = (figure(each["markouts_bps"][name]) for each in sides)
@@ -139,7 +146,8 @@ def lines(found: "Agreement") -> list[str]:
     ):
         rows.append((name, "", *(f"{each[key]:,}" for each in sides[1:])))
     rows.append(("overlap of lots", "", *(f"{each['overlap']:.1%}" for each in sides[1:])))
-    head = f"{found.symbol}, {told['hours']:.2f} h, {found.orders} orders; predicted with the "
+    orders = f"{found.orders} orders ({found.refused} refused)"
+    head = f"{found.symbol}, {told['hours']:.2f} h, {orders}; predicted with the "
     return [
         head + "delays of executor.latency, and with those measured",
         "",

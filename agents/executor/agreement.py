@@ -9,6 +9,10 @@ of a backtest over the run's recording. What it says would have been filled is l
     profit      quote and position less the target, both at the last mid of the recording
 
 A cancel that the exchange made unasked (a lost stream, an expiry) ends the order here as well.
+
+With measured delays everything arrives when it did. A cancel that came too late arrives with the
+order's last fill: it was not there before. An order that the exchange refused is not sent: when it
+arrived is not told, and a moment earlier or later a post-only order would have rested.
 """
 
 from collections import defaultdict, deque
@@ -43,6 +47,8 @@ from market.layout import (
     REPORT_LOTS,
     REPORT_ORDER_ID,
     REPORT_PRICE_TICKS,
+    REPORT_REFUSED,
+    REPORT_REJECTED,
     REPORT_SIDE,
     SCALE_LOT,
     SCALE_TICK_LOT,
@@ -72,6 +78,7 @@ FILL_NS, FILL_ORDER, FILL_SIDE, FILL_PRICE, FILL_LOTS = range(5)
 ACTUAL = [FILLED_EXCH_NS, FILLED_ORDER_ID, FILLED_SIDE, FILLED_PRICE_TICKS, FILLED_LOTS]
 PREDICTED = [REPORT_EXCH_NS, REPORT_ORDER_ID, REPORT_SIDE, REPORT_PRICE_TICKS, REPORT_LOTS]
 """Columns of fills, in the order of FILL_*."""
+TOLD = [REPORT_KIND, REPORT_ORDER_ID, REPORT_EXCH_NS]
 SENT = [
     PLACED_NOW_NS,
     PLACED_KIND,
@@ -94,11 +101,13 @@ class Filled:
     Attributes:
         rows: i8[n, 5], FILL_* columns.
         net_units: profit, 1e-8 quote.
+        turnover_units: price times quantity, 1e-8 quote.
         markouts_bps: mean over fills by horizon, None without any.
     """
 
     rows: I8
     net_units: int
+    turnover_units: int
     markouts_bps: Mapping[str, float | None]
 
     @property
@@ -150,7 +159,9 @@ class Agreement:
         orders: sent and not refused here.
         actual: what was filled.
         configured: predicted with the delays of the run's settings.
-        measured: predicted with the delay that each order and cancel really had, where it is known.
+        measured: predicted with the arrival that each order and cancel really had, where it is
+            known.
+        refused: orders that the exchange refused.
         delays_ns: i8[n], exchange time of an order's acceptance less the time of sending.
     """
 
@@ -160,6 +171,7 @@ class Agreement:
     actual: Filled
     configured: Match
     measured: Match
+    refused: int
     delays_ns: I8
 
 
@@ -193,7 +205,7 @@ def agreement(folder: Path, session: Session) -> Agreement:
     builder = lived.tape_builder()
     tape = builder.advance(sent.last_ns)
     actual = _filled(sent.filled[:, ACTUAL], sent.balances, tape, session)
-    delays = _delays(sent)
+    told, unasked = _arrivals(sent), _unasked(sent)
 
     def match(known: Mapping[Key, int]) -> Match:
         ours = OwnSide(
@@ -203,37 +215,60 @@ def agreement(folder: Path, session: Session) -> Agreement:
             opening=session.setup.opening,
             tiers=session.setup.tiers,
         )
-        lives = _live(ours, tape, builder.events, session.first_ns, (_acts(sent), known))
+        acts = _acts(sent, unasked)
+        lives = _live(ours, tape, builder.events, session.first_ns, (acts, known))
         found = stacked(list(lives))
         rows = found[found[:, REPORT_KIND] == REPORT_FILL][:, PREDICTED]
         held = ours.account()
         balances = (held.quote_units, held.base_units)
         return matched(actual, _filled(rows, balances, tape, session))
 
-    taken = [delay for (kind, _), delay in delays.items() if kind == ACTION_PLACE]
+    placed = sent.rows[sent.rows[:, PLACED_KIND] == ACTION_PLACE]
+    arrived = (
+        (told.get((ACTION_PLACE, order_id), NEVER), sent_ns)
+        for sent_ns, order_id in placed[:, [PLACED_NOW_NS, PLACED_ORDER_ID]].tolist()
+    )
     return Agreement(
         symbol=session.meta.symbol,
         span_ns=(session.first_ns, sent.last_ns),
-        orders=int((sent.rows[:, PLACED_KIND] == ACTION_PLACE).sum()),
+        orders=len(placed),
         actual=actual,
-        configured=match({}),
-        measured=match(delays),
-        delays_ns=np.array(taken, dtype=np.int64),
+        configured=match(unasked),
+        measured=match(told | unasked),
+        refused=sum(at_ns == NEVER for (kind, _), at_ns in told.items() if kind == ACTION_PLACE),
+        delays_ns=np.array([a - s for a, s in arrived if a != NEVER], dtype=np.int64),
     )
 
 
-def _delays(sent: _Sent) -> dict[Key, int]:
-    """Return how long orders and cancels took to the exchange, of those whose effect was told."""
-    sent_ns = {(row[1], row[2]): row[0] for row in sent.rows[:, SENT].tolist()}
-    found: dict[Key, int] = {}
-    for row in sent.reports.tolist():
-        kind = {REPORT_ACCEPTED: ACTION_PLACE, REPORT_CANCELLED: ACTION_CANCEL}.get(
-            row[REPORT_KIND]
-        )
-        key = (kind or 0, row[REPORT_ORDER_ID])
-        if key in sent_ns:
-            found[key] = max(0, row[REPORT_EXCH_NS] - sent_ns[key])
+def _arrivals(sent: _Sent) -> dict[Key, int]:
+    """Return when orders and cancels reached the exchange, as far as that was told.
+
+    NEVER is an order that it refused.
+    """
+    fills = sent.reports[sent.reports[:, REPORT_KIND] == REPORT_FILL]
+    last = dict(fills[:, [REPORT_ORDER_ID, REPORT_EXCH_NS]].tolist())
+    first = dict(fills[::-1, [REPORT_ORDER_ID, REPORT_EXCH_NS]].tolist())
+    found = {(ACTION_CANCEL, order_id): at_ns for order_id, at_ns in last.items()}
+    for kind, order_id, at_ns in sent.reports[:, TOLD].tolist():
+        if kind == REPORT_CANCELLED:
+            found[ACTION_CANCEL, order_id] = at_ns
+        elif kind in (REPORT_REJECTED, REPORT_REFUSED):
+            found[ACTION_PLACE, order_id] = NEVER
+        elif kind == REPORT_ACCEPTED and at_ns < first.get(order_id, NEVER):  # else: by a fill
+            found[ACTION_PLACE, order_id] = at_ns
     return found
+
+
+def _unasked(sent: _Sent) -> dict[Key, int]:
+    """Return when the exchange cancelled what nobody had asked it to."""
+    cancels = sent.rows[:, PLACED_KIND] == ACTION_CANCEL
+    asked = set(sent.rows[cancels, PLACED_ORDER_ID].tolist())
+    told = sent.reports[sent.reports[:, REPORT_KIND] == REPORT_CANCELLED]
+    return {
+        (ACTION_CANCEL, order_id): at_ns
+        for _, order_id, at_ns in told[:, TOLD].tolist()
+        if order_id not in asked
+    }
 
 
 def _live(
@@ -253,9 +288,11 @@ def _live(
         end_ns = int(tape.steps[step + 1, STEP_NOW_NS]) if step + 1 < count else NEVER
         while acts and acts[0][0] < end_ns:
             _, kind, order_id, side, price, lots, taker = acts.popleft()
-            own = delays.copy()
-            if (kind, order_id) in known:
-                own[[DELAY_ORDER_NS, DELAY_CANCEL_NS]] = known[kind, order_id]
+            own, at_ns = delays.copy(), known.get((kind, order_id))
+            if at_ns == NEVER:
+                continue
+            if at_ns is not None:
+                own[[DELAY_ORDER_NS, DELAY_CANCEL_NS]] = max(0, at_ns - now_ns)
             if kind == ACTION_CANCEL:
                 ours.cancel(order_id, now_ns=now_ns, delays=own)
             else:
@@ -264,14 +301,10 @@ def _live(
                 )
 
 
-def _acts(sent: _Sent) -> deque[Act]:
+def _acts(sent: _Sent, unasked: Mapping[Key, int]) -> deque[Act]:
     """Return everything that was sent, and the cancels that nobody sent, oldest first."""
     rows = sent.rows[:, SENT].tolist()
-    cancelled = {row[2] for row in rows if row[1] == ACTION_CANCEL}
-    unasked = sent.reports[sent.reports[:, REPORT_KIND] == REPORT_CANCELLED]
-    for row in unasked.tolist():
-        if row[REPORT_ORDER_ID] not in cancelled:
-            rows.append([row[REPORT_EXCH_NS], ACTION_CANCEL, row[REPORT_ORDER_ID], 0, 0, 0, 0])
+    rows += [[at_ns, kind, order_id, 0, 0, 0, 0] for (kind, order_id), at_ns in unasked.items()]
     return deque(sorted(map(tuple, rows), key=lambda act: act[0]))
 
 
@@ -291,7 +324,8 @@ def _filled(rows: I8, balances: tuple[int, int], tape: Tape, session: Session) -
         np.ascontiguousarray(mids),
     )
     markouts = {name: each.value if each.count else None for name, each in found.items()}
-    return Filled(rows, int(net), markouts)
+    turnover = int((rows[:, FILL_PRICE] * rows[:, FILL_LOTS]).sum()) * int(scale[SCALE_TICK_LOT])
+    return Filled(rows, int(net), turnover, markouts)
 
 
 def matched(actual: Filled, predicted: Filled) -> Match:

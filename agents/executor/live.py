@@ -351,7 +351,7 @@ async def _go_on(
                 opening_trade_id=facts.last_trade_id,
                 offset_ns=listing.offset_ns,
             )
-            record = replace(record, since_ns=facts.first_ns)
+            record = replace(record, since_ns=facts.first_ns, now_ns=state.now_ns)
             venue = venue_of(settings, trading, session.observer, record)
             venue.recall(past)
             connection = Connection(venue, folder, facts.meta)

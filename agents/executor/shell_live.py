@@ -116,8 +116,10 @@ class LiveShell(Shell):
 
     async def _next(self, steps: AsyncIterator[MarketStep]) -> MarketStep | Later | None:
         if self._backlog:  # of the warm-up: a past that nothing can be sent to, but in lockstep
-            self.state.late = not self._in_lockstep
-            return self._backlog.popleft()
+            step = self._backlog.popleft()
+            behind_s = (self.market.now_ns() - step.now_ns) / 1e9 / self._speed
+            self._note_late(late=not self._in_lockstep, behind_s=behind_s)
+            return step
         if self._in_lockstep:
             return self._new(await anext(steps, None))
         if self._coming is None:
@@ -146,10 +148,15 @@ class LiveShell(Shell):
 
     def _note_lateness(self) -> None:
         """Quote nothing on a step that is late, and again once half of that is made good."""
-        state, behind_s = self.state, self.market.behind_s
-        late = behind_s > (LATE_S / 2 if state.late else LATE_S)
-        if late != state.late:
-            state.late = late
+        behind_s = self.market.behind_s
+        self._note_late(
+            late=behind_s > (LATE_S / 2 if self.state.late else LATE_S), behind_s=behind_s
+        )
+
+    def _note_late(self, *, late: bool, behind_s: float) -> None:
+        """Say each change, so that every `late` has its `on_time`."""
+        if late != self.state.late:
+            self.state.late = late
             log.warning("late" if late else "on_time", behind_s=round(behind_s, 3))
 
     def _note_connection(self) -> None:

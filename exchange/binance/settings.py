@@ -89,6 +89,7 @@ class Record:
         last_trade_id: the newest trade taken; None: none was, the account begins now.
         quote_units, base_units: what our ledger holds; None with a new account.
         since_ns: when the journal began; fundings since then are none of the ledger's.
+        now_ns: of the last step that it knows; 0 before any.
     """
 
     orders: tuple[LiveOrder, ...] = ()
@@ -97,6 +98,7 @@ class Record:
     quote_units: int | None = None
     base_units: int | None = None
     since_ns: int | None = None
+    now_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
