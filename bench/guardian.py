@@ -5,6 +5,8 @@ python -m bench.guardian [--trials 50] [--speed 20] [--seed 1]
 Each trial: a guardian and an executor beside a simulated exchange, ours resting, somebody else's
 order too; then SIGKILL or SIGSTOP in turn, and the time until the exchange shows nothing of ours.
 Before them a coordinator and its hubs are killed beside a live executor, where nothing may happen.
+Then, a fifth as often, USD-M futures: the executor alone is killed, and executor and guardian at
+once, where only the exchange's own switch (`countdownCancelAll`) is left.
 """
 
 import contextlib
@@ -24,6 +26,10 @@ from bench.venue_house import FOREIGN, ROOT, VenueHouse
 from protocol.stopfile import lift_stops, stops_in
 
 LIMIT_S = 5.0
+COUNTDOWN_S = 5.0
+SWITCH_S = COUNTDOWN_S + 1.0
+"""Until the switch has taken every order: it was set at most so long before, or a little later."""
+FUTURES_PART = 5
 QUIET_S = 6.0
 """Longer than a guardian takes to act."""
 PATIENCE_S = 60.0
@@ -61,11 +67,14 @@ def run(feed: Path, folder: Path, trials: int, speed: float, seed: int) -> dict[
             memory_mb = memory_of(guard)
         foreign = FOREIGN in names(house)
     every = [each for row in took_s.values() for each in row]
+    futures = of_futures(feed, folder / "futures", max(2, trials // FUTURES_PART), speed, rng)
+    took_s |= futures
     print(f"\n{'signal':<8}{'trials':>8}{'p50 s':>8}{'max s':>8}")
     for name, row in took_s.items():
         if row:
             print(f"{name:<8}{len(row):>8}{np.median(row):>8.2f}{max(row):>8.2f}")
     in_time = sum(each <= LIMIT_S for each in every)
+    alone, switch = (max(row) for row in futures.values())
     return {
         "bench": "guardian",
         "trials": trials,
@@ -77,8 +86,45 @@ def run(feed: Path, folder: Path, trials: int, speed: float, seed: int) -> dict[
         "coordinator_killed_cancels_nothing": spared,
         "foreign_order_stays": foreign,
         "guardian_mb": memory_mb,
-        "held": in_time == trials and spared and foreign and not late,
+        "futures_gone_s_max": round(alone, 2),
+        "futures_switch_s_max": round(switch, 2),
+        "held": in_time == trials
+        and spared
+        and foreign
+        and not late
+        and alone <= LIMIT_S
+        and switch <= SWITCH_S,
     }
+
+
+def of_futures(
+    feed: Path, folder: Path, trials: int, speed: float, rng: np.random.Generator
+) -> dict[str, list[float]]:
+    """Kill at USD-M futures, the executor alone and with its guardian; return the seconds."""
+    took_s: dict[str, list[float]] = {"futures": [], "switch": []}
+    newest = 0
+    with VenueHouse(feed, folder, speed=speed, futures=True) as house:
+        for number in range(trials):
+            name = "switch" if number % 2 else "futures"
+            with guarded(house) as guard:
+                house.start()
+                house.until_quoting(newest, seconds=PATIENCE_S)
+                until(lambda: bool(house.exchange.control_port("GET", "status")["countdowns"]))
+                time.sleep(float(rng.uniform(0.5, 3.0)))
+                resting = len(house.open_ids())
+                began_s = time.monotonic()
+                if name == "switch":
+                    guard.kill()
+                house.kill()
+                until(lambda: not house.open_ids())
+                took_s[name].append(time.monotonic() - began_s)
+                print(f"{number + 1:>3} {name:<8} {resting:>2} orders, gone after "
+                      f"{took_s[name][-1]:.2f} s", flush=True)  # fmt: skip
+                if name == "futures":
+                    until(lambda: bool(stops_in(house.folder)))
+            newest = newest_of(house)
+            lift_stops(house.folder, list(stops_in(house.folder)))
+    return took_s
 
 
 def trial(house: VenueHouse, how: signal.Signals, *, last: bool) -> tuple[float, int]:
@@ -105,9 +151,14 @@ def trial(house: VenueHouse, how: signal.Signals, *, last: bool) -> tuple[float,
     return took_s, later
 
 
+def newest_of(house: VenueHouse) -> int:
+    """Return the newest id of an order of ours that there ever was."""
+    return max((int(name.rpartition("-")[2]) for name in all_names(house)), default=0)
+
+
 def rearmed(house: VenueHouse) -> int:
     """Lift the stops while nobody runs, and start again; return the newest order id."""
-    newest = max((int(name.rpartition("-")[2]) for name in all_names(house)), default=0)
+    newest = newest_of(house)
     lift_stops(house.folder, list(stops_in(house.folder)))
     house.start()
     return newest
@@ -182,8 +233,11 @@ def program(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"
 def guarded(house: VenueHouse) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
     """A guardian beside the executor that is to come."""
     token = house.prefix.removeprefix("cp-").rstrip("-")
-    told = ("--folder", str(house.folder), "--rest", f"{house.exchange.url}/api")
+    root = "fapi" if house.futures else "api"
+    told = ("--folder", str(house.folder), "--rest", f"{house.exchange.url}/{root}")
     more = ("--symbol", house.exchange.symbol, "--token", token)
+    if house.futures:
+        more += ("--futures", "--countdown", f"{COUNTDOWN_S:g}")
     return program(house.folder.parent, "exchange.guardian", *told, *more)
 
 

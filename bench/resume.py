@@ -1,17 +1,21 @@
 """Stacks trade a recorded day at sixty times its speed while their exchange fails again and again.
 
 python -m bench.resume [--feed DAY.npz | --folder ../shared/feeds/binance-spot-nexousdt-20240723]
-                       [--rounds 5] [--calm 1] [--calm-s 60] [--speed 60] [--mode NAME]...
+                       [--rounds 5] [--calm 1] [--calm-s 60] [--stops 20] [--speed 60]
+                       [--mode NAME]...
 
 In each mode `counterpoint run --venue binance` trades as a user starts it. A round is: the exchange
 is killed and started again; every connection is cut; answers about orders are dropped. After each
 the seconds until an order of ours rests that is newer than all before, and what must hold between
 journal and exchange. `counterpoint replay-session` then says how far the backtest agrees, of the
-run with faults and of --calm runs without, --calm-s long each. Exit 0 only when everything held:
-orders within 10 s, no problem, the agreement within the band of `docs/venues.md`.
+run with faults and of --calm runs without, --calm-s long each. At last what `counterpoint stop` and
+`rearm` do, --stops times each. Exit 0 only when everything held: orders within 10 s, no problem,
+the agreement within the band of `docs/venues.md`, every stop with nothing of ours open behind it.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import sys
 import tempfile
@@ -21,6 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from agents.cli.control import rearm, stop
+from agents.cli.exits import OK
+from agents.cli.flags import resolve
 from bench.day import FEED, MAKER_FEE_BPS, imported
 from bench.stack_house import QUOTING_S, StackHouse
 from bench.venue_checks import Book, problems_of
@@ -28,14 +35,18 @@ from bench.venue_checks import Book, problems_of
 LIMIT_S = 10.0
 """Until orders stand again."""
 MODES = ("master-slave", "consensus")
-OVERLAP_MIN = {"calm": 0.98, "faults": 0.90}
+OVERLAP_MIN = {"calm": 0.98, "faults": 0.90, "stops": 0.90}
 """Of the lots, with measured delays."""
-NET_MAX_BPS = {"calm": 1.0, "faults": 3.0}
+NET_MAX_BPS = {"calm": 1.0, "faults": 3.0, "stops": 3.0}
 """Of the turnover."""
 BETWEEN_S = 3.0
 DROPPED = 2
 """Answers of each kind."""
-FILLS_MIN = 20
+FILLS_MIN = {"calm": 20, "faults": 20, "stops": 1}
+STOP_P50_S, STOP_MAX_S = 1.0, 5.0
+TIMEOUT_S = 20.0
+JOIN_S = 1.0
+"""The hub grants the operator one join a second."""
 
 
 def main() -> int:
@@ -46,6 +57,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calm", type=int, default=1)
     parser.add_argument("--calm-s", type=float, default=60.0)
+    parser.add_argument("--stops", type=int, default=20)
     parser.add_argument("--speed", type=float, default=60.0)
     parser.add_argument("--mode", action="append", choices=MODES)
     told = parser.parse_args()
@@ -60,11 +72,10 @@ def main() -> int:
             if told.rounds:
                 house = house_of(feed, folder / f"{mode}-faults", mode, told.speed)
                 runs.append(faulted(house, mode, told.rounds))
-    took = {
-        kind: [s for run in runs for s in run["back_s"].get(kind, ())]
-        for kind in ("killed", "cut", "dropped")
-    }
-    table(runs, took)
+        if told.stops:
+            house = house_of(feed, folder / "stops", MODES[0], told.speed)
+            runs.append(stopped(house, MODES[0], told.stops))
+    table(runs)
     held = all(run["held"] for run in runs)
     print(json.dumps({"bench": "resume", "held": held, "runs": runs}))
     return 0 if held else 1
@@ -101,6 +112,40 @@ def faulted(stack: StackHouse, mode: str, rounds: int) -> dict[str, Any]:
                       f"problems {len(problems)}", flush=True)  # fmt: skip
         house.pause(BETWEEN_S)
         return ended(house, "faults", mode, problems, back_s)
+
+
+def stopped(stack: StackHouse, mode: str, trials: int) -> dict[str, Any]:
+    """Stop and rearm again and again, as the commands do."""
+    took_s: dict[str, list[float]] = {"stop": [], "rearm": [], "quoting": []}
+    problems: list[str] = []
+    with stack as house:
+        begin(house)
+        loaded = resolve(None, None, {"data": house.data})
+        for _ in range(trials):
+            house.pause(JOIN_S)
+            began_s = time.monotonic()
+            with contextlib.redirect_stdout(io.StringIO()):
+                code = stop(loaded, reason="bench", flatten=False, timeout_s=TIMEOUT_S)
+            took_s["stop"].append(time.monotonic() - began_s)
+            if code != OK:
+                problems.append(f"a stop was not acknowledged: exit code {code}")
+            problems += [f"order {each} is open behind a stop" for each in house.open_ids()]
+            newest = max(Book(house).intents)
+            house.pause(JOIN_S)
+            problems += [f"order {each} came under a stop" for each in house.open_ids()]
+            began_s = time.monotonic()
+            with contextlib.redirect_stdout(io.StringIO()):
+                code = rearm(loaded, reason="bench")
+            took_s["rearm"].append(time.monotonic() - began_s)
+            if code != OK:
+                problems.append(f"a stop was not lifted: exit code {code}")
+            house.until_quoting(newest, seconds=QUOTING_S)
+            took_s["quoting"].append(time.monotonic() - began_s)
+        run = ended(house, "stops", mode, problems, {})
+    fast = np.median(took_s["stop"]) <= STOP_P50_S and max(took_s["stop"]) <= STOP_MAX_S
+    fast = fast and max(took_s["quoting"]) <= LIMIT_S
+    seconds = {name: [round(each, 2) for each in row] for name, row in took_s.items()}
+    return run | {"back_s": seconds, "held": run["held"] and bool(fast)}
 
 
 def begin(house: StackHouse) -> None:
@@ -168,17 +213,20 @@ def ended(
         "held": code == 0
         and not problems
         and max(every, default=0.0) <= LIMIT_S
-        and actual["fills"] >= FILLS_MIN
+        and actual["fills"] >= FILLS_MIN[kind]
         and in_band,
     }
 
 
-def table(runs: list[dict[str, Any]], took: dict[str, list[float]]) -> None:
+def table(runs: list[dict[str, Any]]) -> None:
     """Print what was measured beside what must hold."""
-    print(f"\n{'':<14}{'times':>8}{'p50 s':>8}{'max s':>8}   at most {LIMIT_S:g} s")
-    for name, row in took.items():
+    bars = {"stop": f"{STOP_MAX_S:g}, p50 {STOP_P50_S:g}", "rearm": "-"}
+    print(f"\n{'':<10}{'times':>7}{'p50 s':>8}{'max s':>8}   at most")
+    for name in ("killed", "cut", "dropped", "stop", "rearm", "quoting"):
+        row = [each for run in runs for each in run["back_s"].get(name, ())]
         if row:
-            print(f"{name:<14}{len(row):>8}{np.median(row):>8.2f}{max(row):>8.2f}")
+            bar = bars.get(name, f"{LIMIT_S:g}")
+            print(f"{name:<10}{len(row):>7}{np.median(row):>8.2f}{max(row):>8.2f}   {bar}")
     print(f"\n{'':<8}{'mode':<14}{'hours':>7}{'fills':>7}{'overlap':>9}{'net, bps':>10}   band")
     for run in runs:
         kind = run["run"]

@@ -152,7 +152,7 @@ class VenueHouse:
         folder.mkdir(parents=True, exist_ok=True)
         arguments = ("--futures", *told) if futures else told
         self.exchange = Exchange(feed, folder, *arguments, speed=f"{speed:g}")
-        self._kind = "binance-futures" if futures else "binance"
+        self.futures = futures
         self.folder = folder / "run"
         self._speed = speed
         self._sections = sections
@@ -164,7 +164,7 @@ class VenueHouse:
         self.exchange.start()
         document: dict[str, Any] = {
             "venue": {
-                "kind": self._kind,
+                "kind": "binance-futures" if self.futures else "binance",
                 "url": self.exchange.url,
                 "symbol": self.exchange.symbol,
                 "pace": "feed",

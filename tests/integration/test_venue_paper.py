@@ -1,6 +1,7 @@
 """An executor on paper is killed: position, journal and recording go on where they were."""
 
 import contextlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -35,18 +36,23 @@ def filled(house):
     return np.concatenate(parts)
 
 
+def more_than(house, count):
+    """Return whether there are more fills than that."""
+    return len(filled(house)) > count
+
+
 def test_paper_that_is_killed_goes_on_with_its_position_and_its_recording(tmp_path):
     """Each fill is booked once, and a replay of all that it recorded foretells no fill more."""
     feed = tmp_path / "planted.npz"
     save(feed, synthetic_recording(seed=3, hours=3, setting="planted_edge"))
     with VenueHouse(feed, tmp_path, speed=30.0, venue=PAPER, feed=FREE) as house:
         house.start()
-        house.until(lambda: len(filled(house)) > 10)
+        house.until(partial(more_than, house, 10))
         for _ in range(2):
             house.kill()
             before, newest = filled(house), max(Book(house).intents)
             house.start()
-            house.until(lambda count=len(before): len(filled(house)) > count + 10)
+            house.until(partial(more_than, house, len(before) + 10))
             assert np.array_equal(filled(house)[: len(before)], before)
             assert max(Book(house).intents) > newest
         assert house.end() == 0
