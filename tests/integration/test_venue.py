@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from agents.cli.replay_session import lines
+from agents.cli.replay_session import document, lines
 from agents.executor.agreement import agreement, matched
 from agents.session import open_session
+from bench.resume import NET_MAX_BPS, OVERLAP_MIN
 from bench.venue_checks import Book, problems_of
 from bench.venue_house import VenueHouse
 from exchange.importers.synthetic import synthetic_recording
@@ -119,7 +120,10 @@ def test_an_executor_that_stood_still_quotes_on_nothing_of_the_past(feed, tmp_pa
 
 
 def test_a_run_at_a_venue_is_held_to_what_a_backtest_says_of_its_orders(feed, tmp_path):
-    """The same orders fill alike in the recording that the run made of its market."""
+    """The same orders fill alike in the recording that the run made, within the stated band.
+
+    It is the band of a run with faults, as a loaded machine is one.
+    """
     with VenueHouse(feed, tmp_path, speed=20.0) as house:
         house.start()
         house.until(lambda: len(house.exchange.trades()) > 30)
@@ -127,6 +131,8 @@ def test_a_run_at_a_venue_is_held_to_what_a_backtest_says_of_its_orders(feed, tm
         found = agreement(house.folder, open_session(house.settings))
         assert len(found.actual.rows) == len(house.exchange.trades())
         assert 0 < found.measured.both <= found.orders
-        assert found.measured.overlap > 0.6, "\n".join(lines(found))
+        told = document(found)["measured"]
+        assert told["overlap"] >= OVERLAP_MIN["faults"], "\n".join(lines(found))
+        assert abs(told["net_difference_bps"]) <= NET_MAX_BPS["faults"]
         worse = replace(found.actual, rows=found.actual.rows[:0])
         assert matched(worse, found.measured.predicted).overlap == 0.0
