@@ -216,7 +216,8 @@ def agreement(folder: Path, session: Session) -> Agreement:
             tiers=session.setup.tiers,
         )
         acts = _acts(sent, unasked)
-        lives = _live(ours, tape, builder.events, session.first_ns, (acts, known))
+        span_ns = (session.first_ns, sent.last_ns)
+        lives = _live(ours, tape, builder.events, span_ns, (acts, known))
         found = stacked(list(lives))
         rows = found[found[:, REPORT_KIND] == REPORT_FILL][:, PREDICTED]
         held = ours.account()
@@ -275,11 +276,15 @@ def _live(
     ours: OwnSide,
     tape: Tape,
     events: I8,
-    first_ns: int,
+    span_ns: tuple[int, int],
     said: tuple[deque[Act], Mapping[Key, int]],
 ) -> Iterator[I8]:
-    """Live through the recording, everything sent at its time; yield the reports."""
+    """Live through the recording, everything sent at its time; yield the reports.
+
+    A tape ends with the last step before the recording's last event; the run went on.
+    """
     acts, known = said
+    first_ns, last_ns = span_ns
     count = len(tape.steps)
     for step in range(max(0, tape.step_at(first_ns) - 1), count):
         now_ns, delays = int(tape.steps[step, STEP_NOW_NS]), tape.stream.delays[step]
@@ -299,6 +304,9 @@ def _live(
                 ours.submit(
                     order_id, side, price, lots, taker, now_ns=now_ns, delays=own, step=step
                 )
+    if count and last_ns > tape.steps[-1, STEP_NOW_NS]:
+        ours.advance(events, NO_IDS, tape.stream.delays[-1], last_ns)
+        yield ours.reports(last_ns)
 
 
 def _acts(sent: _Sent, unasked: Mapping[Key, int]) -> deque[Act]:
