@@ -17,7 +17,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,6 +109,7 @@ def of_futures(
         for number in range(trials):
             name = "switch" if number % 2 else "futures"
             with guarded(house) as guard:
+                house.place_foreign()
                 house.start()
                 house.until_quoting(newest, seconds=PATIENCE_S)
                 until(lambda: bool(house.exchange.control_port("GET", "status")["countdowns"]))
@@ -116,12 +119,15 @@ def of_futures(
                 if name == "switch":
                     guard.kill()
                 house.kill()
-                until(lambda: not house.open_ids())
+                # Ours may be filled meanwhile; the switch takes others' orders too, far ones.
+                left = partial(names, house) if name == "switch" else house.open_ids
+                until(partial(none_of, left))
                 took_s[name].append(time.monotonic() - began_s)
                 print(f"{number + 1:>3} {name:<8} {resting:>2} orders, gone after "
                       f"{took_s[name][-1]:.2f} s", flush=True)  # fmt: skip
                 if name == "futures":
                     until(lambda: bool(stops_in(house.folder)))
+                    house.exchange.ask("DELETE", "order", origClientOrderId=FOREIGN)
             newest = newest_of(house)
             lift_stops(house.folder, list(stops_in(house.folder)))
     return took_s
@@ -149,6 +155,11 @@ def trial(house: VenueHouse, how: signal.Signals, *, last: bool) -> tuple[float,
         assert house.end() == 0, "the executor did not end cleanly"
     house.kill()
     return took_s, later
+
+
+def none_of(left: Callable[[], list[Any]]) -> bool:
+    """Return whether nothing is left."""
+    return not left()
 
 
 def newest_of(house: VenueHouse) -> int:

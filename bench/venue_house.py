@@ -254,13 +254,14 @@ class VenueHouse:
         filters = {each["filterType"]: each for each in info["filters"]}
         tick = float(filters["PRICE_FILTER"]["tickSize"])
         lot = float(filters["LOT_SIZE"]["stepSize"])
+        kind = {"type": "LIMIT", "timeInForce": "GTX"} if self.futures else {"type": "LIMIT_MAKER"}
         price = round(float(best["bidPrice"]) * 0.9 / tick) * tick
         quantity = (int(20.0 / price / lot) + 1) * lot
         self.exchange.ask(
             "POST",
             "order",
             side="BUY",
-            type="LIMIT_MAKER",
+            **kind,
             quantity=f"{quantity:.8f}",
             price=f"{price:.8f}",
             newClientOrderId=FOREIGN,
