@@ -115,13 +115,6 @@ class VenueTable(Section):
             raise PydanticCustomError(
                 "out_of_range", "venue.symbol must be given (--symbol BTC-USDT), found none"
             )
-        if self.futures and (self.url == LIVE or "//fapi.binance.com" in self.url):
-            raise PydanticCustomError(
-                "out_of_range",
-                "venue.url must be testnet, demo or the address of a simulated exchange with "
-                "venue.kind binance-futures, found {found}: fundings are not booked yet",
-                {"found": self.url},
-            )
         if self.futures and self.orders is VenueRoad.SOCKET:
             raise PydanticCustomError(
                 "out_of_range",

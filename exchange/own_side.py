@@ -21,6 +21,7 @@ from market.fills import (
     cancel,
     submit,
 )
+from market.funding import NO_FUNDING, book, charge, next_funding_ns
 from market.layout import (
     LEDGER_BASE,
     LEDGER_MARK,
@@ -32,13 +33,15 @@ from market.layout import (
     ORDER_STATE,
     REPORT_COLUMNS,
     REPORT_FILL,
+    REPORT_FUNDING,
     REPORT_KIND,
+    REPORT_LOTS,
     REPORT_VISIBLE_NS,
     STATE_IN_FLIGHT,
     STATE_RESTING,
     TRIP_COLUMNS,
 )
-from market.ledger import ONE_TIER, fill, new_ledger, new_lots
+from market.ledger import ONE_TIER, fill, new_ledger, new_lots, position_lots
 from market.types import F8, I4, I8
 
 NO_REPORTS: I8 = np.zeros((0, REPORT_COLUMNS), dtype=np.int64)
@@ -53,6 +56,7 @@ class OwnSide:
         scale: i8[SCALE_COLUMNS].
         opening: i8, quote and base units (and the target's) at the start.
         tiers: i8[n, TIER_COLUMNS].
+        funding: i8[n, FUNDING_COLUMNS] of a perpetual contract.
         highest_id: the last order id that was ever used.
         last_trade_id: fills are numbered from the next one on.
     """
@@ -65,10 +69,12 @@ class OwnSide:
         scale: I8,
         opening: I8,
         tiers: I8 = ONE_TIER,
+        funding: I8 = NO_FUNDING,
         highest_id: int = 0,
         last_trade_id: int = 0,
     ) -> None:
         self._model, self._scale, self._tiers = model, scale, tiers
+        self._funding, self._half_ticks = funding, 0
         self._exchange = open_exchange(*new_book(*window))
         self._exchange.meter[METER_TRADES] = last_trade_id
         self._ledger = new_ledger(*(int(units) for units in opening))
@@ -105,6 +111,30 @@ class OwnSide:
         advance(events, born, self._exchange, self._model, self._scale, delays, now_ns)
         if self._exchange.meter[METER_OVERFLOW]:
             raise VenueError("more reports came in one step than the ring holds")
+
+    def charge(self, half_ticks: int, delays: I8, now_ns: int) -> None:
+        """Charge the fundings that are due by a step; see `market.funding.charge`.
+
+        Args:
+            half_ticks: bid + ask of the step, 0 without a sound book: then the last known holds.
+            delays: i8[DELAY_COLUMNS] of the step.
+            now_ns: its time.
+        """
+        self._half_ticks = half_ticks or self._half_ticks
+        exchange, scale = self._exchange, self._scale
+        if next_funding_ns(exchange.meter, self._funding) > now_ns:
+            return
+        charge(
+            exchange.reports,
+            exchange.meter,
+            self._funding,
+            position_lots(self._ledger, scale),
+            self._booked,
+            self._half_ticks,
+            now_ns,
+            delays,
+            scale,
+        )
 
     def reports(self, now_ns: int) -> I8:
         """Return i8[n, REPORT_COLUMNS], a copy of what has become visible since, in order."""
@@ -191,7 +221,7 @@ class OwnSide:
         )
 
     def _book(self, ring: I8) -> None:
-        """Book the fills that are new, as the exchange does: at once."""
+        """Book the fills and fundings that are new, as the exchange does: at once."""
         written = int(self._exchange.meter[METER_WRITTEN])
         for index in range(self._booked, written):
             row = ring[index % ring.shape[0]]
@@ -206,4 +236,6 @@ class OwnSide:
                     int(self._ledger[LEDGER_MARK]),
                     self._tiers,
                 )
+            elif row[REPORT_KIND] == REPORT_FUNDING:
+                book(int(row[REPORT_LOTS]), self._ledger, self._lots, self._lots_meter)
         self._booked = written

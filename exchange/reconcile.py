@@ -5,10 +5,12 @@ ours that is no longer open, balances. Nothing here asks or sends; the answer is
 what to cancel, and why a start must be refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from exchange.order_life import LiveOrder, News, Row, Trade, Word, hear, missed
+from market.layout import REPORT_FUNDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,15 @@ class FoundTrade:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundFunding:
+    """What a perpetual position received, negative when it paid; `number` is the exchange's."""
+
+    number: int
+    exch_ns: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What the exchange says.
 
@@ -49,6 +60,7 @@ class Found:
         trades: of the account in the symbol, after the last one taken.
         quote_units: free and locked, 1e-8.
         base_units: the same.
+        fundings: of a perpetual position since our record began, in those balances.
     """
 
     asked_ns: int
@@ -57,6 +69,7 @@ class Found:
     trades: tuple[FoundTrade, ...]
     quote_units: int
     base_units: int
+    fundings: tuple[FoundFunding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,7 @@ class Reconciled:
         cancels: client ids of ours that are open and must go.
         foreign: client ids of open orders that are not ours; they are left alone.
         unknown: why our record cannot be lived on from; empty when it can.
+        funded: fundings that our record did not have; they are among the rows.
     """
 
     orders: dict[int, LiveOrder]
@@ -76,6 +90,18 @@ class Reconciled:
     cancels: tuple[str, ...]
     foreign: tuple[str, ...]
     unknown: tuple[str, ...]
+    funded: tuple[FoundFunding, ...] = ()
+
+    @property
+    def funding_units(self) -> int:
+        """Quote units that the new fundings brought."""
+        return sum(each.units for each in self.funded)
+
+
+def funding_row(funding: FoundFunding, seen_ns: int) -> Row:
+    """Return the report of a funding."""
+    units, at_ns = funding.units, funding.exch_ns
+    return (REPORT_FUNDING, 0, 0, 0, units, at_ns, seen_ns, 0, funding.number)
 
 
 def asked_for(orders: Iterable[LiveOrder], open_ids: Iterable[int]) -> tuple[int, ...]:
@@ -85,7 +111,11 @@ def asked_for(orders: Iterable[LiveOrder], open_ids: Iterable[int]) -> tuple[int
 
 
 def reconcile(
-    orders: Mapping[int, LiveOrder], highest_id: int, found: Found, seen_ns: int
+    orders: Mapping[int, LiveOrder],
+    highest_id: int,
+    found: Found,
+    seen_ns: int,
+    funded: Collection[int] = (),
 ) -> Reconciled:
     """Return what the exchange's answers make of our record.
 
@@ -94,11 +124,21 @@ def reconcile(
         highest_id: the last order id for which there is an intent.
         found: the exchange's answers.
         seen_ns: local time from which the reports may be known.
+        funded: numbers of the fundings that were booked.
     """
     now = dict(orders)
     rows: list[Row] = []
     unknown: list[str] = []
+    fundings = deque(
+        sorted(
+            (each for each in found.fundings if each.number not in funded),
+            key=lambda each: (each.exch_ns, each.number),
+        )
+    )
+    owed = tuple(fundings)
     for each in sorted(found.trades, key=lambda each: each.trade.trade_id):
+        while fundings and fundings[0].exch_ns < each.trade.exch_ns:
+            rows.append(funding_row(fundings.popleft(), seen_ns))
         if each.order_id is None:
             continue
         trade = each.trade
@@ -111,6 +151,7 @@ def reconcile(
         word = Word(News.TRADED, trade.exch_ns, trade=trade)
         now[each.order_id], told = hear(now[each.order_id], word, seen_ns)
         rows.extend(told)
+    rows.extend(funding_row(each, seen_ns) for each in fundings)
     states = {each.order_id: each for each in found.open if each.order_id is not None}
     for order_id, order in sorted(now.items()):
         told = ()
@@ -134,6 +175,7 @@ def reconcile(
         cancels=tuple(each.client_id for each in found.open if each.order_id is not None),
         foreign=tuple(each.client_id for each in found.open if each.order_id is None),
         unknown=tuple(unknown),
+        funded=owed,
     )
 
 

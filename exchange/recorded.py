@@ -13,6 +13,7 @@ from exchange.own_side import NO_REPORTS, OwnSide
 from exchange.port import MarketStep, VenueAccount
 from market.account import Setup
 from market.layout import ACTION_CANCEL, STEP_NOW_NS
+from market.strategy import half_ticks_of
 from market.tape import Tape, TapeBuilder
 from market.types import I8
 from protocol.orders import Approved, demand_approved
@@ -64,6 +65,7 @@ class RecordedVenue:
             scale=setup.scale,
             opening=setup.opening,
             tiers=setup.tiers,
+            funding=setup.funding,
         )
         if self._next > 0:  # without an order of ours it only builds the book
             self._advance(self._next - 1)
@@ -158,6 +160,7 @@ class RecordedVenue:
         now_ns = int(self._tape.steps[index, STEP_NOW_NS])
         delays = self._tape.stream.delays[index]
         self._ours.advance(self._builder.events, self._builder.born, delays, now_ns)
+        self._ours.charge(half_ticks_of(self._tape.steps[index]), delays, now_ns)
         return now_ns
 
     def _live(self, index: int) -> I8:

@@ -2,9 +2,10 @@
 
 By Binance's page "Introduction to Binance Futures Funding Rates": funding amount = nominal value
 of the position x funding rate, nominal value = mark price x size; a positive rate is paid by
-longs to shorts, at 00:00, 08:00 and 16:00 UTC, by whoever has a position then. Here it is paid at
-the first guard step with a two-sided market at or after such a time, on the position known there,
-at that step's mid (the venue's mark price follows an index, which a recording does not hold).
+longs to shorts, at 00:00, 08:00 and 16:00 UTC, by whoever has a position then. The exchange
+charges it on the position that it knows, at the mid of the first guard step at or after such a time
+(the venue's mark price follows an index, which a recording does not hold), and tells it by a report
+of its own, a response delay later.
 """
 
 import numpy as np
@@ -17,17 +18,24 @@ from market.layout import (
     LEDGER_EQUITY,
     LEDGER_FUNDED,
     LEDGER_FUNDING,
-    LEDGER_MARK,
     LEDGER_OPEN_LOTS,
     LEDGER_QUOTE,
     LOT_FEE,
     LOT_SIGNED,
     NEVER,
+    REPORT_EXCH_NS,
+    REPORT_FILL,
+    REPORT_FUNDING,
+    REPORT_KIND,
+    REPORT_LOTS,
+    REPORT_SIDE,
+    REPORTS_MAX,
     SCALE_TICK_LOT,
     UNITS,
 )
-from market.ledger import position_lots, revalue
 from market.lots import LOTS_COUNT, LOTS_FIRST
+from market.order_lines import METER_FUNDED, METER_WRITTEN
+from market.resting import write_report
 from market.types import I8
 from market.wide import divide
 
@@ -50,9 +58,9 @@ def constant_funding(rate: int, *, hours: int, first_ns: int, last_ns: int) -> I
 
 
 @kernel
-def next_funding_ns(ledger: I8, schedule: I8) -> int:
-    """Return the time of the next funding that is still to be settled, NEVER after the last."""
-    row = ledger[LEDGER_FUNDED]
+def next_funding_ns(meter: I8, schedule: I8) -> int:
+    """Return the time of the next funding that was not charged yet, NEVER after the last."""
+    row = meter[METER_FUNDED]
     return int(schedule[row, FUNDING_NS]) if row < schedule.shape[0] else NEVER
 
 
@@ -89,44 +97,60 @@ def attach(paid: int, ledger: I8, lots_ring: I8, lots_meter: I8) -> None:
 
 
 @kernel
-def settle(
-    ledger: I8,
-    lots_ring: I8,
-    lots_meter: I8,
+def charge(
+    reports: I8,
+    meter: I8,
     schedule: I8,
+    position: int,
+    read: int,
     half_ticks: int,
     now_ns: int,
+    delays: I8,
     scale: I8,
-) -> int:
-    """Pay or receive every funding that is due by now; return how many were due.
+) -> None:
+    """Let the exchange charge every funding that is due by now, and report each.
 
-    To be called before the step's `mark`, so that peak, drawdown and the opening of the day see
-    it: what is due at midnight belongs to the day that ends. What was due before the books were
-    opened is not ours.
+    To be called once the exchange has lived up to the step. Without a position there is none.
 
     Args:
+        reports: i8[REPORTS_MAX, REPORT_COLUMNS], written.
+        meter: i8[METER_COLUMNS], changed.
+        schedule: i8[n, FUNDING_COLUMNS], ascending in time.
+        position: i8, lots, with the fills of the first `read` reports.
+        read: i8; fills reported later are looked for in the ring.
+        half_ticks: i8, bid + ask of the step, 0 when no market was ever seen.
+        now_ns: i8, time of the step.
+        delays: i8[DELAY_COLUMNS] of the step.
+        scale: i8[SCALE_COLUMNS].
+    """
+    while next_funding_ns(meter, schedule) <= now_ns:
+        row = meter[METER_FUNDED]
+        meter[METER_FUNDED] += 1
+        due_ns = schedule[row, FUNDING_NS]
+        held = position
+        for index in range(read, meter[METER_WRITTEN]):
+            place = index & (REPORTS_MAX - 1)
+            in_time = reports[place, REPORT_EXCH_NS] <= due_ns
+            if in_time and reports[place, REPORT_KIND] == REPORT_FILL:
+                held += reports[place, REPORT_SIDE] * reports[place, REPORT_LOTS]
+        if held != 0 and half_ticks > 0:
+            units = -funding_units(held, half_ticks, schedule[row, FUNDING_RATE], scale)
+            write_report(reports, meter, delays, REPORT_FUNDING, 0, 0, 0, units, 0, due_ns)
+
+
+@kernel
+def book(units: int, ledger: I8, lots_ring: I8, lots_meter: I8) -> None:
+    """Book what a funding brought (negative: cost), as it is heard of.
+
+    Args:
+        units: i8, quote units received.
         ledger: i8[LEDGER_COLUMNS], changed.
         lots_ring: i8[LOTS_MAX, LOT_COLUMNS]; open lots take their share as a fee.
         lots_meter: i8[LOTS_METER_COLUMNS].
-        schedule: i8[n, FUNDING_COLUMNS], ascending in time.
-        half_ticks: i8, > 0, bid + ask of the step.
-        now_ns: i8, time of the step.
-        scale: i8[SCALE_COLUMNS].
     """
-    row = ledger[LEDGER_FUNDED]
-    if row >= schedule.shape[0] or schedule[row, FUNDING_NS] > now_ns:
-        return 0
-    first = row
-    opened = ledger[LEDGER_MARK] != 0
-    revalue(ledger, half_ticks, scale)
-    position = position_lots(ledger, scale) if opened else 0
-    while row < schedule.shape[0] and schedule[row, FUNDING_NS] <= now_ns:
-        paid = funding_units(position, half_ticks, schedule[row, FUNDING_RATE], scale)
-        ledger[LEDGER_QUOTE] -= paid
-        ledger[LEDGER_EQUITY] -= paid
-        ledger[LEDGER_FUNDING] -= paid
-        if paid != 0 and lots_meter[LOTS_COUNT] > 0:
-            attach(paid, ledger, lots_ring, lots_meter)
-        row += 1
-    ledger[LEDGER_FUNDED] = row
-    return int(row - first)
+    ledger[LEDGER_QUOTE] += units
+    ledger[LEDGER_EQUITY] += units
+    ledger[LEDGER_FUNDING] += units
+    ledger[LEDGER_FUNDED] += 1
+    if units != 0 and lots_meter[LOTS_COUNT] > 0:
+        attach(-units, ledger, lots_ring, lots_meter)

@@ -111,11 +111,11 @@ REPORT_KIND = 0  # REPORT_*
 REPORT_ORDER_ID = 1
 REPORT_SIDE = 2
 REPORT_PRICE_TICKS = 3
-REPORT_LOTS = 4  # lots of this fill; lots remaining for the other kinds
+REPORT_LOTS = 4  # lots of this fill; of a funding quote units received; else lots remaining
 REPORT_EXCH_NS = 5
 REPORT_VISIBLE_NS = 6  # local time from which the executor may know it
 REPORT_MAKER = 7  # 1 maker, 0 taker
-REPORT_TRADE_ID = 8  # counts fills of this account from 1
+REPORT_TRADE_ID = 8  # counts fills of this account from 1; of a funding the exchange's number
 REPORT_COLUMNS = 9
 REPORT_ACCEPTED = 1
 REPORT_REJECTED = 2  # post-only order would have crossed
@@ -123,6 +123,7 @@ REPORT_FILL = 3
 REPORT_CANCELLED = 4
 REPORT_CANCEL_REJECTED = 5  # the order was gone already
 REPORT_REFUSED = 6  # below the smallest order, or it would have met another order of ours
+REPORT_FUNDING = 7  # of no order: what a perpetual position paid or received
 REPORTS_MAX = 4096
 
 # --- what the executor believes of its own orders: i8[ORDERS_MAX, OWN_COLUMNS] --------------
@@ -181,7 +182,7 @@ LEDGER_DAY = 20  # number of that day since the epoch
 LEDGER_EQUITY = 21  # of the balances now, at the last mark
 LEDGER_OPEN_LOTS = 22  # signed sum of the open FIFO lots
 LEDGER_FUNDING = 23  # quote units of funding, negative when paid
-LEDGER_FUNDED = 24  # rows of the funding schedule that are settled
+LEDGER_FUNDED = 24  # fundings that were booked
 LEDGER_COLUMNS = 25
 
 # one open FIFO lot of the position: i8[LOTS_MAX, LOT_COLUMNS], oldest first, a ring

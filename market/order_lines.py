@@ -50,7 +50,8 @@ METER_CANCELS_SENT = 17  # the same of cancels
 METER_CANCELS_ARRIVED = 18
 METER_CANCEL_NS = 19
 METER_SEGMENT = 20  # segment of the level histories found last
-METER_COLUMNS = 21
+METER_FUNDED = 21  # rows of the funding schedule that are past
+METER_COLUMNS = 22
 
 # --- a cancel on its way: i8[CANCELS_MAX, CANCEL_COLUMNS], a ring ---------------------------
 CANCEL_DUE_NS = 0

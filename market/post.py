@@ -6,6 +6,7 @@ Both in batches: a decision makes some eighty of each. Columns of what is writte
 
 from market.account import Account, Exchange, Setup
 from market.breach import APPROVED, REFUSED_OPEN_ORDERS, check_capped, position_cap_lots
+from market.funding import book
 from market.jit import inlined_kernel
 from market.layout import (
     ACTION_CANCEL,
@@ -27,6 +28,7 @@ from market.layout import (
     REPORT_CANCELLED,
     REPORT_EXCH_NS,
     REPORT_FILL,
+    REPORT_FUNDING,
     REPORT_KIND,
     REPORT_LOTS,
     REPORT_MAKER,
@@ -115,6 +117,11 @@ def hear(now_ns: int, account: Account, exchange: Exchange, setup: Setup, record
         read += 1
         kind = row[REPORT_KIND]
         counts[COUNT_REPORTS + kind] += 1
+        if kind == REPORT_FUNDING:
+            book(row[REPORT_LOTS], account.ledger, account.lots, account.lots_meter)
+            if records.heard.shape[0] > 0:
+                note_heard(row, records)
+            continue
         place = find_near(own, own_meter, row[REPORT_ORDER_ID], near)
         if place < 0 or own[place, OWN_STATE] == OWN_GONE:
             own_meter[OWN_METER_UNKNOWN] += 1

@@ -30,7 +30,6 @@ from market.breach import (
     RISK_STATE,
     RISK_UNTIL_NS,
 )
-from market.funding import next_funding_ns
 from market.guard import GUARD_PULL_SIGMA
 from market.jit import inlined_kernel
 from market.layout import (
@@ -241,13 +240,12 @@ def bound_position(skim: Skim, ledger: I8, limits: F8, scale: I8, still: I8) -> 
 
 @inlined_kernel
 def stop_before(
-    step: int, last: int, now_ns: int, interval_ns: int, account: Account, setup: Setup
+    step: int, last: int, now_ns: int, interval_ns: int, due_ns: int, account: Account, setup: Setup
 ) -> int:
     """Return the first step after `step` at which something is due by the clock, at most `last`."""
     cycle = setup.cycle[0]
-    due_ns = (now_ns // cycle + 1) * cycle
+    due_ns = min(due_ns, (now_ns // cycle + 1) * cycle)
     due_ns = min(due_ns, (account.ledger[LEDGER_DAY] + 1) * DAY_NS)
-    due_ns = min(due_ns, next_funding_ns(account.ledger, setup.funding))
     due_ns = min(due_ns, (now_ns // QUARTER_NS + 1) * QUARTER_NS)
     if account.risk[RISK_UNTIL_NS] > now_ns:
         due_ns = min(due_ns, account.risk[RISK_UNTIL_NS])
@@ -261,15 +259,16 @@ def prepare(
     last: int,
     now_ns: int,
     interval_ns: int,
+    due_ns: int,
     skim: Skim,
     account: Account,
     setup: Setup,
     still: I8,
 ) -> None:
-    """Write all bounds of the quiet that may follow `step`."""
+    """Write all bounds of the quiet that may follow `step`; something is due at `due_ns`."""
     bound_market(step, skim, account, setup.guarding, still)
     bound_account(skim, account, setup, still)
-    still[STILL_STOP] = stop_before(step, last, now_ns, interval_ns, account, setup)
+    still[STILL_STOP] = stop_before(step, last, now_ns, interval_ns, due_ns, account, setup)
 
 
 @inlined_kernel

@@ -1,6 +1,7 @@
 """The compiled loop of candidates over a tape: the contract's step order, nothing else."""
 
 from market.account import Account, Exchange, Setup
+from market.funding import charge, next_funding_ns
 from market.jit import inlined_kernel, kernel
 from market.layout import (
     LEDGER_MARK,
@@ -12,6 +13,7 @@ from market.layout import (
     VIEW_SIGMA,
     VIEW_SIGMA_REFERENCE,
 )
+from market.ledger import position_lots
 from market.order_lines import METER_NEXT_NS, METER_OVERFLOW, METER_READ, METER_WRITTEN
 from market.post import hear, only_mild, send
 from market.quiet import (
@@ -50,7 +52,7 @@ from market.skim import (
     Skim,
     delay_row,
 )
-from market.strategy import excess_units, think
+from market.strategy import excess_units, half_ticks_of, think
 from market.tape_fills import advance_tape, advance_window
 from market.types import F8, I8
 
@@ -89,6 +91,8 @@ def run_steps(
         heard = False
         if still[STILL_MET] != step:
             meet(step, rows, exchange, setup)
+        if next_funding_ns(exchange.meter, setup.funding) <= now_ns:
+            owe(row, skim.delays[delay_row(skim, step)], account, exchange, setup)
         if exchange.meter[METER_READ] < exchange.meter[METER_WRITTEN]:
             heard = hear(now_ns, account, exchange, setup, records)
         withheld = guard_state[HELD_WITHHELD]
@@ -151,6 +155,24 @@ def meet(step: int, rows: Rows, exchange: Exchange, setup: Setup) -> None:
 
 
 @inlined_kernel
+def owe(row: I8, delays: I8, account: Account, exchange: Exchange, setup: Setup) -> None:
+    """Let the exchange charge the fundings that are due by a step."""
+    ledger = account.ledger
+    half = half_ticks_of(row)
+    charge(
+        exchange.reports,
+        exchange.meter,
+        setup.funding,
+        position_lots(ledger, setup.scale),
+        exchange.meter[METER_READ],
+        half if half > 0 else ledger[LEDGER_MARK],
+        row[STEP_NOW_NS],
+        delays,
+        setup.scale,
+    )
+
+
+@inlined_kernel
 def nothing_waits(meter: I8) -> bool:
     """Return whether nothing of ours is on its way to the exchange, or from there to us."""
     return bool(meter[METER_NEXT_NS] == NEVER and meter[METER_READ] == meter[METER_WRITTEN])
@@ -201,7 +223,8 @@ def rest(
         return first
     begin_ns = skim.cells[first - 1, STEP_NOW_NS]
     interval_ns = skim.cells[first, STEP_NOW_NS] - begin_ns
-    prepare(first - 1, last, begin_ns, interval_ns, skim, account, setup, still)
+    due_ns = next_funding_ns(exchange.meter, setup.funding)
+    prepare(first - 1, last, begin_ns, interval_ns, due_ns, skim, account, setup, still)
     step = first
     while True:
         stop = still[STILL_STOP]

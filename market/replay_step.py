@@ -83,7 +83,7 @@ HEARD_ORDER_ID = 1
 HEARD_EXCH_NS = 2
 HEARD_VISIBLE_NS = 3
 HEARD_PRICE_TICKS = 4
-HEARD_LOTS = 5  # that remained
+HEARD_LOTS = 5  # that remained; of a funding quote units received
 HEARD_COLUMNS = 6
 
 # --- one row of the equity record, a cycle each: i8[n, EQUITY_COLUMNS] ----------------------
@@ -99,7 +99,7 @@ COUNT_PLACED = 0
 COUNT_FILLED = 1
 COUNT_EQUITY = 2
 COUNT_REPORTS = 3  # COUNT_REPORTS + kind: reports of that kind
-COUNT_REFUSED = 10  # COUNT_REFUSED + code: places refused for it
+COUNT_REFUSED = 11  # COUNT_REFUSED + code: places refused for it
 COUNT_COLUMNS = COUNT_REFUSED + REFUSAL_CODES
 REPORT_KINDS = COUNT_REFUSED - COUNT_REPORTS
 

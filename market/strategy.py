@@ -19,7 +19,7 @@ from market.breach import (
     take_rate,
 )
 from market.carry import carry_lots
-from market.funding import settle
+from market.funding import book
 from market.guard import replenish, survey
 from market.jit import inlined_kernel, kernel
 from market.layout import (
@@ -36,7 +36,9 @@ from market.layout import (
     NO_ASK,
     NO_BID,
     REPORT_FILL,
+    REPORT_FUNDING,
     REPORT_KIND,
+    REPORT_LOTS,
     SCALE_SPOT,
     STEP_ASK,
     STEP_BID,
@@ -91,6 +93,9 @@ def excess_units(ledger: I8, scale: I8) -> int:
 @kernel
 def take_report(report_row: I8, account: Account, setup: Setup) -> int:
     """Take in one report that has become visible; return a fill's fee in quote units, else 0."""
+    if report_row[REPORT_KIND] == REPORT_FUNDING:
+        book(report_row[REPORT_LOTS], account.ledger, account.lots, account.lots_meter)
+        return 0
     apply_report(account.own, account.own_meter, report_row)
     if report_row[REPORT_KIND] != REPORT_FILL:
         return 0
@@ -115,19 +120,10 @@ def enter_fill(report_row: I8, account: Account, setup: Setup) -> int:
 
 @inlined_kernel
 def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
-    """Settle funding, mark the account and judge its limits; return the risk state."""
+    """Mark the account and judge its limits; return the risk state."""
     half = half_ticks_of(step_row)
     if half > 0:
         ledger = account.ledger
-        settle(
-            ledger,
-            account.lots,
-            account.lots_meter,
-            setup.funding,
-            half,
-            step_row[STEP_NOW_NS],
-            setup.scale,
-        )
         mark(ledger, half, step_row[STEP_NOW_NS], setup.scale)
         ratio = 0.0
         if view_row[VIEW_SIGMA_REFERENCE] > 0.0:

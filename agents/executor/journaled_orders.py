@@ -19,6 +19,9 @@ from market.layout import (
     OWN_REMAINING,
     OWN_SIDE,
     OWN_STATE,
+    REPORT_FUNDING,
+    REPORT_KIND,
+    REPORT_TRADE_ID,
 )
 from market.own import OWN_METER_NEXT_ID
 from market.replay_step import (
@@ -54,9 +57,12 @@ def record_of(
     mine = account.own[: state.open_orders]
     wanted = set(mine[:, OWN_ID].tolist())
     newest = opening_trade_id
+    fundings: set[int] = set()
     trades: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for row in journal.rows(records.REPORTS):
-        _, filled = records.report_rows(row.body)
+        reports, filled = records.report_rows(row.body)
+        of_funding = reports[:, REPORT_KIND] == REPORT_FUNDING
+        fundings.update(reports[of_funding, REPORT_TRADE_ID].tolist())
         if not len(filled):
             continue
         newest = max(newest, int(filled[:, FILLED_TRADE_ID].max()))
@@ -97,4 +103,5 @@ def record_of(
         last_trade_id=newest,
         quote_units=int(account.ledger[LEDGER_QUOTE]),
         base_units=int(account.ledger[LEDGER_BASE]),
+        fundings=frozenset(fundings),
     )

@@ -12,6 +12,7 @@ from exchange.binance.desk import Outcome
 from exchange.binance.instrument import Instrument
 from exchange.binance.settings import BinanceSettings, Road
 from exchange.binance.words import to_ns
+from exchange.reconcile import FoundFunding
 from market.layout import UNITS
 
 PAGE = 1_000
@@ -77,8 +78,8 @@ class Calls(Protocol):
         """
         ...
 
-    async def fundings(self, since_ns: int) -> list[tuple[int, int]]:
-        """Return (time ns, quote units received) of the fundings since a time, oldest first.
+    async def fundings(self, since_ns: int) -> tuple[FoundFunding, ...]:
+        """Return the fundings since a time, oldest first.
 
         Raises:
             VenueError: no answer.
@@ -165,9 +166,9 @@ class SpotCalls:
         }
         return held.get(known.quote, 0), held.get(known.base, 0)
 
-    async def fundings(self, since_ns: int) -> list[tuple[int, int]]:  # noqa: ARG002
+    async def fundings(self, since_ns: int) -> tuple[FoundFunding, ...]:  # noqa: ARG002
         """Return none: nothing is lent on spot."""
-        return []
+        return ()
 
 
 class UsdmCalls:
@@ -247,7 +248,7 @@ class UsdmCalls:
                 held += Fraction(each["positionAmt"])
         return int(wallet * UNITS), int(held * UNITS)
 
-    async def fundings(self, since_ns: int) -> list[tuple[int, int]]:
+    async def fundings(self, since_ns: int) -> tuple[FoundFunding, ...]:
         """See `Calls`."""
         rows: list[dict[str, Any]] = []
         since_ms = since_ns // 1_000_000
@@ -261,7 +262,14 @@ class UsdmCalls:
             if len(page) < PAGE:
                 break
             since_ms = int(to_ns(int(page[-1]["time"]))) // 1_000_000 + 1
-        return [(to_ns(int(row["time"])), int(Fraction(row["income"]) * UNITS)) for row in rows]
+        return tuple(
+            FoundFunding(
+                number=int(row["tranId"]),
+                exch_ns=to_ns(int(row["time"])),
+                units=int(Fraction(row["income"]) * UNITS),
+            )
+            for row in rows
+        )
 
 
 def calls_of(client: AsyncClient, settings: BinanceSettings) -> Calls:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import structlog
 
 from exchange.binance.instrument import Instrument
 from exchange.binance.names import Names
@@ -37,10 +38,12 @@ from exchange.order_life import (
     missed,
     withdraw,
 )
-from exchange.reconcile import Found, Reconciled, reconcile
+from exchange.reconcile import Found, FoundFunding, Reconciled, funding_row, reconcile
 from exchange.recorded import NO_REPORTS
 from market.layout import REPORT_CANCEL_REJECTED, REPORT_FILL, REPORT_KIND, REPORT_TRADE_ID
 from market.types import I8
+
+log = structlog.get_logger()
 
 ORDER_EVENTS = frozenset({"executionReport", "ORDER_TRADE_UPDATE"})
 KEPT_MAX = 1_024
@@ -65,6 +68,7 @@ class OrderDesk:
         orders: those that may still be open or owe a fill, from the journal.
         highest_id: the last order id that was ever used.
         last_trade_id: the newest trade taken.
+        fundings: numbers of those that were booked.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class OrderDesk:
         orders: Iterable[LiveOrder] = (),
         highest_id: int = 0,
         last_trade_id: int = 0,
+        fundings: Iterable[int] = (),
     ) -> None:
         self.names = names
         self.known = known
@@ -82,6 +87,7 @@ class OrderDesk:
         self.highest_id = max([highest_id, *self.orders])
         self.last_trade_id = last_trade_id
         self.fills = 0
+        self._funded = set(fundings)
         self.numbers: dict[int, int] = {}
         """Our order id by the exchange's."""
         self._over: deque[int] = deque()
@@ -134,6 +140,19 @@ class OrderDesk:
         self.numbers[news.exchange_id] = news.order_id
         self.hear(news.order_id, (news.word,), seen_ns)
         return True
+
+    def fund(self, listed: Iterable[FoundFunding], seen_ns: int) -> bool:
+        """Report the fundings of a list that were not booked; return whether there was one."""
+        new = [each for each in listed if each.number not in self._funded]
+        for each in sorted(new, key=lambda each: (each.exch_ns, each.number)):
+            self._book_funding(each)
+            self._rows.append(funding_row(each, seen_ns))
+        return bool(new)
+
+    def _book_funding(self, funding: FoundFunding) -> None:
+        self._funded.add(funding.number)
+        number, units, at_ns = funding.number, funding.units, funding.exch_ns
+        log.info("funding_booked", number=number, units=units, at_ns=at_ns)
 
     def placed(self, order_id: int, outcome: Outcome, seen_ns: int) -> None:
         """Take what became of a new order's request."""
@@ -202,7 +221,9 @@ class OrderDesk:
 
     def reconcile(self, found: Found, seen_ns: int) -> Reconciled:
         """Take the exchange's answers about everything."""
-        made = reconcile(self.orders, self.highest_id, found, seen_ns)
+        made = reconcile(self.orders, self.highest_id, found, seen_ns, self._funded)
+        for each in made.funded:
+            self._book_funding(each)
         for order in made.orders.values():
             self._take(order, ())
         self._report(made.rows)

@@ -6,6 +6,7 @@ everything is asked for by REST, and only when nothing is in doubt does life go 
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -103,6 +104,7 @@ class Lifeline:
                 orders=record.orders,
                 highest_id=record.highest_id,
                 last_trade_id=await session.newest_trade_id() if trade_id is None else trade_id,
+                fundings=record.fundings,
             )
             self.condition = condition_of(known, known)
             fees = await session.fees()
@@ -116,7 +118,7 @@ class Lifeline:
             raise
         fresh = record.quote_units is None or record.base_units is None
         ours = held if fresh else (record.quote_units, record.base_units)
-        self._others = held[0] - (ours[0] or 0), held[1] - (ours[1] or 0)
+        self._others = held[0] - (ours[0] or 0) - made.funding_units, held[1] - (ours[1] or 0)
         opening = Opening(known, fees[0], fees[1], *held, made.foreign, desk.last_trade_id)
         return opening, book
 
@@ -167,14 +169,14 @@ class Lifeline:
             log.info("session_rebuilt", seconds=round(time.monotonic() - began_s, 3))
             return book
 
-    async def look_after(self) -> None:
-        """Look at clock, symbol and open orders again and again."""
+    async def look_after(self, now_ns: Callable[[], int]) -> None:
+        """Look at clock, symbol, open orders and fundings again and again; venue time is asked."""
         while True:
             await asyncio.sleep(self._settings.poll_s)
             if self.session.streams.lost or self._rates.wait_s(time.monotonic()) > 0:
                 continue
             try:
-                await self._look()
+                await self._look(now_ns)
             except VenueError as error:
                 log.warning("look_failed", reason=str(error))
 
@@ -213,7 +215,7 @@ class Lifeline:
         seconds = self._settings.settle_s
         return await settle(self.session, self.desk, self._offset.ns, seen_ns, seconds=seconds)
 
-    async def _look(self) -> None:
+    async def _look(self, now_ns: Callable[[], int]) -> None:
         session, desk = self.session, self.desk
         await session.measure()
         condition = condition_of(desk.known, await session.instrument())
@@ -221,6 +223,7 @@ class Lifeline:
             changes = list(condition.changes)
             log.warning("symbol_changed", trading=condition.trading.value, changes=changes)
         self.condition = condition
+        desk.fund(await session.fundings(), now_ns())
         believed = {each.order_id for each in desk.orders.values() if is_open(each)}
         found = {each.order_id for each in await session.open_orders(desk)}
         for order_id in believed - found:

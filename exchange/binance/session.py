@@ -27,7 +27,7 @@ from exchange.binance.streams import Streams
 from exchange.binance.words import Failure, found_order, to_ns, trade_of
 from exchange.depth import DepthSync, Diff, Sync
 from exchange.errors import VenueError
-from exchange.reconcile import Found, FoundOrder, FoundTrade, asked_for
+from exchange.reconcile import Found, FoundFunding, FoundOrder, FoundTrade, asked_for
 from market.layout import BUY, SELL
 
 MARKET = "MARKET"
@@ -36,6 +36,7 @@ SNAPSHOT_LEVELS = 1_000
 SNAPSHOT_TRIES = 20
 SNAPSHOT_WAIT_S = 0.1
 TRADES_PAGE = 1_000
+FUNDING_LOOKS = 5
 PAGES_MAX = 1_000
 
 
@@ -48,7 +49,7 @@ class Session:
         offset: of the clocks; the same.
 
     Attributes:
-        since_ns: fundings since then are none of our ledger's; None: not known yet.
+        since_ns: fundings from before are none of our ledger's; None: not known yet.
     """
 
     def __init__(self, settings: BinanceSettings, rates: Rates, offset: Offset) -> None:
@@ -206,17 +207,16 @@ class Session:
         return int(rows[-1]["id"]) if rows else 0
 
     async def balances(self, known: Instrument) -> tuple[int, int]:
-        """Return what the account holds of quote and base, 1e-8; of futures see `UsdmCalls`.
+        """Return what the account holds of quote and base, 1e-8; of futures see `UsdmCalls`."""
+        return await self._calls.balances(known)
 
-        Fundings since `since_ns` are taken out: the ledger that is compared with it has none.
-        """
-        quote_units, base_units = await self._calls.balances(known)
-        fundings = [] if self.since_ns is None else await self._calls.fundings(self.since_ns)
-        return quote_units - sum(units for _, units in fundings), base_units
+    async def fundings(self) -> tuple[FoundFunding, ...]:
+        """Return every funding since `since_ns`; none before that is known."""
+        return () if self.since_ns is None else await self._calls.fundings(self.since_ns)
 
     async def after_fundings(self) -> int:
         """Return a time after the newest funding, ns; 0 without any."""
-        return max((at_ns + 10**6 for at_ns, _ in await self._calls.fundings(0)), default=0)
+        return max((each.exch_ns + 10**6 for each in await self._calls.fundings(0)), default=0)
 
     async def open_rows(self) -> list[dict[str, Any]]:
         """Return every open order of the symbol as it is told."""
@@ -260,8 +260,24 @@ class Session:
         mine = [
             FoundTrade(owners[int(row["orderId"])], trade_of(row, desk.known)) for row in trades
         ]
-        quote_units, base_units = await self.balances(desk.known)
-        return Found(exchange_ns, rows, ended, tuple(mine), quote_units, base_units)
+        fundings, held = await self._funded_balances(desk.known)
+        return Found(exchange_ns, rows, ended, tuple(mine), *held, fundings)
+
+    async def _funded_balances(
+        self, known: Instrument
+    ) -> tuple[tuple[FoundFunding, ...], tuple[int, int]]:
+        """Return the fundings, and balances that hold exactly these.
+
+        Raises:
+            VenueError: something was not answered, or new ones came at every look.
+        """
+        fundings = await self.fundings()
+        for _ in range(FUNDING_LOOKS):
+            held, before = await self.balances(known), fundings
+            fundings = await self.fundings()
+            if fundings == before:
+                return fundings, held
+        raise VenueError("fundings came faster than one can look")
 
     async def _owner(self, number: int, desk: OrderDesk) -> int | None:
         """Return our order that has a number; it is asked for when that is new."""

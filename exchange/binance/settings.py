@@ -88,8 +88,9 @@ class Record:
         highest_id: the last order id that was ever used.
         last_trade_id: the newest trade taken; None: none was, the account begins now.
         quote_units, base_units: what our ledger holds; None with a new account.
-        since_ns: when the journal began; fundings since then are none of the ledger's.
+        since_ns: when the journal began; fundings from before are none of the ledger's.
         now_ns: of the last step that it knows; 0 before any.
+        fundings: numbers of those that the ledger has.
     """
 
     orders: tuple[LiveOrder, ...] = ()
@@ -99,6 +100,7 @@ class Record:
     base_units: int | None = None
     since_ns: int | None = None
     now_ns: int = 0
+    fundings: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,14 @@ def check_start(
         )
     if made.unknown:
         raise StartRefusedError(f"the journal does not know of all that we did: {made.unknown[0]}")
+    if settings.place.futures and record.base_units is None and found.base_units:
+        raise StartRefusedError(
+            f"the account has a position of {found.base_units / 1e8:.8f} in {settings.symbol}; "
+            "close it, or take a sub-account: the ledger begins without one"
+        )
     if record.quote_units is not None and record.base_units is not None:
-        short = short_of(found, record.quote_units, record.base_units)
-        if short and not made.rows:
+        short = short_of(found, record.quote_units + made.funding_units, record.base_units)
+        if short and len(made.rows) == len(made.funded):
             raise StartRefusedError(f"the account holds less than our record says: {short}")
 
 

@@ -7,13 +7,13 @@ lost there is no step, and nothing can be placed, until `lifeline` has built eve
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 import structlog
 
 from exchange.binance.clock import Clock, FeedClock, Offset, WallClock
 from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
+from exchange.binance.fundings import Fundings, tells_of_funding
 from exchange.binance.instrument import broken_filter
 from exchange.binance.lifeline import Lifeline
 from exchange.binance.lockstep import Lockstep, until_here
@@ -63,6 +63,8 @@ class BinanceVenue:
         self._now_ns = 0
         self._next_ns = 0
         self._requests = Requests(self._woken, self._broken)
+        lockstep = self._lockstep is not None
+        self._fundings = Fundings(self._line, self._requests, self._woken, lockstep=lockstep)
         self._care: asyncio.Task[None] | None = None
         self._recovering = False
 
@@ -202,7 +204,7 @@ class BinanceVenue:
         if self._lockstep is not None:
             await self._lockstep.open()
         else:
-            self._care = asyncio.create_task(self._line.look_after())
+            self._care = asyncio.create_task(self._line.look_after(self.now_ns))
         return opening
 
     def record(self, sink: Sink) -> None:
@@ -259,6 +261,7 @@ class BinanceVenue:
             )
 
         await until_here(enough, lambda: self._wait(WAIT_MAX_S), lambda: streams.lost)
+        await self._fundings.look(streams.user)
         self._read_market(instant.now_ns)
         return instant.now_ns
 
@@ -308,8 +311,8 @@ class BinanceVenue:
         desk, streams = self.desk, self.session.streams
         while streams.user:
             event = streams.user.popleft()
-            if not desk.event(event, now_ns) and event.get("a", {}).get("m") == "FUNDING_FEE":
-                log.info("funding_settled", moved=funding_moved(event), sent_ns=stamp_ns(event))
+            if not desk.event(event, now_ns) and tells_of_funding(event):
+                self._fundings.told(event, now_ns)
         clock_is_off = False
         for kind, order_id, outcome in self._requests.take():
             if outcome.failure is Failure.KEY:
@@ -379,8 +382,3 @@ class BinanceVenue:
         except TimeoutError:
             return
         wake.clear()
-
-
-def funding_moved(event: Mapping[str, Any]) -> str:
-    """Return what a funding moved, as the exchange says: `USDT -0.01`."""
-    return ", ".join(f"{each['a']} {each['bc']}" for each in event["a"].get("B", ()))

@@ -177,8 +177,8 @@ class House:
             number = len(account.margin.funding) + 1
             account.margin.funding.append(Funding(time_ns, units, number))
             self.note(account, {"funding": [time_ns, units, number]})
-            told = account_update(account, self.instrument, self.now_ns, "FUNDING_FEE")
-            self._tell_event(account, self.now_ns, told)
+            told = account_update(account, self.instrument, time_ns, "FUNDING_FEE")
+            self._tell_event(account, time_ns, told)
 
     def trim(self, account: Account) -> None:
         """Let reduce-only orders expire that a fill has left without a position to reduce."""

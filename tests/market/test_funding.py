@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from market import funding
 from market.layout import (
     BUY,
+    DELAY_COLUMNS,
+    DELAY_RESPONSE_NS,
     LEDGER_DAY_OPENING,
     LEDGER_DRAWDOWN,
     LEDGER_EQUITY,
@@ -19,9 +21,21 @@ from market.layout import (
     LEDGER_OPENING,
     LEDGER_QUOTE,
     NEVER,
+    REPORT_COLUMNS,
+    REPORT_EXCH_NS,
+    REPORT_FILL,
+    REPORT_FUNDING,
+    REPORT_KIND,
+    REPORT_LOTS,
+    REPORT_VISIBLE_NS,
+    REPORTS_MAX,
     SELL,
 )
+from market.ledger import position_lots
+from market.order_lines import METER_COLUMNS, METER_READ, METER_WRITTEN
 from market.replay import replay_one
+from market.replay_step import COUNT_REPORTS
+from market.resting import write_report
 from tests.market import day
 from tests.market.test_ledger import FILL, MARK, Books
 from tests.twins.ledger import Ledger, Scale
@@ -32,6 +46,7 @@ RATES = st.integers(-3_000_000, 3_000_000)
 STORY = st.lists(
     st.one_of(FILL, FILL, MARK, st.tuples(st.just("fund"), RATES)), min_size=6, max_size=40
 )
+SCALE = np.array(Scale(100, 1_000).row(), dtype=np.int64)
 SCALES = st.builds(
     Scale,
     tick_lot=st.sampled_from([1, 7, 100, 1_000]),
@@ -41,10 +56,38 @@ SCALES = st.builds(
 )
 
 
-def settle(books, schedule, half_ticks, now_ns):
-    return funding.settle(
-        books.ledger, books.ring, books.meter, schedule, half_ticks, now_ns, books.scale
-    )
+def fund(books, rate, half_ticks):
+    """Book what the formula says of the whole position."""
+    held = position_lots(books.ledger, books.scale)
+    paid = funding.funding_units(held, half_ticks, rate, books.scale)
+    funding.book(-paid, books.ledger, books.ring, books.meter)
+
+
+class Exchange:
+    """The exchange's side of one account: its reports and its meter."""
+
+    def __init__(self, schedule, response_ns=0):
+        self.reports = np.zeros((REPORTS_MAX, REPORT_COLUMNS), dtype=np.int64)
+        self.meter = np.zeros(METER_COLUMNS, dtype=np.int64)
+        self.schedule = np.array(schedule, dtype=np.int64)
+        self.delays = np.zeros(DELAY_COLUMNS, dtype=np.int64)
+        self.delays[DELAY_RESPONSE_NS] = response_ns
+
+    def charge(self, position, half_ticks, now_ns):
+        """Charge what is due, and return (funding's time, known from, units) of what is new."""
+        before = int(self.meter[METER_WRITTEN])
+        funding.charge(
+            self.reports, self.meter, self.schedule, position, self.meter[METER_READ], half_ticks,
+            now_ns, self.delays, SCALE,
+        )  # fmt: skip
+        new = self.reports[before : int(self.meter[METER_WRITTEN])]
+        assert set(new[:, REPORT_KIND].tolist()) <= {REPORT_FUNDING}
+        return new[:, [REPORT_EXCH_NS, REPORT_VISIBLE_NS, REPORT_LOTS]].tolist()
+
+    def fill(self, side, lots, exch_ns):
+        """Report a fill."""
+        told = (REPORT_FILL, 1, side, 10, lots, 1, exch_ns)
+        write_report(self.reports, self.meter, self.delays, *told)
 
 
 @settings(max_examples=200, deadline=None)
@@ -52,9 +95,6 @@ def settle(books, schedule, half_ticks, now_ns):
 def test_any_story_with_fundings_agrees_with_fractions(scale, story):
     """Balances, the four parts, open lots with their share and trips, to the last unit."""
     story = [("mark", 2_000), *story]
-    times = [at for at, (deed, *_) in enumerate(story) if deed == "fund"]
-    rates = [story[at][1] for at in times]
-    schedule = np.array([times, rates], dtype=np.int64).T.copy()
     books, slow = Books(scale), Ledger(scale, 10**15, 0)
     quote = 10**15
     for at, (deed, *rest) in enumerate(story):
@@ -62,7 +102,7 @@ def test_any_story_with_fundings_agrees_with_fractions(scale, story):
             books.mark(rest[0], at)
             slow.mark(rest[0])
         elif deed == "fund":
-            assert settle(books, schedule, slow.mark_at, at) == 1
+            fund(books, rest[0], slow.mark_at)
             slow.fund(rest[0])
         else:
             books.fill(*rest[:3], at, maker=rest[3])
@@ -88,8 +128,7 @@ def test_trips_and_open_lots_carry_the_funding(story):
             mark = rest[0]
             books.mark(mark)
         elif deed == "fund":
-            books.ledger[LEDGER_FUNDED] = 0
-            settle(books, np.array([[0, rest[0]]]), mark, 0)
+            fund(books, rest[0], mark)
         else:
             books.fill(*rest[:3], maker=rest[3])
     opened = sum(Fraction(s * (mark - 2 * p) * 100, 2) - fee for s, p, fee in books.open_lots())
@@ -117,31 +156,32 @@ def test_half_a_unit_goes_to_the_even_one(lots, paid):
     assert funding.funding_units(lots, 2, UNITS // 2, scale) == paid
 
 
-def test_a_funding_is_paid_once_at_the_first_step_at_or_after_it():
+def test_a_funding_is_charged_once_at_the_first_step_at_or_after_it():
     """Not before its time, not twice, and several that are due together all at once."""
-    schedule = np.array([[10, 1_000_000], [20, 2_000_000], [21, -500_000]])
-    books = Books(Scale(100, 1_000))
-    books.mark(2_000)
-    books.fill(BUY, 1_000, 10)  # 1e6 units of notional
-    assert funding.next_funding_ns(books.ledger, schedule) == 10
-    assert settle(books, schedule, 2_000, 9) == 0
-    assert settle(books, schedule, 2_000, 10) == 1
-    assert books.ledger[LEDGER_FUNDING] == -10_000
-    assert settle(books, schedule, 2_000, 19) == 0
-    assert settle(books, schedule, 4_000, 30) == 2  # twice the mark: twice the notional
-    assert books.ledger[LEDGER_FUNDING] == -10_000 - 40_000 + 10_000
-    assert funding.next_funding_ns(books.ledger, schedule) == NEVER
-    assert settle(books, schedule, 2_000, 99) == 0
-    books.sound()
+    exchange = Exchange([[10, 1_000_000], [20, 2_000_000], [21, -500_000]])
+    assert funding.next_funding_ns(exchange.meter, exchange.schedule) == 10
+    assert exchange.charge(10, 2_000, 9) == []
+    assert exchange.charge(10, 2_000, 10) == [[10, 10, -10_000]]  # 1e6 units of notional
+    assert exchange.charge(10, 2_000, 19) == []
+    assert exchange.charge(10, 4_000, 30) == [[20, 20, -40_000], [21, 21, 10_000]]
+    assert funding.next_funding_ns(exchange.meter, exchange.schedule) == NEVER
+    assert exchange.charge(10, 2_000, 99) == []
 
 
-def test_what_was_due_before_the_books_were_opened_is_not_ours():
-    """An account opened at noon does not pay for the morning."""
-    books = Books(Scale(100, 1_000), base=50_000)
-    assert settle(books, np.array([[1, 1_000_000], [5, 1_000_000]]), 2_000, 4) == 1
-    assert books.ledger[LEDGER_FUNDING] == 0
-    assert settle(books, np.array([[1, 1_000_000], [5, 1_000_000]]), 2_000, 5) == 1
-    assert books.ledger[LEDGER_FUNDING] == -50_000
+def test_who_has_no_position_is_charged_nothing_and_hears_nothing():
+    """Nor who never saw a market; the time passes all the same."""
+    exchange = Exchange([[10, 1_000_000], [20, 1_000_000]])
+    assert exchange.charge(0, 2_000, 10) == []
+    assert exchange.charge(10, 0, 20) == []
+    assert funding.next_funding_ns(exchange.meter, exchange.schedule) == NEVER
+
+
+def test_it_is_charged_on_what_the_exchange_knows_and_heard_a_delay_later():
+    """A fill that is still on its way to us counts; one after the funding does not."""
+    exchange = Exchange([[10, 1_000_000]], response_ns=5)
+    exchange.fill(BUY, 10, 8)
+    exchange.fill(SELL, 4, 12)
+    assert exchange.charge(20, 2_000, 13) == [[10, 17, -30_000]]
 
 
 def test_midnight_belongs_to_the_day_that_ends():
@@ -149,7 +189,7 @@ def test_midnight_belongs_to_the_day_that_ends():
     books = Books(Scale(100, 1_000))
     books.mark(2_000, 24 * HOUR - 1)
     books.fill(SELL, 1_000, 10)
-    settle(books, np.array([[24 * HOUR, -1_000_000]]), 2_000, 24 * HOUR)
+    fund(books, -1_000_000, 2_000)
     books.mark(2_000, 24 * HOUR)
     assert books.ledger[LEDGER_DAY_OPENING] == books.ledger[LEDGER_EQUITY] == 10**15 - 10_000
     assert books.ledger[LEDGER_DRAWDOWN] == 10_000
@@ -163,7 +203,7 @@ def test_a_constant_rate_stands_at_whole_hours_of_utc():
     assert len(funding.constant_funding(1, hours=8, first_ns=1, last_ns=8 * HOUR - 1)) == 0
 
 
-def test_a_schedule_of_zero_rates_changes_nothing_but_its_counter():
+def test_a_schedule_of_zero_rates_changes_nothing_but_counters():
     """Byte for byte the same account and orders."""
     tape = day.tape()
     told = {"first_step": 0, "last_step": len(tape.steps)}
@@ -172,7 +212,8 @@ def test_a_schedule_of_zero_rates_changes_nothing_but_its_counter():
     plain = replay_one(tape, day.CANDIDATES[0], day.setup(), **told)
     funded = replay_one(tape, day.CANDIDATES[0], day.setup(funding=still), **told)
     ledger = funded.account.ledger.copy()
-    assert ledger[LEDGER_FUNDED] == len(times)
+    told = int(funded.counts[COUNT_REPORTS + REPORT_FUNDING])
+    assert 0 < ledger[LEDGER_FUNDED] == told < len(times)
     ledger[LEDGER_FUNDED] = 0
     assert np.array_equal(ledger, plain.account.ledger)
     assert np.array_equal(plain.placed, funded.placed)

@@ -68,18 +68,20 @@ class Candidate:
         now = int(row[lay.STEP_NOW_NS])
         ex, acc, setup = self.exchange, self.account, self.setup
         self.advance(index)
+        bid, ask = int(row[lay.STEP_BID]), int(row[lay.STEP_ASK])
+        half = bid + ask if lay.NO_BID < bid < ask < lay.NO_ASK else 0
+        mark = half or int(acc.ledger[lay.LEDGER_MARK])
+        funding.charge(
+            ex.reports, ex.meter, setup.funding, self.lots, ex.meter[METER_READ], mark, now,
+            self.tape.stream.delays[index], setup.scale,
+        )  # fmt: skip
         while ex.meter[METER_READ] < ex.meter[METER_WRITTEN]:
             report = ex.reports[ex.meter[METER_READ] % len(ex.reports)]
             if report[lay.REPORT_VISIBLE_NS] > now:
                 break
             ex.meter[METER_READ] += 1
             self.hear(report.copy())
-        bid, ask = int(row[lay.STEP_BID]), int(row[lay.STEP_ASK])
-        half = bid + ask if lay.NO_BID < bid < ask < lay.NO_ASK else 0
         if half:
-            funding.settle(
-                acc.ledger, acc.lots, acc.lots_meter, setup.funding, half, now, setup.scale
-            )
             ledger.mark(acc.ledger, half, now, setup.scale)
             reference = view[lay.VIEW_SIGMA_REFERENCE]
             ratio = view[lay.VIEW_SIGMA] / reference if reference > 0 else 0.0
@@ -100,6 +102,9 @@ class Candidate:
     def hear(self, report):
         """A report has become visible."""
         acc = self.account
+        if report[lay.REPORT_KIND] == lay.REPORT_FUNDING:
+            funding.book(report[lay.REPORT_LOTS], acc.ledger, acc.lots, acc.lots_meter)
+            return
         own.apply_report(acc.own, acc.own_meter, report)
         if report[lay.REPORT_KIND] == lay.REPORT_FILL:
             at = int(acc.ledger[lay.LEDGER_MARK])

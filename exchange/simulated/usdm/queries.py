@@ -351,7 +351,8 @@ def income(service: Service, account: Account | None, parameters: Parameters) ->
         and (start is None or at >= start)
         and (end is None or at <= end)
     ]
-    return found[-limit_of(parameters, 100, 1000) :]
+    limit = limit_of(parameters, 100, 1000)
+    return found[-limit:] if start is None else found[:limit]
 
 
 def book_ticker(service: Service, account: Account | None, parameters: Parameters) -> Any:

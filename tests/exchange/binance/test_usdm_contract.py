@@ -2,12 +2,25 @@
 
 import contextlib
 import dataclasses
+from decimal import Decimal
 
 import pytest
 
 from exchange.binance.settings import Pace
 from exchange.binance.venue import BinanceVenue
-from market.layout import BUY, REPORT_ACCEPTED, STEP_ASK, STEP_BID
+from market.layout import (
+    BUY,
+    LEDGER_BASE,
+    LEDGER_FUNDED,
+    LEDGER_FUNDING,
+    LEDGER_QUOTE,
+    REPORT_ACCEPTED,
+    REPORT_FUNDING,
+    REPORT_KIND,
+    REPORT_TRADE_ID,
+    STEP_ASK,
+    STEP_BID,
+)
 from market.ledger import position_lots
 from market.own import OWN_METER_COUNT
 from tests.agents.executor.market import perpetual, session_for
@@ -45,8 +58,8 @@ async def opened(stack, path) -> Desk:
     return Desk(venue, session.setup)
 
 
-async def test_fundings_are_left_out_of_what_the_ledger_is_compared_with(tmp_path):
-    """The ledger knows of none; the account less its fundings is the ledger, to the last unit."""
+async def test_fundings_are_booked_once_and_the_account_is_the_ledger(tmp_path):
+    """Told by the stream, listed by number; a venue opened anew has nothing more to tell."""
     path = perpetual(tmp_path)
     async with contextlib.AsyncExitStack() as stack:
         desk = await opened(stack, path)
@@ -60,10 +73,16 @@ async def test_fundings_are_left_out_of_what_the_ledger_is_compared_with(tmp_pat
         assert position_lots(desk.account.ledger, desk.setup.scale) > 0
         await desk.step(240)
         rows = await client.futures_income_history(incomeType="FUNDING_FEE")
-        assert len([row for row in rows if float(row["income"])]) >= 2
+        told = [row for row in desk.reports if row[REPORT_KIND] == REPORT_FUNDING]
+        assert [int(row[REPORT_TRADE_ID]) for row in told] == [row["tranId"] for row in rows]
+        moved = sum(Decimal(row["income"]) for row in rows)
+        assert desk.account.ledger[LEDGER_FUNDING] == int(moved * 10**8) != 0
+        assert desk.account.ledger[LEDGER_FUNDED] == len(rows) >= 2
         held = await desk.venue.account()
-        assert held.quote_units == desk.account.ledger[0]
-        assert held.base_units == desk.account.ledger[1]
+        assert held.quote_units == desk.account.ledger[LEDGER_QUOTE]
+        assert held.base_units == desk.account.ledger[LEDGER_BASE]
+        told = await desk.venue.session.fundings()
+        assert not desk.venue.desk.fund(told, 0)
 
 
 async def test_depth_and_trades_over_connections_of_their_own_make_one_market(path):
