@@ -2,12 +2,14 @@
 
 python -m bench.day [--feed DAY.npz | --folder ../shared/feeds/binance-spot-nexousdt-20240723]
                     [--hours H] [--latency measured:1.0 --latency sampled:80ms,2500ms] [--tight]
+                    [--futures]
 
 The executor is the process that a user starts; its orders go through python-binance, over HTTP and
 WebSockets, to the simulated exchange in lockstep. Fills are compared one by one, the ledger by
 every column. Exit 0 only if all agree, with enough fills, partial ones and cancel races among them.
 `--tight` trades half of the capital under limits that bind all day; every order, refusal and change
-of the risk state is then compared as well, with its time.
+of the risk state is then compared as well, with its time. With `--futures` the same market is a
+perpetual contract with a funding every ten minutes, and those are compared as well.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +33,15 @@ from agents.session import Session, open_session, parameter_row
 from agents.settings import Settings
 from bench.venue_house import ROOT, Exchange
 from exchange.importers.detect import import_feed
-from exchange.recording import Recording, save
+from exchange.recording import Recording, load, save
 from exchange.simulated.instrument import text
 from market.breach import RISK_CHANGES
-from market.layout import LEDGER_BASE, LEDGER_QUOTE, REPORT_CANCEL_REJECTED
+from market.layout import (
+    LEDGER_BASE,
+    LEDGER_QUOTE,
+    REPORT_CANCEL_REJECTED,
+    REPORT_FUNDING,
+)
 from market.replay import Record, replay_one
 from market.replay_step import (
     COUNT_REFUSED,
@@ -44,6 +52,9 @@ from market.replay_step import (
     FILLED_ORDER_ID,
     FILLED_PRICE_TICKS,
     FILLED_SIDE,
+    HEARD_EXCH_NS,
+    HEARD_KIND,
+    HEARD_LOTS,
     PLACED_COLUMNS,
     PLACED_ORDER_ID,
 )
@@ -58,6 +69,11 @@ MAKER_FEE_BPS = 0.0
 """Of both: narrow quotes fill often."""
 WIRE_NS = 1_000
 """Resolution of a time on the wire."""
+FUTURES_WIRE_NS = 1_000_000
+FUNDING_NS = 600 * 10**9
+FUNDING_RATES = (10_000, -20_000, 37_500)
+"""1e-8 of the notional, one after the other."""
+FUNDING_COMPARED = [HEARD_EXCH_NS, HEARD_LOTS]
 COMPARED = (
     FILLED_ORDER_ID, FILLED_SIDE, FILLED_PRICE_TICKS, FILLED_LOTS, FILLED_MAKER, FILLED_EXCH_NS,
 )  # fmt: skip
@@ -100,6 +116,7 @@ def main() -> int:
     parser.add_argument("--feed", type=Path)
     parser.add_argument("--folder", type=Path, default=FEED)
     parser.add_argument("--hours", type=float)
+    parser.add_argument("--futures", action="store_true", help="as USD-M futures, with fundings")
     parser.add_argument("--latency", action="append")
     parser.add_argument("--fills", type=int, default=FILLS_MIN)
     parser.add_argument("--tight", action="store_true")
@@ -107,6 +124,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         feed = told.feed or imported(told.folder, folder / "day.npz")
+        if told.futures:
+            feed = perpetual(feed, folder / "perpetual.npz")
         rows = [
             compare(feed, folder / f"day{number}", latency, hours=told.hours, tight=told.tight)
             for number, latency in enumerate(told.latency or LATENCIES)
@@ -114,8 +133,8 @@ def main() -> int:
     for row in rows:
         print(
             f"{row['latency']:<22} {row['fills']:>6} fills, {row['partial']:>4} in parts, "
-            f"{row['races']:>4} cancel races, {row['seconds']:>6.1f} s: "
-            + ("agrees" if row["agrees"] else row["difference"])
+            f"{row['races']:>4} cancel races, {row['fundings']:>3} fundings, "
+            f"{row['seconds']:>6.1f} s: " + ("agrees" if row["agrees"] else row["difference"])
         )
     held = all(row["agrees"] for row in rows)
     held &= min(row["fills"] for row in rows) >= told.fills
@@ -124,7 +143,9 @@ def main() -> int:
         for row in rows:
             print(f"  refused {row['refused']}, changes of state {row['changes']}")
         held &= all(row["refused"] and row["changes"] for row in rows)
-    print(json.dumps({"bench": "day", "held": held, "rows": rows}))
+    if told.futures:
+        held &= min(row["fundings"] for row in rows) > 0
+    print(json.dumps({"bench": "day", "futures": told.futures, "held": held, "rows": rows}))
     return 0 if held else 1
 
 
@@ -132,6 +153,17 @@ def imported(folder: Path, path: Path) -> Path:
     """Make a recording of a folder of raw lines."""
     made = import_feed([folder])
     save(path, made.recording, made.data)
+    return path
+
+
+def perpetual(feed: Path, path: Path) -> Path:
+    """Write a recording as one of a perpetual contract, with a funding every ten minutes."""
+    day = load(feed)
+    first_ns, last_ns = day.meta.span_ns
+    times = range(-(-first_ns // FUNDING_NS) * FUNDING_NS, last_ns, FUNDING_NS)
+    rates = tuple((at_ns, FUNDING_RATES[at_ns // FUNDING_NS % 3]) for at_ns in times)
+    change = {"spot": False, "fee_in_base": False, "funding": rates}
+    save(path, Recording(day.meta.model_copy(update=change), day.events))
     return path
 
 
@@ -152,14 +184,20 @@ def compare(
     with lockstep(session, feed, folder, latency) as exchange:
         lived, first_id = live(session, folder, exchange, latency, TIGHT if tight else {})
         balances = sorted(exchange.balances().values())
-    mine, theirs = on_the_wire(lived.filled, first_id - 1), on_the_wire(replayed.filled, 0)
-    difference = difference_of(mine, theirs, lived, replayed, balances)
-    difference = difference or judged_otherwise(lived, replayed, first_id - 1)
+    wire_ns = WIRE_NS if session.meta.spot else FUTURES_WIRE_NS
+    mine = on_the_wire(lived.filled, first_id - 1, wire_ns)
+    theirs = on_the_wire(replayed.filled, 0, wire_ns)
+    difference = (
+        funding_difference(lived, replayed, wire_ns)
+        or difference_of(mine, theirs, lived, replayed, balances)
+        or judged_otherwise(lived, replayed, first_id - 1)
+    )
     return {
         "latency": latency,
         "fills": len(theirs),
         "partial": partial(replayed.filled),
         "orders": len(np.unique(replayed.placed[:, PLACED_ORDER_ID])),
+        "fundings": int(replayed.counts[COUNT_REPORTS + REPORT_FUNDING]),
         "races": int(replayed.counts[COUNT_REPORTS + REPORT_CANCEL_REJECTED]),
         "seconds": round(time.monotonic() - began_s, 1),
         "refused": refused_of(replayed),
@@ -190,7 +228,8 @@ def lockstep(session: Session, feed: Path, folder: Path, latency: str) -> Iterat
     accounts.write_text(ACCOUNTS.format(quote_units=quote_units, base_units=base_units, **known))
     fee = ("--maker-fee", f"{MAKER_FEE_BPS:g}")
     told = ("--latency", latency, "--accounts", str(accounts), *fee)
-    exchange = Exchange(feed, folder, *told, speed="lockstep")
+    market = () if session.meta.spot else ("--futures",)
+    exchange = Exchange(feed, folder, *told, *market, speed="lockstep")
     exchange.start()
     try:
         yield exchange
@@ -205,7 +244,7 @@ def live(
     run = folder / "run"
     document: dict[str, Any] = {
         "venue": {
-            "kind": "binance",
+            "kind": "binance" if session.meta.spot else "binance-futures",
             "url": exchange.url,
             "symbol": exchange.symbol,
             "pace": "lockstep",
@@ -262,11 +301,11 @@ def reasons_of(record: Record) -> dict[str, int]:
     return told | {"all": int(record.account.risk[RISK_CHANGES])} if told else {}
 
 
-def on_the_wire(filled: I8, ids_before: int) -> I8:
+def on_the_wire(filled: I8, ids_before: int, wire_ns: int) -> I8:
     """Return what is compared of fills, order ids counted from 1, times as the wire tells them."""
     rows = filled[:, COMPARED].copy()
     rows[:, 0] -= ids_before
-    rows[:, -1] //= WIRE_NS
+    rows[:, -1] //= wire_ns
     return rows
 
 
@@ -274,6 +313,18 @@ def partial(filled: I8) -> int:
     """Return how many orders were filled in more than one part."""
     _, times = np.unique(filled[:, FILLED_ORDER_ID], return_counts=True)
     return int((times > 1).sum())
+
+
+def funding_difference(lived: Record, replayed: Record, wire_ns: int) -> str:
+    """Return the first funding that differs in time or amount; empty when none does."""
+    both = []
+    for record in (lived, replayed):
+        rows = record.heard[record.heard[:, HEARD_KIND] == REPORT_FUNDING]
+        both.append([(at // wire_ns, units) for at, units in rows[:, FUNDING_COMPARED].tolist()])
+    for number, (one, other) in enumerate(zip_longest(*both)):
+        if one != other:
+            return f"funding {number}: lived {one}, replayed {other}"
+    return ""
 
 
 def difference_of(

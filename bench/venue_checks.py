@@ -10,7 +10,14 @@ from agents.executor import records
 from agents.executor.recovery import open_journal
 from bench.venue_house import FOREIGN, VenueHouse
 from market.breach import APPROVED
-from market.layout import LEDGER_BASE, LEDGER_QUOTE
+from market.layout import (
+    LEDGER_BASE,
+    LEDGER_QUOTE,
+    REPORT_FUNDING,
+    REPORT_KIND,
+    REPORT_LOTS,
+    REPORT_TRADE_ID,
+)
 from market.replay_step import (
     FILLED_LOTS,
     FILLED_ORDER_ID,
@@ -27,12 +34,14 @@ class Book:
 
     Attributes:
         fills: (trade id, order id, price ticks, lots), as often as they were booked.
+        fundings: (number, units), as often as they were booked.
         intents: ids of the orders that were to be sent.
         quote_units, base_units: of the newest ledger.
     """
 
     def __init__(self, house: VenueHouse) -> None:
         self.fills: list[tuple[int, int, int, int]] = []
+        self.fundings: list[tuple[int, int]] = []
         self.intents: list[int] = []
         with open_journal(house.folder, readonly=True) as journal:
             reports = list(journal.rows(records.REPORTS))  # first: a live executor writes on
@@ -40,7 +49,11 @@ class Book:
             until_ns = frozen["now_ns"]
             for row in reports:
                 assert row.time_ns <= until_ns, "a report stands without its state"
-                _, filled = records.report_rows(row.body)
+                told, filled = records.report_rows(row.body)
+                paid = told[told[:, REPORT_KIND] == REPORT_FUNDING]
+                self.fundings += [
+                    (int(each[REPORT_TRADE_ID]), int(each[REPORT_LOTS])) for each in paid
+                ]
                 columns = (FILLED_TRADE_ID, FILLED_ORDER_ID, FILLED_PRICE_TICKS, FILLED_LOTS)
                 self.fills += [tuple(int(each[c]) for c in columns) for each in filled]  # type: ignore[misc]
             for row in journal.rows(records.INTENTS):
@@ -66,6 +79,7 @@ def problems_of(house: VenueHouse, *, ended: bool) -> list[str]:
     found = [
         *_of_orders(book, orders, house.prefix),
         *_of_trades(book, trades, owners, house.prefix, ended=ended),
+        *_of_fundings(book, exchange.fundings(), ended=ended),
         *_of_foreign(orders),
     ]
     if ended:
@@ -109,6 +123,20 @@ def _of_trades(
     ]
     if ended:
         found += [f"trade {key} was not booked" for key in theirs if key not in mine]
+    return found
+
+
+def _of_fundings(book: Book, theirs: dict[int, int], *, ended: bool) -> list[str]:
+    """Every funding in the journal is one of the exchange, once; cleanly ended, the reverse."""
+    mine = Counter(number for number, _ in book.fundings)
+    found = [f"funding {key} was booked {count} times" for key, count in mine.items() if count > 1]
+    found += [
+        f"funding {key} was booked as {units}, the exchange says {theirs.get(key)}"
+        for key, units in book.fundings
+        if theirs.get(key) != units
+    ]
+    if ended:
+        found += [f"funding {key} was not booked" for key in theirs if key not in mine]
     return found
 
 

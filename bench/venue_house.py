@@ -30,6 +30,14 @@ PAGE = 1_000
 FOREIGN = "somebody-else-1"
 
 
+def wait_until(true: Callable[[], bool], *, seconds: float = PATIENCE_S) -> None:
+    """Wait until something is true of an exchange, whoever trades there."""
+    until_s = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until_s, "it did not become true in time"
+        time.sleep(LOOK_S)
+
+
 class Exchange:
     """A simulated exchange in a process.
 
@@ -93,6 +101,15 @@ class Exchange:
     def trades(self) -> list[dict[str, Any]]:
         """Return every trade of the account, oldest first."""
         return self._pages("userTrades" if self._futures else "myTrades", "fromId", "id")
+
+    def fundings(self) -> dict[int, int]:
+        """Return the account's fundings by their number, 1e-8 of the quote asset; none on spot."""
+        from decimal import Decimal
+
+        if not self._futures:
+            return {}
+        rows = self.ask("GET", "income", incomeType="FUNDING_FEE", limit=PAGE)
+        return {int(row["tranId"]): int(Decimal(row["income"]) * 10**8) for row in rows}
 
     def orders(self) -> list[dict[str, Any]]:
         """Return every order that the account ever had, oldest first."""
