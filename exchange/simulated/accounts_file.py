@@ -137,8 +137,10 @@ def rate(bps: float | None, otherwise: int) -> int:
     return otherwise if bps is None else round(Decimal(str(bps)) * UNITS / 10_000)
 
 
-def on_margin(account: Account, instrument: Instrument) -> Account:
-    """Return an account as one of USD-M futures: a wallet, and no position yet.
+def on_margin(account: Account, instrument: Instrument, now_ns: int) -> Account:
+    """Return an account as one of USD-M futures: a wallet, funded now, and no position yet.
+
+    Clients take a wallet that was never changed for one that does not exist.
 
     Raises:
         SimulationError: it is given some of the base asset: a position is opened by trading.
@@ -148,4 +150,4 @@ def on_margin(account: Account, instrument: Instrument) -> Account:
             f"the account {account.name} holds {instrument.base}; an account of futures has a "
             f"wallet in {instrument.quote} alone"
         )
-    return replace(account, margin=Margin())
+    return replace(account, margin=Margin(), updated_ns=now_ns)

@@ -148,7 +148,7 @@ def accounts_of(wanted: Wanted, day: Day) -> list[Account]:
     else:
         found = [default_account(day.instrument, price_ticks)]
     if wanted.futures:
-        return [on_margin(account, day.instrument) for account in found]
+        return [on_margin(account, day.instrument, day.first_ns) for account in found]
     return found
 
 

@@ -68,7 +68,18 @@ class Amend:
     quantity: int
 
 
-Command: TypeAlias = Place | Cancel | CancelAll | CancelReplace | Amend
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Gives an order another price or size; it loses its place (USD-M)."""
+
+    order_id: int | None
+    client_id: str | None
+    side: int
+    price: int
+    quantity: int
+
+
+Command: TypeAlias = Place | Cancel | CancelAll | CancelReplace | Amend | Modify
 
 
 class Rank(IntEnum):

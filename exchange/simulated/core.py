@@ -17,6 +17,7 @@ from exchange.simulated.commands import (
     CancelAll,
     CancelReplace,
     Command,
+    Modify,
     Outcome,
     Place,
     Rank,
@@ -30,6 +31,7 @@ from exchange.simulated.orders import (
     place_order,
 )
 from exchange.simulated.refusals import Refusal
+from exchange.simulated.usdm.amending import modify_order
 from market.layout import DELAY_CANCEL_NS, DELAY_ORDER_NS, DELAY_RESPONSE_NS
 from market.types import I8
 
@@ -127,4 +129,5 @@ HANDLERS: dict[type, Callable[..., Any]] = {
     CancelAll: cancel_all,
     CancelReplace: cancel_replace,
     Amend: amend_order,
+    Modify: modify_order,
 }

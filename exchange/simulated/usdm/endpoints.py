@@ -6,6 +6,7 @@ from exchange.simulated import queries as common
 from exchange.simulated.api import Endpoint, Security, order, private, public
 from exchange.simulated.parameters import read_cancel
 from exchange.simulated.usdm import queries
+from exchange.simulated.usdm.amending import read_modify
 from exchange.simulated.usdm.parameters import (
     read_batch,
     read_cancel_all,
@@ -33,6 +34,7 @@ ENDPOINTS = (
     private("account.balance", "balance", 5, queries.balance),
     private("account.position", "positionRisk", 5, queries.position_risk),
     private("account.commission", "commissionRate", 20, queries.commission_rate),
+    private("leverageBracket", "leverageBracket", 1, queries.leverage_brackets),
     private("account.rateLimits.orders", "rateLimit/order", 1, common.order_rates),
     private("order.status", "order", 1, common.order_status),
     private("openOrder.status", "openOrder", 1, queries.open_order),
@@ -50,6 +52,7 @@ ENDPOINTS = (
     Endpoint("countdownCancelAll", "POST", "countdownCancelAll", SIGNED, 10, queries.countdown),
     order("order.place", "POST", "order", read_place),
     order("order.cancel", "DELETE", "order", read_cancel),
+    order("order.modify", "PUT", "order", read_modify),
     order("order.placeBatch", "POST", "batchOrders", read_batch),
     order("order.cancelBatch", "DELETE", "batchOrders", read_cancel_batch),
     order("openOrders.cancelAll", "DELETE", "allOpenOrders", read_cancel_all),

@@ -239,6 +239,19 @@ def commission_rate(service: Service, account: Account | None, parameters: Param
     }
 
 
+def leverage_brackets(service: Service, _: Account | None, __: Parameters) -> list[Any]:
+    """Return one bracket without an end: maintenance margin is not simulated."""
+    bracket = {
+        "bracket": 1,
+        "initialLeverage": LEVERAGE_MAX,
+        "notionalCap": NEVER // UNITS,
+        "notionalFloor": 0,
+        "maintMarginRatio": 0.0,
+        "cum": 0.0,
+    }
+    return [{"symbol": service.house.instrument.symbol, "brackets": [bracket]}]
+
+
 def fee_burn(_: Service, account: Account | None, __: Parameters) -> dict[str, Any]:
     """Return whether fees are paid in another asset."""
     assert account is not None

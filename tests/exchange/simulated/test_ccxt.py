@@ -46,13 +46,13 @@ async def until(true, seconds=20.0):
 
 
 @contextlib.asynccontextmanager
-async def watching(client):
+async def watching(client, symbol=SYMBOL):
     """(orders, trades) of the user stream, lists that grow."""
     client.newUpdates = True
     orders, trades = [], []
     tasks = [
-        asyncio.create_task(following(lambda: client.watch_orders(SYMBOL), orders)),
-        asyncio.create_task(following(lambda: client.watch_my_trades(SYMBOL), trades)),
+        asyncio.create_task(following(lambda: client.watch_orders(symbol), orders)),
+        asyncio.create_task(following(lambda: client.watch_my_trades(symbol), trades)),
     ]
     await asyncio.sleep(0.5)
     try:

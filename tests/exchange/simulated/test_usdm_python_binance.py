@@ -98,9 +98,30 @@ async def test_a_market_making_cycle(server):
             (held,) = await client.futures_position_information(symbol=SYMBOL)
             assert (held["positionAmt"], held["entryPrice"]) == ("0.12000000", "99.95000000")
             assert Decimal(held["positionInitialMargin"]) == Decimal(held["notional"]) / 10
+            await amends(client, heard)
             await reduces(client, heard)
             await wallet_agrees(client, heard)
             await cancels(client, heard)
+
+
+async def amends(client, heard):
+    """Another price and size under the same number, told by the stream; what is refused is not."""
+    far = await client.futures_create_order(**limit("BUY", "90.00", newClientOrderId="cp-9"))
+    which = {"symbol": SYMBOL, "side": "BUY", "origClientOrderId": "cp-9"}
+    change = client.futures_modify_order
+    moved = await change(**which, price="91.00", quantity="0.40")
+    assert [moved[name] for name in ("orderId", "price", "origQty", "status")] == [
+        far["orderId"], "91.00000000", "0.40000000", "NEW",
+    ]  # fmt: skip
+    await until(lambda: any(o["x"] == "AMENDMENT" for o in orders(heard, far["orderId"])))
+    assert await refused(change(**which, price="91.00", quantity="0.40")) == -5027
+    assert await refused(change(**which, price="91.001", quantity="0.40")) == -4014
+    assert await refused(change(**which, price="91.00", quantity="90000")) == -2019
+    assert await refused(change(**which | {"side": "SELL"}, price="92.00", quantity="1")) == -2013
+    (open_one,) = await client.futures_get_open_orders(symbol=SYMBOL)
+    assert (open_one["price"], open_one["origQty"]) == ("91.00000000", "0.40000000")
+    ended = await change(**which, price="100.50", quantity="0.40")
+    assert ended["status"] == "CANCELED"  # a GTX order that would take at its new price
 
 
 async def reduces(client, heard):
