@@ -3,7 +3,7 @@ import contextlib
 
 import pytest
 
-from protocol.tasks import end_all
+from tests.exchange.simulated.ccxt_heard import sides, until, watching
 from tests.exchange.simulated.market import serving, write
 
 ccxt = pytest.importorskip("ccxt.pro", reason="ccxt is a tool for development")
@@ -32,35 +32,6 @@ async def client_of(server, **told):
         await client.close()
 
 
-async def following(watch, heard):
-    """Put everything that a subscription says into a list."""
-    while True:
-        heard.extend(await watch())
-
-
-async def until(true, seconds=20.0):
-    """Wait until something is true."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - what is awaited is a list of somebody else
-            await asyncio.sleep(0.02)
-
-
-@contextlib.asynccontextmanager
-async def watching(client, symbol=SYMBOL):
-    """(orders, trades) of the user stream, lists that grow."""
-    client.newUpdates = True
-    orders, trades = [], []
-    tasks = [
-        asyncio.create_task(following(lambda: client.watch_orders(symbol), orders)),
-        asyncio.create_task(following(lambda: client.watch_my_trades(symbol), trades)),
-    ]
-    await asyncio.sleep(0.5)
-    try:
-        yield orders, trades
-    finally:
-        await end_all(tasks)
-
-
 async def test_a_whole_market_making_cycle(server):
     """Market, book, quotes, fills, edit, cancel, cancel-all, user stream, the account's trades."""
     async with client_of(server) as client:
@@ -69,7 +40,7 @@ async def test_a_whole_market_making_cycle(server):
         book = await client.fetch_order_book(SYMBOL)
         assert book["bids"][0] == [99.9, 0.1]
         assert (await client.fetch_balance())["USDT"]["free"] == 100_000
-        async with watching(client) as (orders, told):
+        async with watching(client, SYMBOL) as (orders, told):
             post = {"postOnly": True}
             bid = await client.create_order(SYMBOL, "limit", "buy", 0.12, 99.95, post)
             ask = await client.create_order(SYMBOL, "limit", "sell", 0.12, 100.05, post)
@@ -110,11 +81,6 @@ async def test_orders_over_the_websocket_api(server):
         assert len(await client.fetch_open_orders_ws(SYMBOL)) == 1
         cancelled = await client.cancel_order_ws(placed["id"], SYMBOL)
         assert cancelled["status"] == "canceled"
-
-
-def sides(book):
-    """The levels of a book."""
-    return {side: [list(row[:2]) for row in book[side]] for side in ("bids", "asks")}
 
 
 async def test_the_book_it_keeps_is_the_snapshot(server):

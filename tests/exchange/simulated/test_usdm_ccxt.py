@@ -5,9 +5,10 @@ import contextlib
 
 import pytest
 
+from tests.exchange.simulated.ccxt_heard import sides, until, watching
 from tests.exchange.simulated.market import serving, write
-from tests.exchange.simulated.test_ccxt import ccxt, sides, until, watching
 
+ccxt = pytest.importorskip("ccxt.pro", reason="ccxt is a tool for development")
 SYMBOL = "PLAY/USDT:USDT"
 pytestmark = [pytest.mark.slow]
 
