@@ -13,6 +13,7 @@ perpetual contract with a funding every ten minutes, and those are compared as w
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import subprocess
@@ -36,6 +37,7 @@ from exchange.importers.detect import import_feed
 from exchange.recording import Recording, load, save
 from exchange.simulated.instrument import text
 from market.breach import RISK_CHANGES
+from market.layout import FUNDING_NS as FUNDING_AT
 from market.layout import (
     LEDGER_BASE,
     LEDGER_QUOTE,
@@ -71,6 +73,7 @@ WIRE_NS = 1_000
 """Resolution of a time on the wire."""
 FUTURES_WIRE_NS = 1_000_000
 FUNDING_NS = 600 * 10**9
+UNHEARD_NS = 60 * 10**9
 FUNDING_RATES = (10_000, -20_000, 37_500)
 """1e-8 of the notional, one after the other."""
 FUNDING_COMPARED = [HEARD_EXCH_NS, HEARD_LOTS]
@@ -175,8 +178,8 @@ def compare(
     fee = {"maker_fee_bps": MAKER_FEE_BPS}
     told = {"feed": {"path": str(feed), "hours": hours, **fee}, "executor": {"latency": latency}}
     told |= TIGHT if tight else {}
-    session = open_session(Settings.model_validate_json(json.dumps(told)))
-    if hours is not None:  # the exchange lives to the end of its feed
+    session = heard_out(open_session(Settings.model_validate_json(json.dumps(told))))
+    if hours is not None or session.meta.funding:  # the exchange lives to the end of its feed
         feed = folder / "cut.npz"
         save(feed, Recording(session.meta, session.events))
     replayed = replay(session)
@@ -205,6 +208,18 @@ def compare(
         "agrees": not difference,
         "difference": difference,
     }
+
+
+def heard_out(session: Session) -> Session:
+    """Return a session without the fundings at its very end: nobody would hear of them."""
+    until_ns = session.last_ns - UNHEARD_NS
+    told = tuple(row for row in session.meta.funding if row[0] < until_ns)
+    due = session.setup.funding
+    return dataclasses.replace(
+        session,
+        meta=session.meta.model_copy(update={"funding": told}),
+        setup=session.setup._replace(funding=due[due[:, FUNDING_AT] < until_ns]),
+    )
 
 
 def replay(session: Session) -> Record:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.day import compare, imported
+from bench.day import compare, imported, perpetual
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from tests.exchange.feeds import NEXO, real_feed
@@ -19,6 +19,17 @@ def test_a_quarter_of_an_hour_over_sockets_is_the_replay(tmp_path):
     assert found["difference"] == ""
     assert found["fills"] > 10
     assert found["partial"] > 0
+
+
+def test_a_perpetual_contract_over_sockets_is_the_replay(tmp_path):
+    """Fundings too: what was paid and when it was heard, with fills on their way meanwhile."""
+    spot = tmp_path / "planted.npz"
+    save(spot, synthetic_recording(seed=3, hours=1.0, setting="planted_edge"))
+    feed, latency = perpetual(spot, tmp_path / "perpetual.npz"), "sampled:80ms,2500ms"
+    found = compare(feed, tmp_path / "day", latency, hours=0.5, tight=False)
+    assert found["difference"] == ""
+    assert found["fills"] > 10
+    assert found["fundings"] > 0
 
 
 @pytest.mark.parametrize("latency", ["measured:1.0", "sampled:80ms,2500ms"])

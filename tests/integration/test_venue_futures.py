@@ -38,7 +38,7 @@ def funded(folder):
     change = {"spot": False, "fee_in_base": False, "funding": rates}
     path = folder / "planted.npz"
     save(path, dataclasses.replace(day, meta=day.meta.model_copy(update=change)))
-    return path, times[-1] + 10**9
+    return path, times[-1] + 90 * 10**9
 
 
 def test_an_executor_makes_a_market_in_a_perpetual_contract_over_a_kill_and_a_cut(tmp_path):
