@@ -39,6 +39,12 @@ def market_of(venue: str, symbol: str, url: str | None, speed: float | None) -> 
     from exchange.importers.instruments import bare
 
     names = {"binance": "live", "testnet": "testnet", "demo": "demo"}
+    if venue == "binance-futures":
+        raise CommandError(
+            f"--venue binance-futures is not watched: record and scout know spot alone; take one of "
+            f"{', '.join(names)}",
+            USAGE,
+        )
     if venue not in names:
         raise CommandError(f"--venue must be {', '.join(names)}, found {venue!r}", USAGE)
     if speed is not None and url is None:

@@ -27,6 +27,7 @@ def test_another_address_is_a_replayed_feed_at_its_speed():
     ("asked", "said"),
     [
         (("kraken", "BTC-USDT", None, None), "--venue must be binance, testnet, demo"),
+        (("binance-futures", "BTC-USDT", None, None), "record and scout know spot alone"),
         (("binance", "BTC-USDT", None, 60.0), "--url"),
         (("binance", "BTC-USDT", "http://127.0.0.1:1", 0.0), "--speed"),
         (("binance", "BTC-USDT", "http://127.0.0.1:1", float("nan")), "--speed"),
