@@ -41,7 +41,7 @@ def market_of(venue: str, symbol: str, url: str | None, speed: float | None) -> 
     names = {"binance": "live", "testnet": "testnet", "demo": "demo"}
     if venue == "binance-futures":
         raise CommandError(
-            f"--venue binance-futures is not watched: record and scout know spot alone; take one of "
+            "--venue binance-futures is not watched: record and scout know spot alone; take one of "
             f"{', '.join(names)}",
             USAGE,
         )
