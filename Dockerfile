@@ -2,13 +2,19 @@
 # It runs as a user without rights on a root that may be read-only: /data is what is written, and
 # /kernels the compiled kernels, made here so that a first start does not wait for them.
 FROM python:3.11-slim AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-RUN python -m venv /venv
-ENV PATH=/venv/bin:$PATH
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_COMPILE=1 \
+    PIP_PYTHON=/venv/bin/python
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils >/dev/null
+RUN python -m venv --without-pip /venv
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-# What it depends on changes seldom: a layer of its own.
-RUN pip install --quiet -c constraints.txt . && pip uninstall --quiet --yes counterpoint
+# What it depends on changes seldom: a layer of its own, without what only its makers need: tests,
+# sources of compiled modules, symbols for a debugger (libraries that pip moved are left as they are).
+RUN pip install --quiet -c constraints.txt . && pip uninstall --quiet --yes counterpoint \
+    && cd /venv/lib/python3.11/site-packages \
+    && find . -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} + \
+    && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[cha]' \) -delete \
+    && find . -type f -name '*.so*' -not -path '*.libs/*' -exec strip --strip-unneeded {} +
 COPY protocol protocol
 COPY market market
 COPY risk risk
@@ -24,6 +30,9 @@ COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH HOME=/tmp COUNTERPOINT_KERNELS=/kernels \
     COUNTERPOINT__DATA=/data PYTHONUNBUFFERED=1
 WORKDIR /data
+# Bytecode of what is imported: a root that cannot be written would compile it at every start.
+RUN --mount=type=bind,source=deploy,target=/tmp/deploy \
+    python /tmp/deploy/imports.py protocol market risk exchange agents desk
 USER counterpoint
 # Kernels are named by all that they depend on, so those of an earlier build are good to take.
 RUN --mount=type=cache,id=counterpoint-kernels,target=/tmp/kernels,uid=10001,gid=10001 \

@@ -1,17 +1,17 @@
 """Is this container's process well? `python -m agents.health PORT` asks its metrics endpoint.
 
-Exit code 0 when it answers and, where it trades at a venue, is connected. With a lock file in place
-of the port: 0 when some process holds the lock, as a guardian does while it guards.
+Exit code 0 when it answers and, where it has an exchange, reaches it.
 """
 
-import fcntl
 import re
 import sys
-from pathlib import Path
 from urllib.request import urlopen
 
 TIMEOUT_S = 4.0
-WANTED = {"counterpoint_executor_venue_connected": 1.0}
+WANTED = {
+    "counterpoint_executor_venue_connected": 1.0,
+    "counterpoint_guardian_exchange_reached": 1.0,
+}
 """What a gauge must show, where there is one."""
 
 
@@ -33,22 +33,9 @@ def problem_at(port: int) -> str | None:
         return f"no answer: {error}"
 
 
-def problem_with(lock: Path) -> str | None:
-    """Return that nobody holds a lock, None when somebody does."""
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    except OSError as error:
-        return f"{lock}: {error.strerror}"
-    return f"{lock}: nobody holds it"
-
-
 def main(arguments: list[str]) -> int:
     """Look at what is named; return the exit code."""
-    told = arguments[0]
-    problem = problem_at(int(told)) if told.isdecimal() else problem_with(Path(told))
+    problem = problem_at(int(arguments[0]))
     if problem is not None:
         sys.stdout.write(f"{problem}\n")
     return int(problem is not None)

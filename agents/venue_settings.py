@@ -13,6 +13,8 @@ SYMBOL = re.compile(r"[A-Z0-9]{2,12}[-/]?[A-Z0-9]{2,12}")
 LIVE = "live"
 _KEY = "unset: COUNTERPOINT_VENUE_KEY and COUNTERPOINT_VENUE_SECRET, or each with _FILE"
 
+_GUARDIAN = _KEY.replace("VENUE", "GUARDIAN")
+
 
 class VenueKind(StrEnum):
     """What is traded at."""
@@ -54,6 +56,12 @@ class VenueTable(Section):
     symbol: str | None = Field(None, description="BTC-USDT, BTC/USDT or BTCUSDT")
     key_file: FilePath | None = Field(None, description=f"of mode 0600, holds the API key; {_KEY}")
     secret_file: FilePath | None = Field(None, description=f"the same for the secret; {_KEY}")
+    guardian_key_file: FilePath | None = Field(
+        None, description=f"the guardian's own API key, mode 0600; {_GUARDIAN}"
+    )
+    guardian_secret_file: FilePath | None = Field(
+        None, description=f"the same for its secret; {_GUARDIAN}"
+    )
     confirm_live: str = Field(
         "", description="the symbol once more: without it nothing is traded with real money"
     )
@@ -91,6 +99,12 @@ class VenueTable(Section):
     def recorded(self) -> bool:
         """Whether it is a recording, all there from the start."""
         return self.kind is VenueKind.RECORDING
+
+    @property
+    def guarded(self) -> bool:
+        """Whether orders rest at an exchange, in the wall's time, when the executor dies."""
+        recorded = self.kind in {VenueKind.RECORDING, VenueKind.PAPER}
+        return not recorded and self.pace is not VenuePace.LOCKSTEP
 
     @property
     def futures(self) -> bool:

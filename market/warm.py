@@ -6,22 +6,28 @@ import numpy as np
 
 from market.account import Setup, open_account, open_exchange
 from market.audit import SAMPLE_COLUMNS, SURVEY_COLUMNS, survey
-from market.book import new_book, window_for
+from market.book import apply, new_book, window_for
 from market.breach import APPROVED, limit_settings, position_cap_lots
 from market.clocks import merge_clocks
 from market.decode import RECORD_WORDS, decode_records
-from market.features import observer_settings
+from market.features import new_observer, observe, observer_settings
 from market.fills import METER_READ, METER_WRITTEN, advance, cancel, submit
 from market.guard import flatten, guard_settings
+from market.hosting import lots_ahead, rest, withdraw
 from market.layout import (
     ACTION_CANCEL,
     BUY,
     EVENT_COLUMNS,
     EVENT_EXCH_NS,
+    EVENT_KIND,
     EVENT_LOCAL_NS,
+    EVENT_LOTS,
+    EVENT_PRICE_TICKS,
     EVENT_SEEN,
+    EVENT_SIDE,
     LEDGER_QUOTE,
     PARAMETER_COLUMNS,
+    PLAN_COLUMNS,
     REPORT_COLUMNS,
     REPORT_LOTS,
     REPORT_PRICE_TICKS,
@@ -37,6 +43,7 @@ from market.layout import (
     STEP_COLUMNS,
     STEP_NOW_NS,
     UNITS,
+    VIEW_COLUMNS,
 )
 from market.ledger import fee_rate, fill, position_lots
 from market.own import free_base, free_quote, mark_cancelling, open_lots
@@ -78,6 +85,7 @@ def warm() -> float:
     tape_of(read_recording(events))
     trade(events, tape, setup, parameters[0])
     ask(setup)
+    host(events, setup)
     return time.perf_counter() - began
 
 
@@ -179,3 +187,21 @@ def ask(setup: Setup) -> None:
     free = free_quote(*own, int(ledger[LEDGER_QUOTE]), scale), free_base(*own, 1, scale)
     position = position_lots(ledger, scale)
     flatten(row, *own, position, *free, scale, setup.guarding, account.actions)
+
+
+def host(events: I8, setup: Setup) -> None:
+    """Do what a simulated exchange does for its clients, and a client with its stream."""
+    levels, touch = new_book(*window_for(events))
+    told = (EVENT_KIND, EVENT_SIDE, EVENT_PRICE_TICKS, EVENT_LOTS)
+    apply(levels, touch, *(int(events[0, column]) for column in told))
+    exchange = open_exchange(*new_book(*window_for(events)))
+    rest(exchange, setup.model, 1, BUY, int(events[0, EVENT_PRICE_TICKS]), 1, SECOND_NS)
+    lots_ahead(exchange, 1)
+    withdraw(exchange, 1, 1)
+    settings = observer_settings(warmup_s=60.0)
+    step = np.zeros(STEP_COLUMNS, dtype=np.int64)
+    view, plan = np.zeros(VIEW_COLUMNS), np.zeros(PLAN_COLUMNS)
+    memory, cells = new_observer(settings)
+    now_ns = (int(events[0, EVENT_LOCAL_NS]) // SECOND_NS + 1) * SECOND_NS
+    local = (levels, touch, memory, cells)
+    observe(events[:1], 0, *local, now_ns, settings, step, view, plan)

@@ -148,6 +148,8 @@ def executor(loaded: Loaded[Settings], *, as_json: bool) -> int:
     settings, session = located(resolved(loaded.settings, folder=None))
     folder, common = begin(settings)
     say(f"run {folder}")
+    if settings.venue.guarded:
+        say("nobody guards this executor: start `counterpoint guardian` beside it")
     errors = folder / f"{settings.account.executor}.stderr"
     child = Child("agents.executor", "--alone", *common, errors=errors)
     teller = Teller(onlooker_of(folder, settings, session))

@@ -1,7 +1,11 @@
-"""`counterpoint guardian`: finds the executor and its account, and becomes its guardian."""
+"""`counterpoint guardian`: finds the executor and its account, and becomes its guardian.
+
+`counterpoint run` at an exchange starts one too, as a part of the run.
+"""
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -18,6 +22,15 @@ if TYPE_CHECKING:
 RunFolder = Annotated[
     Path | None, typer.Option("--run", help="the executor's folder; default: the newest run")
 ]
+SILENCE_S = 3.0
+METRICS_OFFSET = 10
+"""Of its port from `bus.metrics_port`: behind coordinator, executor and eight optimizers."""
+PART = "guardian"
+UNGUARDED = (
+    "no guardian: if the executor dies, its orders rest on until it is back; give an API key for "
+    "one, with the right to trade alone: venue.guardian_key_file and venue.guardian_secret_file, "
+    "or COUNTERPOINT_GUARDIAN_KEY and COUNTERPOINT_GUARDIAN_SECRET"
+)
 Silence = Annotated[
     float, typer.Option("--silence", help="seconds without a beat that count as death")
 ]
@@ -31,7 +44,7 @@ def guardian(
     symbol: Symbol = None,
     key_file: KeyFile = None,
     secret_file: SecretFile = None,
-    silence: Silence = 3.0,
+    silence: Silence = SILENCE_S,
     data: Data = None,
     config: Config = None,
     change: Change = None,
@@ -48,7 +61,11 @@ def guardian(
         from agents.cli.stack import settings_in
 
         settings = settings_in(folder)
-    files = {"key-file": key_file, "secret-file": secret_file}
+    told = settings.venue
+    files = {
+        "key-file": key_file or told.guardian_key_file,
+        "secret-file": secret_file or told.guardian_secret_file,
+    }
     become(folder, settings, silence=silence, files=files)
 
 
@@ -64,8 +81,40 @@ def newest(data: Path) -> Path:
     return latest.resolve()
 
 
-def arguments_of(folder: Path, settings: "Settings", *, silence: float) -> list[str]:
+def guarding(folder: Path, settings: "Settings", environ: Mapping[str, str]) -> list[str] | None:
+    """Return what the guardian of a run is told; None when it needs none, or has no key.
+
+    Raises:
+        SecretError: its key or secret is readable by others, or one of them is missing.
+    """
+    from exchange.guardian.__main__ import credentials, has_key, parser
+
+    told = settings.venue
+    if not told.guarded:
+        return None
+    files = {"key-file": told.guardian_key_file, "secret-file": told.guardian_secret_file}
+    arguments = arguments_of(folder, settings, silence=SILENCE_S, files=files)
+    asked = parser().parse_args(arguments)
+    if not has_key(asked, environ):
+        return None
+    credentials(asked, environ)
+    return arguments
+
+
+def arguments_of(
+    folder: Path,
+    settings: "Settings",
+    *,
+    silence: float,
+    files: Mapping[str, Path | None] | None = None,
+) -> list[str]:
     """Return what `python -m exchange.guardian` is told about an executor of settings.
+
+    Args:
+        folder: the executor's.
+        settings: its settings.
+        silence: seconds without a beat that count as death.
+        files: of key and secret, by option; None: from the environment.
 
     Raises:
         CommandError: it trades in a recording, where nothing can be left behind.
@@ -80,11 +129,19 @@ def arguments_of(folder: Path, settings: "Settings", *, silence: float) -> list[
             "an executor on a recording needs no guardian; give --venue, --url and --symbol", USAGE
         )
     place = environment_of(told.url, futures=told.futures)
+    port = settings.bus.metrics_port
     return [
         *("--folder", str(folder), "--rest", place.rest),
         *("--symbol", told.code, "--token", token_of(settings.account.executor, told.code)),
         *("--window-ms", str(told.receive_window_ms), "--silence", f"{silence:g}"),
         *(("--futures",) if told.futures else ()),
+        *(("--metrics-port", str(port + METRICS_OFFSET)) if port else ()),
+        *(
+            word
+            for name, path in (files or {}).items()
+            if path is not None
+            for word in (f"--{name}", str(path))
+        ),
     ]
 
 
@@ -92,9 +149,6 @@ def become(
     folder: Path, settings: "Settings", *, silence: float, files: dict[str, Path | None]
 ) -> NoReturn:
     """Be a guardian from here on: what was loaded to find the executor is let go."""
-    arguments = arguments_of(folder, settings, silence=silence)
-    for name, path in files.items():
-        if path is not None:
-            arguments += [f"--{name}", str(path)]
+    arguments = arguments_of(folder, settings, silence=silence, files=files)
     flush()
     os.execv(sys.executable, [sys.executable, "-m", "exchange.guardian", *arguments])  # noqa: S606

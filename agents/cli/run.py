@@ -96,6 +96,23 @@ def parts_of(settings: Settings, config: Path, folder: Path) -> list[Part]:
     ]
 
 
+def guardians(folder: Path, settings: Settings) -> list[Part]:
+    """Return the guardian of a run at an exchange; say so when there is none.
+
+    Raises:
+        SecretError: its key cannot be used.
+    """
+    if not settings.venue.guarded:
+        return []
+    from agents.cli.guardian import PART, UNGUARDED, guarding
+
+    arguments = guarding(folder, settings, os.environ)
+    if arguments is None:
+        say(UNGUARDED)
+        return []
+    return [Part(PART, ("exchange.guardian", *arguments))]
+
+
 def demand_seats(settings: Settings) -> None:
     """Refuse to leave to others what is no seat.
 
@@ -184,9 +201,8 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     resolved = told.model_copy(update={"bus": bus, "parameters": parameters}).located(folder)
     config = folder / "config.json"
     write_json(config, json.loads(resolved.model_dump_json()))
-    supervisor = Supervisor(
-        parts_of(resolved, config, folder), main=settings.account.executor, folder=folder
-    )
+    parts = [*parts_of(resolved, config, folder), *guardians(folder, resolved)]
+    supervisor = Supervisor(parts, main=settings.account.executor, folder=folder)
 
     def ask_to_end(*_: object) -> None:
         supervisor.asked_to_end = True

@@ -21,10 +21,9 @@ def at_venue(settings: Settings) -> Settings:
 
     asyncio.run(survey(trading_settings(settings, os.environ)))
     told = settings.venue
-    files = {
-        name: None if path is None else path.resolve()
-        for name, path in (("key_file", told.key_file), ("secret_file", told.secret_file))
-    }
+    names = ("key_file", "secret_file", "guardian_key_file", "guardian_secret_file")
+    paths = {name: getattr(told, name) for name in names}
+    files = {name: None if path is None else path.resolve() for name, path in paths.items()}
     pace: dict[str, object] = {"clock": Clock.REAL}
     if told.pace.value == "wall":
         pace["speed"] = 1.0

@@ -67,7 +67,7 @@ class StopHeard:
 
 @dataclass(frozen=True, slots=True)
 class RearmHeard:
-    """Stop ids are lifted, for good."""
+    """Stop ids are lifted, for good; `src` is empty when a restart outlived them."""
 
     src: str
     ref: str

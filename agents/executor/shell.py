@@ -119,8 +119,8 @@ class Shell:
         self.ending = False
         self._found = found
         self._journal = journal
-        self._stop_file = StopFile(folder)
-        self.pulse = BeatFile(folder, os.urandom(RUN_BYTES))
+        run = os.urandom(RUN_BYTES)
+        self._stop_file, self.pulse = StopFile(folder, run), BeatFile(folder, run)
         self._wake = asyncio.Event()
         self._heard_seq = found.heard_seq
         self._kept_ns = found.state.now_ns
@@ -242,8 +242,7 @@ class Shell:
         """
         self._looked_s = time.monotonic()
         self.pulse.beat(self._looked_s)
-        for stop in self._stop_file.look(self.state):
-            self.inbox.append(stop)
+        self.inbox.extend(self._stop_file.look(self.state))
         if self._real and self.link is not None:
             self.inbox.append(Alone(self.link.silence_s() > self._limit_s))
         while self.inbox:
@@ -254,6 +253,7 @@ class Shell:
                 self.link.closed(self.state)
             if isinstance(event, StopHeard):
                 log.warning("stopped", id=event.id, flatten=event.flatten)
+        self._stop_file.tidy(self.state)
 
     async def _take(self, event: Event, now_ns: int) -> None:
         self.state, effects = step(self.state, event, now_ns)

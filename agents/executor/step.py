@@ -68,11 +68,7 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
         case StopHeard():
             return state, _stop(state, event)
         case RearmHeard():
-            said = Reply(event.src, event.ref, Ack(stage=Stage.RECEIVED))
-            if state.lifted.keys() >= set(event.lifts):
-                return state, (said,)  # heard before, in an earlier life perhaps
-            body = {"lifts": list(event.lifts)}
-            return state, (_keep(state, "rearm", body, event.ref), said)
+            return state, _rearm(state, event)
         case PauseHeard():
             said = Reply(event.src, event.ref, Ack(stage=Stage.RECEIVED))
             if event.ref in state.pauses:
@@ -257,6 +253,15 @@ def _done(state: State, heard: DoneHeard) -> Effects:
     pair = None if heard.decision is None else list(heard.decision)
     body = {"index": heard.index, "decision": pair, "not_after": heard.not_after_ns}
     return (_keep(state, "done", body, str(heard.index)), said)
+
+
+def _rearm(state: State, heard: RearmHeard) -> Effects:
+    effects: list[Effect] = []
+    if not state.lifted.keys() >= set(heard.lifts):  # else heard before, in an earlier life perhaps
+        effects.append(_keep(state, "rearm", {"lifts": list(heard.lifts)}, heard.ref))
+    if heard.src:
+        effects.append(Reply(heard.src, heard.ref, Ack(stage=Stage.RECEIVED)))
+    return tuple(effects)
 
 
 def _stop(state: State, heard: StopHeard) -> Effects:

@@ -1,22 +1,40 @@
-"""The executor's look at the stop file (`protocol.stopfile`): before every send, each 200 ms."""
+"""The executor's look at the stop file (`protocol.stopfile`): before every send, each 200 ms.
+
+A guardian's stop is aimed at the process whose beat ended. In that process it is a stop like any
+other. A later process of the same folder has reconciled before it looks here, so it lifts the stop
+by itself: in its journal first, then in the file. One that was in force already it leaves alone:
+then the silent process had come back and been told, which is no matter of a restart.
+"""
 
 import os
 from pathlib import Path
 
-from agents.executor.events import StopHeard
+import structlog
+
+from agents.executor.events import RearmHeard, StopHeard
 from agents.executor.state import State
-from protocol.stopfile import STOP_NAME, read_stops
+from protocol.stopfile import STOP_NAME, aims_of, lift_stops, read_stops
+
+log = structlog.get_logger()
 
 
 class StopFile:
-    """Looks for the stop file; reads it only when it is there and has changed."""
+    """Looks for the stop file; reads it only when it is there and has changed.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the executor's data directory.
+        run: number of this process, as its beat has it.
+    """
+
+    def __init__(self, folder: Path, run: bytes) -> None:
+        self._folder = folder
         self._path = str(folder / STOP_NAME)
+        self._run = run.hex()
         self._seen: tuple[int, int, int] | None = None
+        self._outlived: set[str] = set()
 
-    def look(self, state: State) -> list[StopHeard]:
-        """Return the stops in the file that ask for more than is active, and are not lifted."""
+    def look(self, state: State) -> list[StopHeard | RearmHeard]:
+        """Return the stops in the file that are news, and the lifting of those outlived."""
         try:
             found = os.stat(self._path)  # noqa: PTH116 - looked at every step: 1 us, not 4
         except FileNotFoundError:
@@ -27,14 +45,29 @@ class StopFile:
             return []
         self._seen = mark
         text = Path(self._path).read_bytes()
-        return [
-            stop
-            for stop in stops_of(text)
-            if stop.id not in state.lifted
-            and (stop.id not in state.stops or stop.flatten > state.stops[stop.id])
+        aims = aims_of(text)
+        self._outlived = {
+            key for key, run in aims.items() if run != self._run and key not in state.stops
+        }
+        heard: list[StopHeard | RearmHeard] = []
+        fresh = tuple(sorted(self._outlived - state.lifted.keys()))
+        if fresh:
+            log.warning("guardians_stop_outlived", ids=fresh, silent=[aims[key] for key in fresh])
+            heard.append(RearmHeard("", f"outlived {fresh[0]}", fresh))
+        return heard + [
+            StopHeard(key, flatten=flatten)
+            for key, flatten in read_stops(text).items()
+            if key not in self._outlived and is_news(state, key, flatten=flatten)
         ]
 
+    def tidy(self, state: State) -> None:
+        """Take what was outlived out of the file, once the journal has it; before any send."""
+        done = self._outlived & state.lifted.keys()
+        if done:
+            lift_stops(self._folder, done)
+            self._outlived -= done
 
-def stops_of(text: bytes) -> list[StopHeard]:
-    """Return the stops that a file's content asks for, at least one."""
-    return [StopHeard(name, flatten=flatten) for name, flatten in read_stops(text).items()]
+
+def is_news(state: State, key: str, *, flatten: bool) -> bool:
+    """Return whether a stop asks for more than is in force; a lifted one never does."""
+    return key not in state.lifted and (key not in state.stops or flatten > state.stops[key])

@@ -15,12 +15,14 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from exchange.binance.names import Names
 from exchange.errors import ExchangeError, VenueError
 from exchange.guardian.account import BinanceAccount, Place
+from exchange.guardian.gauges import serving
 from exchange.guardian.machine import Rules
 from exchange.guardian.shell import Keeper, Log
 from protocol.errors import ProtocolError
@@ -46,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--secret-file", type=Path, help="API secret, mode 0600")
     made.add_argument("--silence", type=float, default=3.0, help="seconds without a beat")
     made.add_argument("--window-ms", type=int, default=5_000, help="receive window of requests")
+    made.add_argument("--metrics-port", type=int, help="on loopback; unset: none, 0: a free one")
     made.add_argument("--countdown", type=float, default=30.0, help="seconds, of the futures")
     return made
 
@@ -101,16 +104,30 @@ async def guard(keeper: Keeper, place: Place, told: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, keeper.end)
-    said = {"guards": str(told.folder), "symbol": place.symbol, "prefix": place.prefix}
-    sys.stdout.write(json.dumps({**said, "pid": os.getpid()}) + "\n")
-    sys.stdout.flush()
-    await keeper.run()
+    said: dict[str, object] = {"guards": str(told.folder), "symbol": place.symbol}
+    said["prefix"] = place.prefix
+    async with AsyncExitStack() as stack:
+        if told.metrics_port is not None:
+            said["metrics"] = await stack.enter_async_context(serving(told.metrics_port, keeper))
+        sys.stdout.write(json.dumps({**said, "pid": os.getpid()}) + "\n")
+        sys.stdout.flush()
+        await keeper.run()
+
+
+def has_key(told: argparse.Namespace, environ: Mapping[str, str]) -> bool:
+    """Return whether a guardian has a key, right or wrong."""
+    return is_told(told, environ) or loopback(told.rest)
+
+
+def is_told(told: argparse.Namespace, environ: Mapping[str, str]) -> bool:
+    """Return whether key or secret is given in some way."""
+    given = any(name in environ or f"{name}_FILE" in environ for name in (KEY, SECRET))
+    return given or told.key_file is not None or told.secret_file is not None
 
 
 def credentials(told: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return key and secret; those of the default account where nothing is told, on loopback."""
-    given = any(name in environ or f"{name}_FILE" in environ for name in (KEY, SECRET))
-    if not given and told.key_file is None and told.secret_file is None and loopback(told.rest):
+    if not is_told(told, environ) and loopback(told.rest):
         return SIMULATED, SIMULATED
     return (
         read_secret(KEY, environ=environ, file=told.key_file),

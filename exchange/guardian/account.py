@@ -40,8 +40,13 @@ class UnreachedError(VenueError):
 class Account(Protocol):
     """What a guardian needs of a venue."""
 
-    def sweep(self, *, cancel: bool) -> int:
+    def sweep(self, *, cancel: bool, still: Callable[[], bool] = lambda: True) -> int:
         """Return how many orders of ours are open; cancel each when told so.
+
+        Args:
+            cancel: whether to.
+            still: asked once the answer is there, whether it is still so. An order that was placed
+                after a stop was lifted can only stand in an answer that came after that.
 
         Raises:
             UnreachedError: no answer to the question. A cancel that fails shows in the next one.
@@ -104,7 +109,7 @@ class BinanceAccount:
         self._connections: set[http.client.HTTPConnection] = set()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="cancel")
 
-    def sweep(self, *, cancel: bool) -> int:
+    def sweep(self, *, cancel: bool, still: Callable[[], bool] = lambda: True) -> int:
         """Return how many orders of ours are open; see `Account`."""
         told = self._signed("GET", "openOrders", {"symbol": self._place.symbol})
         ours = [
@@ -112,7 +117,7 @@ class BinanceAccount:
             for each in told
             if str(each["clientOrderId"]).startswith(self._place.prefix)
         ]
-        if cancel and ours:
+        if cancel and ours and still():
             list(self._pool.map(self._cancel, ours))
         return len(ours)
 

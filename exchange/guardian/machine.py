@@ -11,6 +11,10 @@ nothing, the second one after the last request of the silent executor can have c
 beat file that does not move when the guardian starts is of an executor that is gone, or that is
 about to start: its strays are cancelled, and no stop is written.
 
+A stop is aimed at the process that fell silent: it holds for that one, should it go on, until the
+operator lifts it, and a process after it lifts it when it has reconciled. A silence too many within
+a while is no accident: that stop is aimed at nobody, and waits for the operator in any case.
+
 Silence is counted in time that the guardian itself was awake: after a pause of the whole machine
 the executor gets as long to beat again as it always has.
 """
@@ -45,6 +49,8 @@ class Rules:
         retry_ns: before a failed question is asked again; doubles up to 8 times as long.
         probe_ns: between two questions while all is well.
         countdown_ms: of the exchange's own dead-man switch; 0 where it has none.
+        accidents: silences within `accident_ns` that a restart may outlive by itself.
+        accident_ns: how long a silence counts.
     """
 
     silence_ns: int = 3_000_000_000
@@ -54,6 +60,8 @@ class Rules:
     retry_ns: int = 125_000_000
     probe_ns: int = 60_000_000_000
     countdown_ms: int = 0
+    accidents: int = 3
+    accident_ns: int = 600_000_000_000
 
 
 # --- what is told ------------------------------------------------------------------------------
@@ -108,7 +116,13 @@ Event: TypeAlias = Looked | Swept | Wrote | Armed
 
 @dataclass(frozen=True, slots=True)
 class WriteStop:
-    """Put our stop into the stop file."""
+    """Put our stop into the stop file.
+
+    Attributes:
+        silent: number of the process that it is aimed at; empty: whoever trades here.
+    """
+
+    silent: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +162,8 @@ class State:
         stop_due: the stop file is still to be written.
         stop_ns: not before.
         writing: it is being written.
+        aim: number of the process that it is aimed at; empty: whoever trades here.
+        silences: when the newest alarms began.
         sweeping: our orders are being cancelled.
         since_ns: when this sweep began.
         clean: answers in a row that showed nothing.
@@ -167,6 +183,8 @@ class State:
     stop_due: bool = False
     stop_ns: int = 0
     writing: bool = False
+    aim: bytes = b""
+    silences: tuple[int, ...] = ()
     sweeping: bool = False
     since_ns: int = 0
     clean: int = 0
@@ -227,7 +245,7 @@ def _look(
     if moved and beat is not None:
         return _ended(state, now_ns) if beat.ended else _heard(state, event, now_ns)
     if state.silent_ns >= rules.silence_ns:
-        return _silent(state, now_ns)
+        return _silent(state, now_ns, rules)
     return state, ()
 
 
@@ -256,7 +274,7 @@ def _ended(state: State, now_ns: int) -> tuple[State, tuple[Effect, ...]]:
     return _begin(state, now_ns), (Tell("executor_ended"),)
 
 
-def _silent(state: State, now_ns: int) -> tuple[State, tuple[Effect, ...]]:
+def _silent(state: State, now_ns: int, rules: Rules) -> tuple[State, tuple[Effect, ...]]:
     """Take it that the beat has not moved for too long."""
     match state.phase:
         case Phase.WAITING:
@@ -264,8 +282,19 @@ def _silent(state: State, now_ns: int) -> tuple[State, tuple[Effect, ...]]:
                 return state, ()
             return _begin(replace(state, spared=True), now_ns), (Tell("beat_is_old"),)
         case Phase.WATCHING:
-            state = replace(state, phase=Phase.ALARMED, stop_due=True, stop_ns=now_ns)
-            return _begin(state, now_ns), (Tell("beat_stopped"),)
+            before = tuple(each for each in state.silences if now_ns - each < rules.accident_ns)
+            assert state.beat is not None, "a beat was heard"
+            accident = len(before) < rules.accidents
+            state = replace(
+                state,
+                phase=Phase.ALARMED,
+                stop_due=True,
+                stop_ns=now_ns,
+                aim=state.beat.run if accident else b"",
+                silences=(*before, now_ns),
+            )
+            often = () if accident else (Tell("silent_too_often"),)
+            return _begin(state, now_ns), (Tell("beat_stopped"), *often)
         case Phase.ALARMED:
             return state, ()
         case _:
@@ -313,7 +342,7 @@ def _due(state: State, now_ns: int, rules: Rules) -> tuple[State, tuple[Effect, 
         effects.append(Sweep(state.number, cancel=state.sweeping))
     if state.stop_due and not state.writing and now_ns >= state.stop_ns:
         state = replace(state, writing=True)
-        effects.append(WriteStop())
+        effects.append(WriteStop(state.aim))
     if rules.countdown_ms and not state.arming and now_ns >= state.arm_ns:
         # In an alarm the exchange's own switch is left to run out.
         if state.phase is Phase.WATCHING:

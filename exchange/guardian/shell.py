@@ -18,6 +18,7 @@ from typing import TextIO, assert_never
 
 from exchange.guardian.account import Account, UnreachedError
 from exchange.guardian.machine import (
+    CLEAN_ANSWERS,
     Arm,
     Armed,
     Effect,
@@ -33,7 +34,7 @@ from exchange.guardian.machine import (
     Wrote,
     step,
 )
-from protocol.beat import read_beat
+from protocol.beat import Beat, read_beat
 from protocol.errors import printable
 from protocol.stopfile import add_prepared, prepare_stop, stops_in
 
@@ -44,7 +45,15 @@ END_S = 10.0
 """How long an end waits for a sweep that is under way."""
 LOG_NAME = "guardian.log"
 LOG_BYTES_MAX = 8 * 1024 * 1024
-BAD = frozenset({"beat_stopped", "beat_returned", "stop_not_written", "exchange_not_reached"})
+BAD = frozenset(
+    {
+        "beat_stopped",
+        "beat_returned",
+        "silent_too_often",
+        "stop_not_written",
+        "exchange_not_reached",
+    }
+)
 
 
 class Log:
@@ -101,9 +110,13 @@ class Keeper:
         self._log = log
         self._stop_id = ""
         self._used = False
+        self._aim = b""
         self._reason = ""
         self._ending = False
-        self._ready = False
+        self._last: Beat | None = None
+        self.ready = False
+        self.cancelled = 0
+        self.stops_written = 0
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         # A name server that hangs may hold every other thread; the stop file has its own.
@@ -112,18 +125,21 @@ class Keeper:
     def end(self) -> None:
         """End; a sweep that is under way is finished first, within bounds."""
         self._ending = True
+        self._last = self.state.beat
         self._wake.set()
 
     async def run(self) -> None:
         """Guard until told to end."""
         self._prepare()
         give_up_s = float("inf")
-        while not self._ending or (self.state.at_work and time.monotonic() < give_up_s):
+        while True:
             if self._ending and give_up_s == float("inf"):
                 give_up_s = time.monotonic() + END_S
             self._take(Looked(read_beat(self._folder), self._is_stopped()))
             if not self._ending:
                 await self._pause(LOOK_S)
+            elif self._may_go() or time.monotonic() > give_up_s:
+                break
             else:
                 await asyncio.sleep(LOOK_S)
         if self.state.armed and self.state.phase is Phase.WATCHING:
@@ -131,6 +147,23 @@ class Keeper:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=ANSWER_S)
         self._log("guardian_ended", phase=self.state.phase.value, at_work=self.state.at_work)
+
+    def _may_go(self) -> bool:
+        """Return whether an end leaves nothing behind that this guardian knows of.
+
+        An executor that beats on is left alone; one that does not is waited for, it may be dead.
+        After a clean end two answers that show nothing are enough, without the receive window.
+        """
+        state = self.state
+        match state.phase:
+            case Phase.WAITING:
+                return not state.at_work or (state.clean >= CLEAN_ANSWERS and not state.stop_due)
+            case Phase.WATCHING:
+                return not state.at_work and state.beat != self._last
+            case Phase.ALARMED:
+                return not state.at_work
+            case _:
+                assert_never(state.phase)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -152,7 +185,7 @@ class Keeper:
             case Sweep():
                 self._spawn(self._sweep(effect))
             case WriteStop():
-                self._spawn(self._write())
+                self._spawn(self._write(effect))
             case Arm():
                 self._spawn(self._arm(effect))
             case _:
@@ -164,7 +197,8 @@ class Keeper:
             case "exchange_not_reached":
                 told = {"reason": self._reason, "tries": self.state.failures}
             case "stop_written":
-                told = {"id": self._stop_id, "folder": self._folder}
+                lifted_by = "whoever starts after it" if self._aim else "rearm"
+                told = {"id": self._stop_id, "lifted_by": lifted_by, "folder": self._folder}
             case "stop_not_written":
                 told = {"reason": self._reason, "folder": self._folder}
             case "beat_stopped":
@@ -181,7 +215,9 @@ class Keeper:
         wait_ns = 0
         try:
             async with asyncio.timeout(ANSWER_S):
-                found = await asyncio.to_thread(self._account.sweep, cancel=effect.cancel)
+                found = await asyncio.to_thread(
+                    self._account.sweep, cancel=effect.cancel, still=self._holds
+                )
         except UnreachedError as error:
             self._reason, wait_ns = str(error), round(error.wait_s * 1e9)
         except TimeoutError:
@@ -189,18 +225,19 @@ class Keeper:
         except Exception as error:  # noqa: BLE001 - whatever it was, it is to be asked again
             self._reason = f"not understood: {error!r}"  # a proxy's page, or another exchange
         if found and effect.cancel:
+            self.cancelled += found
             took_ms = round((time.monotonic() - began_s) * 1e3)
             self._log("orders_cancelled", found=found, took_ms=took_ms)
-        if found is not None and not self._ready:
-            self._ready = True
+        if found is not None and not self.ready:
+            self.ready = True
             self._log("guardian_ready", open_orders=found)
         self._take(Swept(effect.number, found, wait_ns))
 
-    async def _write(self) -> None:
+    async def _write(self, effect: WriteStop) -> None:
         done = False
         try:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._files, self._put_stop)
+            await loop.run_in_executor(self._files, self._put_stop, effect.silent)
             done = True
         except Exception as error:  # noqa: BLE001 - whatever it was, it is to be written again
             self._reason = str(error)
@@ -225,13 +262,22 @@ class Keeper:
         except OSError as error:
             self._log("stop_not_prepared", reason=str(error))
 
-    def _put_stop(self) -> None:
+    def _put_stop(self, silent: bytes) -> None:
         if self._used:
-            if self._is_stopped():
+            if self._is_stopped() and self._aim in {silent, b""}:
                 return  # it still holds
-            self._prepare()  # it was lifted, and a lifted id never stops again
-        add_prepared(self._folder, self._stop_id)
+            self._prepare()  # a lifted id never stops again, and one aimed at another not this one
+        self._aim = silent
+        add_prepared(self._folder, self._stop_id, silent=silent.hex())
         self._used = True
+        self.stops_written += 1
+
+    def _holds(self) -> bool:
+        """Return whether nobody has lifted our stop; asked in a thread."""
+        state = self.state
+        if state.phase is Phase.WAITING or state.stop_due or not self._used:
+            return True  # no stop of ours belongs to it, or it is not written yet
+        return self._is_stopped()
 
     def _is_stopped(self) -> bool:
         if not self._used:

@@ -1,5 +1,3 @@
-import fcntl
-
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -22,14 +20,3 @@ def test_who_has_no_venue_is_well_when_it_answers(capsys):
         assert main([str(server.port)]) == 0
     assert main([str(server.port)]) == 1
     assert "no answer" in capsys.readouterr().out
-
-
-def test_who_holds_a_lock_is_well(tmp_path, capsys):
-    """A guardian without a metrics endpoint shows by its lock that it guards."""
-    lock = tmp_path / "guardian.lock"
-    assert main([str(lock)]) == 1
-    with lock.open("w") as file:
-        assert main([str(lock)]) == 1
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert main([str(lock)]) == 0
-    assert "nobody holds it" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from protocol.stopfile import (
     PREPARED_NAME,
     add_prepared,
     add_stop,
+    aims_of,
     lift_stops,
     prepare_stop,
     read_stops,
@@ -25,6 +26,17 @@ def test_stops_are_added_and_lifted_by_their_ids(tmp_path):
     assert stops_in(tmp_path) == {TWO: True}
     lift_stops(tmp_path, [TWO])
     assert stops_in(tmp_path) == {}
+
+
+def test_a_guardians_stop_keeps_its_aim_beside_others(tmp_path):
+    """It stops like any other, and says at which process; a stop aimed at nobody has no aim."""
+    process = "a" * 32
+    add_stop(tmp_path, ONE, flatten=False, silent=process)
+    add_stop(tmp_path, TWO, flatten=True)
+    text = (tmp_path / stopfile.STOP_NAME).read_bytes()
+    assert stops_in(tmp_path) == {ONE: False, TWO: True}
+    assert aims_of(text) == {ONE: process}
+    assert aims_of(f"{ONE} silent nobody\n{TWO} {process}\n".encode()) == {}
 
 
 def test_a_damaged_file_stops_all_the_same():

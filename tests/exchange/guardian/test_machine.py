@@ -31,7 +31,7 @@ class World:
         self.rules, self.state, self.now = rules, State(), 5 * SECOND
         self.open, self.reached, self.room = open_orders, True, True
         self.stops, self.beat, self.told, self.arms, self.swept_at = 0, None, [], [], []
-        self.lifted = False
+        self.lifted, self.aims = False, []
 
     def take(self, event):
         """Tell the machine something, and do what it wants."""
@@ -48,6 +48,7 @@ class World:
                     self.take(Swept(effect.number, found))
                 case WriteStop():
                     self.stops += self.room
+                    self.aims.append(effect.silent)
                     self.take(Wrote(self.room))
                 case Arm():
                     self.arms.append(effect.countdown_ms)
@@ -113,6 +114,19 @@ def test_orders_of_an_executor_that_was_rearmed_stay():
     world.live(20, OLD)
     assert world.open == 3
     assert world.state.phase is Phase.WATCHING
+
+
+def test_a_stop_is_aimed_at_the_silent_process_until_silences_are_no_accident():
+    """Three within ten minutes may be outlived by a restart; a fourth needs a hand."""
+    world = World()
+    for _ in range(4):
+        world.live(1, NEW)
+        world.live(10)
+    assert world.aims == [NEW, NEW, NEW, b""]
+    assert world.told.count("silent_too_often") == 1
+    world.live(660, OLD)
+    world.live(10)
+    assert world.aims[4] == OLD
 
 
 def test_nothing_happens_before_an_executor_exists():
