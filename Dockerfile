@@ -2,7 +2,7 @@
 # It runs as a user without rights on a root that may be read-only: /data is what is written, and
 # /kernels the compiled kernels, made here so that a first start does not wait for them.
 FROM python:3.11-slim AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_COMPILE=1 \
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     PIP_PYTHON=/venv/bin/python
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils >/dev/null
 RUN python -m venv --without-pip /venv
@@ -10,7 +10,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 # What it depends on changes seldom: a layer of its own, without what only its makers need: tests,
 # sources of compiled modules, symbols for a debugger (libraries that pip moved are left as they are).
-RUN pip install --quiet -c constraints.txt . && pip uninstall --quiet --yes counterpoint \
+RUN pip install --quiet --no-compile -c constraints.txt . && pip uninstall --quiet --yes counterpoint \
     && cd /venv/lib/python3.11/site-packages \
     && find . -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} + \
     && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[cha]' \) -delete \
@@ -21,7 +21,7 @@ COPY risk risk
 COPY exchange exchange
 COPY agents agents
 COPY desk desk
-RUN pip install --quiet --no-deps .
+RUN pip install --quiet --no-compile --no-deps .
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin counterpoint \

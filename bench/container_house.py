@@ -129,6 +129,11 @@ class Stack:
         )
         self.compose("exec", "-T", part, "python", "-c", code, check=False)
 
+    def run_in(self, part: str, line: str) -> str:
+        """Run a line of shell in a container like a part's; return what it wrote."""
+        words = ("--rm", "-T", "--no-deps", "--entrypoint", "sh", part, "-c", line)
+        return self.compose("run", *words)
+
     def status(self) -> Any:
         """`counterpoint status` as the operator's container tells it; None when it is silent."""
         told = self.compose("run", "--rm", "-T", "operator", "status", "--json", check=False)

@@ -157,7 +157,8 @@ class LiveShell(Shell):
         """Say each change, so that every `late` has its `on_time`."""
         if late != self.state.late:
             self.state.late = late
-            log.warning("late" if late else "on_time", behind_s=round(behind_s, 3))
+            say = log.warning if late else log.info
+            say("late" if late else "on_time", behind_s=round(behind_s, 3))
 
     def _note_connection(self) -> None:
         connected = self.market.connected
