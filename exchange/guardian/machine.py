@@ -259,7 +259,7 @@ def _heard(state: State, event: Looked, now_ns: int) -> tuple[State, tuple[Effec
             state = replace(state, arm_ns=now_ns)
             if event.stopped or state.stop_due:
                 return _begin(state, now_ns), (Tell("beat_returned"),)
-            return replace(state, sweeping=False), (Tell("beat_returned_after_rearm"),)
+            return replace(state, sweeping=False), (Tell("beat_returned_after_lift"),)
         case Phase.WATCHING:
             if state.sweeping and not event.stopped and not state.stop_due:
                 return replace(state, sweeping=False), (Tell("rearmed"),)
