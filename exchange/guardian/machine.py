@@ -262,7 +262,7 @@ def _heard(state: State, event: Looked, now_ns: int) -> tuple[State, tuple[Effec
             return replace(state, sweeping=False), (Tell("beat_returned_after_lift"),)
         case Phase.WATCHING:
             if state.sweeping and not event.stopped and not state.stop_due:
-                return replace(state, sweeping=False), (Tell("rearmed"),)
+                return replace(state, sweeping=False), (Tell("stop_lifted"),)
             return state, ()
         case _:
             assert_never(before)
