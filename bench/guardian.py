@@ -162,7 +162,6 @@ def trial(house: VenueHouse, how: signal.Signals, *, last: bool) -> tuple[float,
     return took_s, later
 
 
-<<<<<<< HEAD
 def none_of(left: Callable[[], list[Any]]) -> bool:
     """Return whether nothing is left."""
     return not left()
@@ -173,17 +172,11 @@ def newest_of(house: VenueHouse) -> int:
     return max((int(name.rpartition("-")[2]) for name in all_names(house)), default=0)
 
 
-def rearmed(house: VenueHouse) -> int:
-    """Lift the stops while nobody runs, and start again; return the newest order id."""
-    newest = newest_of(house)
-    lift_stops(house.folder, list(stops_in(house.folder)))
-=======
 def started_again(house: VenueHouse, *, lift: bool) -> int:
     """Start again, the stops lifted before where told so; return the newest order id."""
-    newest = max((int(name.rpartition("-")[2]) for name in all_names(house)), default=0)
+    newest = newest_of(house)
     if lift:
         lift_stops(house.folder, list(stops_in(house.folder)))
->>>>>>> 230c026 (Take 200 MB out of the image; let the guardian act after 3 s in containers too)
     house.start()
     return newest
 
