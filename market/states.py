@@ -141,7 +141,8 @@ def is_loss_of_day(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
     forever = limits[LIMIT_LOSS_OPERATOR] != 0.0
     if ledger[LEDGER_DAY_OPENING] - ledger[LEDGER_EQUITY] >= bound:
         enter(risk, HALTED, REASON_DAILY_LOSS, now_ns, NEVER_RETURNS if forever else 0)
-        risk[RISK_DAY] = ledger[LEDGER_DAY]
+        if not forever:
+            risk[RISK_DAY] = ledger[LEDGER_DAY]
     if risk[RISK_REASON] == REASON_DAILY_LOSS and (
         risk[RISK_UNTIL_NS] == NEVER_RETURNS or ledger[LEDGER_DAY] == risk[RISK_DAY]
     ):
