@@ -1,8 +1,7 @@
 """How much may be carried: the largest position by value at risk and by what the market can take.
 
 Written at each decision into the risk row, from public figures of that moment; the ladder is cut
-to it (`policy.py`), and no order may go beyond it (`breach.py`). `risk/liquidity.py` tells people
-the same of a book in hand.
+to it (`policy.py`), and no order may go beyond it (`breach.py`).
 """
 
 import math
