@@ -81,9 +81,9 @@ DEFECTS = (
     Defect("quotes while stopped", f"{TRADE}:trade", "1 if state.quiet else 0", "0"),
     Defect(
         "a rearm that is not durable",
-        f"{STEP}:step",
-        'return state, (_keep(state, "rearm", body, event.ref), said)',
-        'fold(state, "rearm", body)\n            return state, (said,)',
+        f"{STEP}:_rearm",
+        'effects.append(_keep(state, "rearm", {"lifts": list(heard.lifts)}, heard.ref))',
+        'fold(state, "rearm", {"lifts": list(heard.lifts)})',
     ),
     Defect(
         "a decision that is not on disk",
