@@ -11,6 +11,7 @@ and what does not come out the same then was altered by somebody.
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -222,11 +223,10 @@ def chained(journal: Journal, folder: Path, tables: Sequence[str]) -> Journal:
     Raises:
         AuditError: see `ChainFile.open`; the journal is closed then.
     """
-    try:
+    with ExitStack() as refused:
+        refused.callback(journal.close)
         ChainFile.open(folder, journal, tables)
-    except BaseException:
-        journal.close()
-        raise
+        refused.pop_all()
     return journal
 
 
