@@ -13,6 +13,7 @@ from agents.executor.recovery import new_venue, open_journal, recover
 from agents.executor.result import journaled
 from agents.executor.shell import Shell
 from agents.executor.shell_bus import joined
+from market.warm import warm
 from protocol.bus.endpoints import ipc_endpoints
 from protocol.bus.frames import derive_id
 from protocol.bus.hub import Hub
@@ -40,6 +41,12 @@ from protocol.stopfile import STOP_NAME
 from tests.agents.executor.market import recording, session_for
 
 SECOND_NS = 10**9
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    """Kernels of changed code compile before the seconds of a run are counted, not within."""
+    warm()
 
 
 @pytest.fixture(scope="module")
