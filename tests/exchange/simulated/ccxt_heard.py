@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from protocol.tasks import end_all
 
 
@@ -38,3 +40,32 @@ async def watching(client, symbol):
 def sides(book):
     """The levels of a book."""
     return {side: [list(row[:2]) for row in book[side]] for side in ("bids", "asks")}
+
+
+async def assert_book_is_the_snapshot(client, symbol, depth):
+    """Hold the book that ccxt keeps from diffs to three snapshots of the same update."""
+    kept, equal = {}, 0
+    async with asyncio.timeout(30):
+        while equal < 3:
+            book = await client.watch_order_book(symbol)
+            kept[book["nonce"]] = sides(book)
+            snapshot = await client.fetch_order_book(symbol, depth)
+            if snapshot["nonce"] not in kept:
+                continue
+            assert kept[snapshot["nonce"]] == sides(snapshot)
+            equal += 1
+    trades = await client.watch_trades(symbol)
+    assert {trade["price"] for trade in trades} <= {99.86, 100.14}
+
+
+async def assert_strangers_are_refused(ccxt, client_of):
+    """A wrong secret, an unknown key, a stale clock: Binance's codes, as ccxt's errors."""
+    async with client_of(secret="wrong") as client:
+        with pytest.raises(ccxt.AuthenticationError, match="-1022"):
+            await client.fetch_balance()
+    async with client_of(apiKey="nobody") as client:
+        with pytest.raises(ccxt.AuthenticationError, match="-2015"):
+            await client.fetch_balance()
+    async with client_of(options={"timeDifference": 60_000}) as client:
+        with pytest.raises(ccxt.InvalidNonce, match="-1021"):
+            await client.fetch_balance()

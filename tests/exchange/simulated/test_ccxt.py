@@ -1,9 +1,14 @@
-import asyncio
 import contextlib
+from functools import partial
 
 import pytest
 
-from tests.exchange.simulated.ccxt_heard import sides, until, watching
+from tests.exchange.simulated.ccxt_heard import (
+    assert_book_is_the_snapshot,
+    assert_strangers_are_refused,
+    until,
+    watching,
+)
 from tests.exchange.simulated.market import serving, write
 
 ccxt = pytest.importorskip("ccxt.pro", reason="ccxt is a tool for development")
@@ -86,31 +91,12 @@ async def test_orders_over_the_websocket_api(server):
 async def test_the_book_it_keeps_is_the_snapshot(server):
     """Ccxt builds from diffs, update by update, the very book that a snapshot shows."""
     async with client_of(server) as client:
-        kept, equal = {}, 0
-        async with asyncio.timeout(30):
-            while equal < 3:
-                book = await client.watch_order_book(SYMBOL)
-                kept[book["nonce"]] = sides(book)
-                snapshot = await client.fetch_order_book(SYMBOL, 5000)
-                if snapshot["nonce"] not in kept:
-                    continue
-                assert kept[snapshot["nonce"]] == sides(snapshot)
-                equal += 1
-        trades = await client.watch_trades(SYMBOL)
-        assert {trade["price"] for trade in trades} <= {99.86, 100.14}
+        await assert_book_is_the_snapshot(client, SYMBOL, 5000)
 
 
 async def test_what_is_wrong_is_told_as_binance_tells_it(server):
     """Ccxt reads our codes as it reads Binance's."""
-    async with client_of(server, secret="wrong") as client:
-        with pytest.raises(ccxt.AuthenticationError, match="-1022"):
-            await client.fetch_balance()
-    async with client_of(server, apiKey="nobody") as client:
-        with pytest.raises(ccxt.AuthenticationError, match="-2015"):
-            await client.fetch_balance()
-    async with client_of(server, options={"timeDifference": 60_000}) as client:
-        with pytest.raises(ccxt.InvalidNonce, match="-1021"):
-            await client.fetch_balance()
+    await assert_strangers_are_refused(ccxt, partial(client_of, server))
     async with client_of(server) as client:
         await client.load_markets()
         with pytest.raises(ccxt.OrderImmediatelyFillable, match="immediately match"):
