@@ -6,18 +6,22 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from agents.executor.events import Say
 from agents.executor.recovery import new_venue, open_journal, recover
 from agents.executor.result import journaled
 from agents.executor.shell import Shell
-from agents.executor.shell_bus import joined
+from agents.executor.shell_bus import BusLink, joined
+from agents.executor.state import new_state
 from market.warm import warm
 from protocol.bus.endpoints import ipc_endpoints
 from protocol.bus.frames import derive_id
 from protocol.bus.hub import Hub
 from protocol.bus.participant import Participant
+from protocol.errors import BusError, NackCode
 from protocol.keys import load_identity, load_roster, new_keys
 from protocol.merge import digest
 from protocol.messages import (
@@ -35,6 +39,7 @@ from protocol.messages import (
     RoundSet,
     Snapshot,
     Stage,
+    Vote,
     utc_text,
 )
 from protocol.stopfile import STOP_NAME
@@ -314,3 +319,48 @@ async def test_a_word_that_makes_no_sense_is_refused_with_its_code(feed, bus, tm
 
         assert await trade(session, tmp_path, during)
         await asyncio.gather(*played.tasks)
+
+
+class Deaf:
+    """Ends each post as told, in order."""
+
+    def __init__(self, *ends):
+        self.ends, self.posts = list(ends), []
+
+    def post(self, dst, word, **more):
+        """Note a word, and end it."""
+        self.posts.append((dst, word, more))
+        future = asyncio.get_running_loop().create_future()
+        end = self.ends.pop(0)
+        if isinstance(end, Exception):
+            future.set_exception(end)
+            future.exception()
+        elif end is not None:
+            future.set_result(SimpleNamespace(word=end))
+        return future
+
+    def tell(self, word):
+        """Telemetry is not looked at."""
+
+
+async def test_a_vote_that_nobody_heard_is_said_again_and_one_that_was_heard_is_not(feed, bus):
+    """Its ttl ended, then a clock was set: a round that is said again asks for no second vote."""
+    session = session_for(feed, bus=bus)
+    ears = Deaf(BusError("no answer"), Nack(code=NackCode.EXPIRED, detail="expired"), None)
+    shell = SimpleNamespace(venue_words=dict)
+    link = BusLink(session.settings, shell)
+    await link.participant.__aexit__()
+    link.participant = ears
+    word = Vote(round=1, candidate="b" * 64, choice=Choice.APPROVE, reason=None)
+    link.say(Say("a" * 32, word))
+    state = new_state(session)
+    for _ in range(4):
+        link.tell(state, lag_s=0.0)
+    assert len(ears.posts) == 3, "said again twice, and then it is under way"
+    assert all(each == ears.posts[0] for each in ears.posts)
+    ears.ends = [Ack(stage=Stage.RECEIVED)]
+    other = Say("c" * 32, word)
+    link.say(other)
+    for _ in range(3):
+        link.tell(state, lag_s=0.0)
+    assert len(ears.posts) == 4
