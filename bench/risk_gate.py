@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 
 from agents.executor.records import refusal_entry, sent_entry
+from agents.session import ensure_bundled
+from agents.settings import Settings
 from bench.risk_flow import HIDDEN, OFF, Flow, action_of, setup_of
 from bench.risk_judge import CAPITAL, SECOND, LimitBrokenError
 from market.account import open_account
@@ -183,6 +185,7 @@ def replay_part(feed: Path | None) -> tuple[dict[str, Any], bool]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         told["data"] = str(folder / "data")
+        ensure_bundled(Settings.model_validate(told))
         bare = folder / "bare"
         shutil.copytree(ROOT, bare, ignore=shutil.ignore_patterns(".git", "tests", "docs", ".venv"))
         for path, (before, answer) in CUT.items():
