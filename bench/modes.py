@@ -48,7 +48,7 @@ ORDER = (Mode.MASTER_SLAVE, Mode.PEER, Mode.CONSENSUS, Mode.HIERARCHICAL)
 PLANTED: Mapping[str, str] = {
     # Seven times what this day wants, and short steps: a long way to go, so much to decide.
     "parameters.spread_percentage": "0.2",
-    "optimizer.step_limit": "0.15",
+    "optimizer.step_limit": "0.10",
     "optimizer.boundary_s": "300",
     "optimizer.window_hours": "2",
     "optimizer.budget": "16",
