@@ -142,6 +142,11 @@ def render(result: dict[str, Any], machine: dict[str, Any], where: str) -> None:
     console.print(f"result      {where}", markup=False)
 
 
+def pace(boundaries: int) -> str:
+    """Return when optimizers spoke: on the wall clock there are no boundaries."""
+    return f"{boundaries} boundaries" if boundaries else "at the optimizers' own pace"
+
+
 def explain(console: Screen, result: dict[str, Any], machine: dict[str, Any]) -> None:
     """Print parameters, proposals, uptime and the count behind the verdict."""
     tuning = result["tuning"]
@@ -151,8 +156,9 @@ def explain(console: Screen, result: dict[str, Any], machine: dict[str, Any]) ->
     refused = ", ".join(f"{code} {n}" for code, n in tuning["proposals_refused"].items())
     nothing = sum(n for seat, n in tuning["no_updates"].items() if seat.startswith("optimizer"))
     applied = sum(row["fate"] == "applied" for row in tuning["decisions"])
+    when = pace(tuning["boundaries"])
     console.print(
-        f"tuning      {tuning['boundaries']} boundaries: {nothing} times nothing "
+        f"tuning      {when}: {nothing} times nothing "
         f"better, {tuning['proposals_made']} proposals, {tuning['proposals_approved']} approved, "
         f"{applied} applied, refused: {refused or 'none'}",
     )
