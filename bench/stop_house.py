@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.request import urlopen
 
 from agents.cli.run import parts_of
@@ -39,10 +40,17 @@ class House:
         executor: name on the bus.
         hours: of the artificial recording.
         speed: feed seconds a wall second.
+        sections: settings beyond the house's.
     """
 
     def __init__(
-        self, data: Path, *, executor: str = "executor-1", hours: float = 0.5, speed: float = 10.0
+        self,
+        data: Path,
+        *,
+        executor: str = "executor-1",
+        hours: float = 0.5,
+        speed: float = 10.0,
+        sections: Mapping[str, dict[str, object]] | None = None,
     ) -> None:
         self.data = data
         self.executor = executor
@@ -53,17 +61,18 @@ class House:
             save(feed, synthetic_recording(seed=3, hours=hours))
             new_keys(data / "keys")
         port = free_port()
-        self.settings = Settings.model_validate(
-            {
-                "data": data,
-                "feed": {"path": feed},
-                "account": {"executor": executor},
-                "executor": {"warmup_s": 60, "cycle_s": CYCLE_S},
-                "optimizer": {"boundary_s": 300},
-                "bus": {"folder": data / f"s{executor[-1]}", "metrics_port": port},
-                "run": {"clock": "real", "speed": speed, "optimizers": 0},
-            }
-        )
+        document: dict[str, Any] = {
+            "data": data,
+            "feed": {"path": feed},
+            "account": {"executor": executor},
+            "executor": {"warmup_s": 60, "cycle_s": CYCLE_S},
+            "optimizer": {"boundary_s": 300},
+            "bus": {"folder": data / f"s{executor[-1]}", "metrics_port": port},
+            "run": {"clock": "real", "speed": speed, "optimizers": 0},
+        }
+        for name, values in (sections or {}).items():
+            document[name] = {**document.get(name, {}), **values}
+        self.settings = Settings.model_validate(document).located(self.folder)
         self._metrics = f"http://127.0.0.1:{port + METRICS_OFFSET}/metrics"
         self.config = self.folder / "config.json"
         self.config.write_text(self.settings.model_dump_json(), encoding="utf-8")

@@ -188,6 +188,10 @@ class PaperVenue:
         """Send a cancel; it arrives one cancel delay later."""
         self._side().cancel(order_id, now_ns=self._now_ns, delays=self._delays)
 
+    def listen(self) -> bool:
+        """Return False: our orders end with the steps, as in a backtest."""
+        return False
+
     async def account(self) -> VenueAccount:
         """Return balances after every fill so far, visible or not, and our open orders."""
         return self._side().account()

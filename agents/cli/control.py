@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from agents.cli.exits import ERROR, OK, TIMEOUT, USAGE, CommandError
+from agents.cli.lone import lone_executors, says_stopped
 from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, reachable, wait_gone
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant, Received
@@ -104,19 +105,34 @@ def on_each(stacks: list[Stack], work: Any) -> int:
 def stop(loaded: Loaded[Settings], *, reason: str, flatten: bool, timeout_s: float) -> int:
     """Cancel everything and stay stopped; 0 only when every executor said `stopped`, else 5."""
     timeout_s = min(max(0.1, timeout_s), TIMEOUT_MAX_S)
-    stacks = reachable(loaded.settings)
+    deadline_s = time.monotonic() + timeout_s
+    lone = lone_executors(loaded.settings.data, ())
+    try:
+        stacks = reachable(loaded.settings)
+    except CommandError:
+        if not lone:
+            raise
+        stacks = []
+    lone = [folder for folder in lone if folder not in [stack.folder for stack in stacks]]
     stop_id = secrets.token_hex(16)
-    for stack in stacks:
+    for folder in [*(stack.folder for stack in stacks), *lone]:
         try:
-            add_stop(stack.folder, stop_id, flatten=flatten)
+            add_stop(folder, stop_id, flatten=flatten)
         except OSError as error:  # the bus may still work
-            warn(f"the stop file in {stack.folder} could not be written: {error.strerror}")
+            warn(f"the stop file in {folder} could not be written: {error.strerror}")
     word = EmergencyStop(scope="all", flatten=flatten, reason=printable(reason))
 
     async def say(stack: Stack) -> int:
         return await stopping(stack, word, stop_id, timeout_s)
 
-    return TIMEOUT if on_each(stacks, say) != OK else OK
+    code = TIMEOUT if on_each(stacks, say) != OK else OK
+    for folder in lone:
+        if says_stopped(folder, stop_id, flatten=flatten, deadline_s=deadline_s):
+            print(f"{folder.name} stopped: nothing of ours is open (stop {stop_id})")
+        else:
+            warn(f"{folder}: not confirmed within {timeout_s:g} s; its stop file holds")
+            code = TIMEOUT
+    return code
 
 
 async def stopping(stack: Stack, word: EmergencyStop, stop_id: str, timeout_s: float) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from agents.executor import records
-from agents.executor.judged import named
+from agents.executor.judged import STOP, named
 from agents.executor.telling import RISK_STATES, money, text
 from market.breach import APPROVED
 from market.layout import (
@@ -114,7 +114,7 @@ class Audited:
         figures = {
             row.time_ns: self._figures(row.body)
             for _, _, table, row in rows
-            if table == records.JUDGED and row.kind != "opened"
+            if table == records.JUDGED and row.kind not in ("opened", STOP)
         }
         for time_ns, seq, table, row in sorted(rows, key=lambda each: each[:2]):
             proof = self._proof.get((table, row.seq))
@@ -193,6 +193,8 @@ class Audited:
     def _changed(self, row: Row) -> Iterator[Line]:
         if row.kind == "opened":
             yield {"what": "opened", "detail": told(row.body)}
+        elif row.kind == STOP:
+            yield {"what": f"stop_{row.body['phase']}", "detail": told(row.body)}
         elif row.kind == "state":
             found = named(row.body)
             before = RISK_STATES[int(found["before_state"])]

@@ -90,6 +90,11 @@ class Alone:
     alone: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """The venue shows nothing of ours open, before the step that tells what became of it."""
+
+
 Event: TypeAlias = (
     MarketStep
     | DecisionHeard
@@ -100,6 +105,7 @@ Event: TypeAlias = (
     | RearmHeard
     | PauseHeard
     | Alone
+    | Cleared
 )
 
 

@@ -71,6 +71,8 @@ FIGURES: Final = (
     "portfolio_lots",
 )
 """What the numbers of a row are, in order."""
+STOP: Final = "stop"
+"""Kind of a row that tells a phase of the emergency stop."""
 Stood = tuple[int, int]
 """Risk state and its reason."""
 
@@ -109,6 +111,16 @@ def judged_entry(state: State, event: MarketStep, before: Stood) -> Entry:
     body: list[Any] = [*figures, *before]
     kind = "step" if stood(state) == before else "state"
     return Entry(records.JUDGED, state.now_ns, kind, body, key=str(state.now_ns))
+
+
+def phase_entry(state: State) -> Entry:
+    """Return the entry of a new phase of the emergency stop, and of the stops that it is about."""
+    body = {
+        "phase": state.phase.value,
+        "stops": dict(state.stops),
+        "position_lots": int(position_lots(state.account.ledger, state.session.setup.scale)),
+    }
+    return Entry(records.JUDGED, state.now_ns, STOP, body, key=f"{STOP} {state.now_ns}")
 
 
 def named(body: list[Any]) -> dict[str, int | float]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from agents.executor.events import Cleared
 from agents.executor.journaled_orders import WRITTEN_NS
 from agents.executor.live import Live, first_of
 from agents.executor.recovery import Recovered
@@ -31,6 +32,8 @@ LATE_S = 0.5
 
 A process that stood still, or a machine that is too slow, lives through what it missed quietly.
 """
+HURRY_S = 0.02
+"""Longest wall time between two looks at what became of a stop's cancels."""
 END_S = 3.0
 """Longest wait for the cancels of the end: less than a supervisor waits before it kills."""
 
@@ -108,6 +111,13 @@ class LiveShell(Shell):
         if self._quoting and not quoting:
             await self._withdraw()
         self._quoting = quoting
+        if self._hurried and self.market.listen():
+            await self._take(Cleared(), self.state.now_ns)
+
+    @property
+    def _hurried(self) -> bool:
+        """Whether a stop waits for its cancels."""
+        return bool(self.state.stops) and not self.state.calm
 
     async def _withdraw(self) -> None:
         """Cancel at once; the next step does too, which then finds that it was done."""
@@ -126,8 +136,9 @@ class LiveShell(Shell):
             self._coming = asyncio.ensure_future(first_of(steps))
         if not self._coming.done():
             waking = asyncio.ensure_future(self._wake.wait())
+            timeout_s = HURRY_S if self._hurried else LOOK_S
             await asyncio.wait(
-                {self._coming, waking}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED
+                {self._coming, waking}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
             waking.cancel()
             self._wake.clear()

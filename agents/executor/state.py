@@ -19,6 +19,7 @@ from market.replay_step import COUNT_COLUMNS, REPLAY_COLUMNS, REPLAY_PEAK
 from market.types import F8, I8
 from protocol.journal import Entry
 from protocol.messages import NackCode, Pair, QuoteParameters
+from risk.emergency import Phase
 
 NOTHING: Pair = (0, 0)
 COORDINATOR = "coordinator"
@@ -92,7 +93,7 @@ class State:
         lockstep: whether feed time waits at boundaries.
         live: whether the venue lives through no step twice: orders go out with all of this on disk.
         ending: whether quotes are withdrawn because this process ends.
-        calm: whether nothing of ours was open, or to be done, after the last step.
+        phase: of the emergency stop, after the last step.
     """
 
     session: Session
@@ -128,7 +129,12 @@ class State:
     ending: bool = False
     late: bool = False
     """At a venue: the step that is decided on is of a past that is too long ago to quote on."""
-    calm: bool = False
+    phase: Phase = Phase.ARMED
+
+    @property
+    def calm(self) -> bool:
+        """Whether a stop is in force and nothing of ours was open, or to be done."""
+        return self.phase is Phase.STOPPED
 
     @property
     def boundary_ns(self) -> int:
@@ -217,6 +223,7 @@ def freeze(state: State) -> Frozen:
         "stops": dict(state.stops),
         "lifted": list(state.lifted),
         "pauses": list(state.pauses),
+        "phase": state.phase.value,
         "kept_trips": int(account.ledger[LEDGER_TRIPS]),
     }
 
@@ -255,6 +262,7 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False, live: bool
     state.stops = dict(frozen["stops"])
     state.lifted = dict.fromkeys(frozen["lifted"])
     state.pauses = dict.fromkeys(frozen["pauses"])
+    state.phase = Phase(frozen["phase"])
     state.kept_trips = frozen["kept_trips"]
     return state
 

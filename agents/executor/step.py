@@ -10,6 +10,7 @@ from typing import Any, TypeVar, assert_never
 from agents.executor import judging, records
 from agents.executor.events import (
     Alone,
+    Cleared,
     DecisionHeard,
     DoneHeard,
     Effect,
@@ -40,6 +41,7 @@ from market.states import release
 from protocol.errors import NackCode, printable
 from protocol.merge import digest
 from protocol.messages import Ack, Choice, Mode, Nack, Pair, Stage, Vote
+from risk.emergency import TABLE, Fact
 
 Effects = tuple[Effect, ...]
 T = TypeVar("T")
@@ -79,6 +81,9 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
             if event.alone == state.alone:
                 return state, ()
             return state, (_keep(state, "alone", {"alone": event.alone}, None),)
+        case Cleared():
+            # What is reported of the cancels is booked by the next step; nothing else can follow.
+            return state, tuple(stopped_replies(state)) if not state.flatten else ()
         case _:
             assert_never(event)
 
@@ -273,7 +278,8 @@ def _stop(state: State, heard: StopHeard) -> Effects:
         key = heard.id if known is None else f"{heard.id} flatten"
         effects.append(_keep(state, "stop", body, key))
         if heard.flatten:
-            state.calm = False  # nothing open, but whether flat was never asked: see the next step
+            # Nothing may be open, but whether flat was never asked: see the next step.
+            state.phase = TABLE[state.phase, Fact.OPEN]
     if heard.src:
         state.asked[heard.id] = heard.src
         if heard.id in state.lifted:

@@ -8,13 +8,17 @@ import numpy as np
 
 from agents.executor import judging, records
 from agents.executor.events import Cancel, Effect, Place, Reach, Reply, Show, Write
-from agents.executor.judged import judged_entry, stood
+from agents.executor.judged import judged_entry, phase_entry, stood
 from agents.executor.state import State, freeze
 from exchange.port import MarketStep
 from market.breach import APPROVED
 from market.guard import flatten
 from market.layout import (
     ACTION_CANCEL,
+    ACTION_KIND,
+    ACTION_LOTS,
+    ACTION_PLACE,
+    ACTION_PRICE_TICKS,
     LEDGER_BASE,
     LEDGER_MARK,
     LEDGER_QUOTE,
@@ -30,9 +34,11 @@ from market.layout import (
     REPORT_TRADE_ID,
     REPORT_VISIBLE_NS,
     UNITS,
+    VIEW_FLOW,
 )
 from market.ledger import position_lots
 from market.own import FULL, free_base, free_quote, mark_cancelling
+from market.quotes import smallest_lots
 from market.replay_step import (
     COUNT_EQUITY,
     COUNT_FILLED,
@@ -49,6 +55,7 @@ from protocol.journal import Entry
 from protocol.messages import Ack, Stage
 from protocol.orders import Approved, Refused
 from risk import gate
+from risk.emergency import TABLE, fact_of, slice_lots
 
 
 def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
@@ -80,12 +87,11 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
     if unmarked and account.ledger[LEDGER_MARK] != 0:
         state.figures[REPLAY_NET] -= excess_units(account.ledger, setup.scale) / UNITS
     measure(account, setup.scale, state.figures)
-    if state.stops:
-        state.calm = _is_calm(state, event, count)
-        if state.calm:
-            said.extend(stopped_replies(state))
-    else:
-        state.calm = False
+    if _enter_phase(state, event, count):
+        changed = True
+        state.unwritten.append(phase_entry(state))
+    if state.calm:
+        said.extend(stopped_replies(state))
     frozen = None
     if cycle:
         state.counts[COUNT_EQUITY] += 1
@@ -172,10 +178,10 @@ def _act(state: State, event: MarketStep, count: int) -> list[Effect]:
 
 
 def _flatten(state: State, event: MarketStep) -> int:
-    """Write the actions that close the position, instead of the guard's."""
+    """Write the actions that close the position, instead of the guard's; a slice at a time."""
     account, setup = state.account, state.session.setup
     ledger, own, meter = account.ledger, account.own, account.own_meter
-    return int(
+    count = int(
         flatten(
             event.step_row,
             own,
@@ -188,15 +194,31 @@ def _flatten(state: State, event: MarketStep) -> int:
             account.actions,
         )
     )
+    if _closes(state, count):
+        action = account.actions[count - 1]
+        smallest = int(smallest_lots(action[ACTION_PRICE_TICKS], setup.scale))
+        flow = event.view_row.item(VIEW_FLOW)
+        action[ACTION_LOTS] = slice_lots(action.item(ACTION_LOTS), flow, smallest)
+    return count
 
 
-def _is_calm(state: State, event: MarketStep, count: int) -> bool:
-    """Return whether nothing of ours is open, nor, if asked, a position that can be closed."""
-    if state.open_orders or count:
-        return False
-    if not state.flatten or half_ticks_of(event.step_row) > 0:
-        return True
-    return position_lots(state.account.ledger, state.session.setup.scale) == 0
+def _closes(state: State, count: int) -> bool:
+    """Return whether the actions of a flatten end with an order: then nothing of ours is open."""
+    return count > 0 and state.account.actions.item(count - 1, ACTION_KIND) == ACTION_PLACE
+
+
+def _enter_phase(state: State, event: MarketStep, count: int) -> bool:
+    """Let the emergency stop go on from what this step found; return whether its phase changed."""
+    closing = False
+    if state.flatten:
+        unpriced = half_ticks_of(event.step_row) <= 0 and not state.open_orders
+        held = position_lots(state.account.ledger, state.session.setup.scale) != 0
+        closing = _closes(state, count) or (unpriced and held)
+    fact = fact_of(
+        stopped=bool(state.stops), open_orders=state.open_orders or count, closing=closing
+    )
+    before, state.phase = state.phase, TABLE[state.phase, fact]
+    return state.phase is not before
 
 
 def stopped_replies(state: State) -> list[Effect]:

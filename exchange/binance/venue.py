@@ -135,6 +135,17 @@ class BinanceVenue:
         if self.desk.withdraw(order_id, self._now_ns):
             self._send_cancel(order_id)
 
+    def listen(self) -> bool:
+        """Take in what came of our orders since the step; return whether none is open any more.
+
+        The next step reports it. It is for a stop, which waits for nothing. Errors: `_absorb`.
+        """
+        if self._lockstep is not None or not self.connected:
+            return False
+        self._absorb(self._now_ns)
+        self._do_what_is_due()
+        return not self.desk.open_orders
+
     async def account(self) -> VenueAccount:
         """Return our part of the account, and our open orders, as the exchange has them now.
 

@@ -17,6 +17,7 @@ from agents.executor.state import new_state
 from agents.executor.step import fold
 from agents.executor.step import step as execute
 from protocol.messages import Ack, EmergencyStop, Rearm, Stage
+from risk.emergency import Phase
 from tests.agents.coordinator.world import rules
 from tests.agents.executor.market import recording, session_for
 
@@ -27,7 +28,7 @@ WORDS = (*STOPS, *REARMS)
 LATCHES = {"known a": A, "known b": B}
 """A heartbeat or a file that tells of a stop before, or instead of, the word itself."""
 DEPTH = 6
-STATE = ("stops", "lifted", "told", "asked", "calm")
+STATE = ("stops", "lifted", "told", "asked", "phase")
 
 
 def wanted(arrived):
@@ -80,7 +81,7 @@ class Executor:
         """Die, and read the journal."""
         for each in (self.state.stops, self.state.lifted, self.state.told, self.state.asked):
             each.clear()
-        self.state.calm = False
+        self.state.phase = Phase.ARMED
         for kind, body in self.rows:
             fold(self.state, kind, body)
 
@@ -212,7 +213,7 @@ def test_a_stop_told_first_by_a_heartbeat_still_flattens(session):
     """Only the word itself knows that; `received` is on disk with it, and `stopped` waits."""
     executor = Executor(session)
     executor.hear("known b")
-    executor.state.calm = True
+    executor.state.phase = Phase.STOPPED
     assert executor.hear("stop b") == [Ack(stage=Stage.RECEIVED)]
     assert executor.state.flatten
     executor.restart()
