@@ -32,8 +32,8 @@ class Fact(StrEnum):
     """What a step finds."""
 
     LIFTED = "lifted"  # no stop is in force
+    HOLDING = "holding"  # an order that closes the position was just made, or could not be yet
     OPEN = "open"  # an order of ours is open, or was just cancelled
-    HOLDING = "holding"  # none is, and a position is to be closed
     CLEAR = "clear"  # nothing is left to do
 
 
@@ -64,13 +64,13 @@ def fact_of(*, stopped: bool, open_orders: int, closing: bool) -> Fact:
     Args:
         stopped: whether a stop is in force.
         open_orders: orders of ours that may still fill, cancels on their way included.
-        closing: whether a flat position was asked for and is not reached, though it could be.
+        closing: whether this step closes a position, or would if the market had a price.
     """
     if not stopped:
         return Fact.LIFTED
-    if open_orders:
-        return Fact.OPEN
-    return Fact.HOLDING if closing else Fact.CLEAR
+    if closing:
+        return Fact.HOLDING
+    return Fact.OPEN if open_orders else Fact.CLEAR
 
 
 def slice_lots(lots: int, flow: float, smallest: int) -> int:
