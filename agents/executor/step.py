@@ -277,7 +277,7 @@ def _stop(state: State, heard: StopHeard) -> Effects:
         body = {"id": heard.id, "flatten": heard.flatten}
         key = heard.id if known is None else f"{heard.id} flatten"
         effects.append(_keep(state, "stop", body, key))
-        if heard.flatten:
+        if heard.flatten and state.calm:
             # Nothing may be open, but whether flat was never asked: see the next step.
             state.phase = TABLE[state.phase, Fact.OPEN]
     if heard.src:
