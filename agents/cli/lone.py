@@ -50,14 +50,18 @@ def says_stopped(folder: Path, stop_id: str, *, flatten: bool, deadline_s: float
     from protocol.errors import JournalError
     from risk.emergency import Phase
 
-    after = 0
     while True:
         try:
             with open_journal(folder, readonly=True) as journal:
-                for row in journal.rows(records.JUDGED, after, kinds=(STOP,)):
-                    after = row.seq
-                    held = row.body["stops"].get(stop_id)
-                    if row.body["phase"] == Phase.STOPPED and held is flatten:
+                # In this order: a stop that came to one that stands still changes no phase, and
+                # nothing is sent between the phase `stopped` and the one that follows it.
+                heard = any(
+                    row.body["id"] == stop_id for row in journal.rows(records.HEARD, kinds=(STOP,))
+                )
+                row = journal.last(records.JUDGED, STOP)
+                if row is not None and row.body["phase"] == Phase.STOPPED:
+                    told = row.body["stops"].get(stop_id) is flatten
+                    if told or (heard and not flatten):
                         return True
         except JournalError:
             pass  # not made yet: the executor warms up, and has sent nothing

@@ -262,7 +262,9 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False, live: bool
     state.stops = dict(frozen["stops"])
     state.lifted = dict.fromkeys(frozen["lifted"])
     state.pauses = dict.fromkeys(frozen["pauses"])
-    state.phase = Phase(frozen["phase"])
+    state.phase = Phase(frozen.get("phase", Phase.ARMED))
+    if live and state.calm:
+        state.phase = Phase.CANCELLING  # what a venue shows is asked anew by each process
     state.kept_trips = frozen["kept_trips"]
     return state
 

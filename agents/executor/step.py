@@ -109,6 +109,9 @@ def fold(state: State, kind: str, body: dict[str, Any]) -> None:
         case "stop":
             if body["id"] not in state.lifted:
                 state.stops[body["id"]] = body["flatten"] or state.stops.get(body["id"], False)
+                if body["flatten"] and state.calm:
+                    # Nothing may be open, but whether flat was never asked: see the next step.
+                    state.phase = TABLE[state.phase, Fact.OPEN]
         case "rearm":
             for key in body["lifts"]:
                 state.stops.pop(key, None)
@@ -277,9 +280,6 @@ def _stop(state: State, heard: StopHeard) -> Effects:
         body = {"id": heard.id, "flatten": heard.flatten}
         key = heard.id if known is None else f"{heard.id} flatten"
         effects.append(_keep(state, "stop", body, key))
-        if heard.flatten and state.calm:
-            # Nothing may be open, but whether flat was never asked: see the next step.
-            state.phase = TABLE[state.phase, Fact.OPEN]
     if heard.src:
         state.asked[heard.id] = heard.src
         if heard.id in state.lifted:

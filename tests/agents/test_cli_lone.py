@@ -54,6 +54,20 @@ def test_the_journal_answers_for_the_stop_that_was_asked(tmp_path):
         assert not says_stopped(tmp_path, "4" * 32, **soon)
 
 
+def test_one_that_stands_still_already_answers_a_second_stop(tmp_path):
+    """Its phase does not change: that it heard is enough, unless more was asked for."""
+    late = {"deadline_s": time.monotonic()}
+    body = {"id": "4" * 32, "flatten": False}
+    with open_journal(tmp_path) as journal:
+        journal.append([phase(1, "stopped", flatten=False)])
+        assert not says_stopped(tmp_path, "4" * 32, flatten=False, **late)
+        journal.append([Entry(records.HEARD, 1, "stop", body, key="4" * 32)])
+        assert says_stopped(tmp_path, "4" * 32, flatten=False, **late)
+        assert not says_stopped(tmp_path, "4" * 32, flatten=True, **late)
+        journal.append([phase(2, "armed", flatten=False)])
+        assert not says_stopped(tmp_path, "4" * 32, flatten=False, **late)
+
+
 def test_stop_reaches_an_executor_without_a_bus(tmp_path, monkeypatch):
     """Exit code 0 when its journal says so, 5 when it says nothing."""
     folder = tmp_path / "runs" / "alone"

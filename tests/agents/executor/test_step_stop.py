@@ -3,6 +3,8 @@
 import pytest
 
 from agents.executor.events import Cleared, Place, StopHeard, Write
+from agents.executor.state import freeze, thaw
+from agents.executor.step import fold
 from market.ledger import position_lots
 from protocol.messages import Ack, Stage
 from tests.agents.executor.market import recording, session_for
@@ -49,3 +51,17 @@ def test_a_venue_that_shows_nothing_open_lets_a_stop_be_acknowledged_between_ste
     assert life.tell(Cleared()) == ()
     life.tell(StopHeard("4" * 32, flatten=True, src="operator"))
     assert life.tell(Cleared()) == ()
+
+
+def test_a_stop_that_asks_for_more_is_not_answered_by_what_stood_still_before(life):
+    """Over a restart too: nothing of ours is open, but the position was never asked for."""
+    life.live(until_ns=life.session.first_ns + 200 * SECOND_NS)
+    life.tell(StopHeard(STOP, flatten=False, src="operator"))
+    life.live(steps=3)
+    assert life.state.calm
+    life.state = thaw(life.session, freeze(life.state))
+    assert life.state.calm
+    more = {"id": "4" * 32, "flatten": True}
+    fold(life.state, "stop", more)
+    assert not life.state.calm
+    assert not thaw(life.session, freeze(life.state) | {"phase": "stopped"}, live=True).calm
