@@ -12,10 +12,11 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from agents.cli.exits import ERROR, OK, TIMEOUT, USAGE, CommandError
-from agents.cli.lone import lone_executors, says_stopped
+from agents.cli.lone import live_executors, rearm_lone, says_stopped
 from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, reachable, wait_gone
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant, Received
@@ -101,19 +102,29 @@ def on_each(stacks: list[Stack], work: Any) -> int:
     return max(asyncio.run(every()), default=OK)
 
 
+def everybody(settings: Settings) -> tuple[list[Stack], list[Path]]:
+    """Return all live runs, and the folders of executors that have no bus.
+
+    Raises:
+        CommandError: nothing runs; exit code 3.
+    """
+    lone = live_executors(settings.data)
+    try:
+        stacks = reachable(settings)
+    except CommandError:
+        if not lone:
+            raise
+        stacks = []
+    known = [stack.folder for stack in stacks]
+    return stacks, [folder for folder in lone if folder not in known]
+
+
 # --- stop and rearm --------------------------------------------------------------------------
 def stop(loaded: Loaded[Settings], *, reason: str, flatten: bool, timeout_s: float) -> int:
     """Cancel everything and stay stopped; 0 only when every executor said `stopped`, else 5."""
     timeout_s = min(max(0.1, timeout_s), TIMEOUT_MAX_S)
     deadline_s = time.monotonic() + timeout_s
-    lone = lone_executors(loaded.settings.data, ())
-    try:
-        stacks = reachable(loaded.settings)
-    except CommandError:
-        if not lone:
-            raise
-        stacks = []
-    lone = [folder for folder in lone if folder not in [stack.folder for stack in stacks]]
+    stacks, lone = everybody(loaded.settings)
     stop_id = secrets.token_hex(16)
     for folder in [*(stack.folder for stack in stacks), *lone]:
         try:
@@ -171,7 +182,18 @@ def rearm(loaded: Loaded[Settings], *, reason: str) -> int:
     async def lift(stack: Stack) -> int:
         return await rearming(stack, why)
 
-    return on_each(reachable(loaded.settings), lift)
+    stacks, lone = everybody(loaded.settings)
+    code = on_each(stacks, lift)
+    for folder in lone:
+        try:
+            rearm_lone(folder, why, ANSWER_S)
+        except (CommandError, ProtocolError) as error:
+            warn(str(error))
+            code = max(code, error.exit_code)
+        except OSError as error:
+            warn(f"{folder}: the word could not be written: {error.strerror}")
+            code = max(code, ERROR)
+    return code
 
 
 async def rearming(stack: Stack, reason: str) -> int:

@@ -67,7 +67,7 @@ class StopHeard:
 
 @dataclass(frozen=True, slots=True)
 class RearmHeard:
-    """Stop ids are lifted, for good; `src` is empty when a restart outlived them."""
+    """Stop ids are lifted, for good; `src` is empty when nobody waits for an answer on the bus."""
 
     src: str
     ref: str

@@ -33,6 +33,7 @@ from agents.executor.events import (
     Write,
 )
 from agents.executor.opinion import opinion
+from agents.executor.rearm_file import RearmFile
 from agents.executor.recovery import HEARD_SEQ, Recovered, fold_due, guarded
 from agents.executor.shadow import shadowed
 from agents.executor.state import State, freeze
@@ -120,7 +121,8 @@ class Shell:
         self._found = found
         self._journal = journal
         run = os.urandom(RUN_BYTES)
-        self._stop_file, self.pulse = StopFile(folder, run), BeatFile(folder, run)
+        self._stop_file = StopFile(folder, run, RearmFile(folder, found.state, time.time_ns))
+        self.pulse = BeatFile(folder, run)
         self._wake = asyncio.Event()
         self._heard_seq = found.heard_seq
         self._kept_ns = found.state.now_ns
@@ -132,9 +134,7 @@ class Shell:
         self._real = settings.run.clock is Clock.REAL
         self._speed = settings.run.speed
         self._breathed_s = self._looked_s = self._told_s = time.monotonic()
-        self._began_s = self._breathed_s
-        self._began_ns = self.venue.now_ns()
-        self._lag_s = 0.0
+        self._began_s, self._began_ns, self._lag_s = self._breathed_s, self.venue.now_ns(), 0.0
 
     def put(self, event: Event) -> None:
         """Hand in a word; it is taken in before the next market step."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from agents.executor.events import RearmHeard, StopHeard
+from agents.executor.rearm_file import RearmFile
 from agents.executor.state import State
 from protocol.stopfile import STOP_NAME, aims_of, lift_stops, read_stops
 
@@ -24,17 +25,22 @@ class StopFile:
     Args:
         folder: the executor's data directory.
         run: number of this process, as its beat has it.
+        rearm: the file that lifts stops, looked at and tidied together with this one.
     """
 
-    def __init__(self, folder: Path, run: bytes) -> None:
+    def __init__(self, folder: Path, run: bytes, rearm: RearmFile | None = None) -> None:
         self._folder = folder
+        self._rearm = rearm
         self._path = str(folder / STOP_NAME)
         self._run = run.hex()
         self._seen: tuple[int, int, int] | None = None
         self._outlived: set[str] = set()
 
     def look(self, state: State) -> list[StopHeard | RearmHeard]:
-        """Return the stops in the file that are news, and the lifting of those outlived."""
+        """Return the stops in the file that are news, and what lifts stops."""
+        return [*self._stops(state), *(self._rearm.look(state) if self._rearm else ())]
+
+    def _stops(self, state: State) -> list[StopHeard | RearmHeard]:
         try:
             found = os.stat(self._path)  # noqa: PTH116 - looked at every step: 1 us, not 4
         except FileNotFoundError:
@@ -66,6 +72,8 @@ class StopFile:
         if done:
             lift_stops(self._folder, done)
             self._outlived -= done
+        if self._rearm is not None:
+            self._rearm.tidy(state)
 
 
 def is_news(state: State, key: str, *, flatten: bool) -> bool:

@@ -3,7 +3,7 @@
 import os
 import time
 
-from agents.cli.lone import lone_executors, says_stopped
+from agents.cli.lone import live_executors, says_stopped
 from agents.executor import records
 from agents.executor.judged import STOP
 from agents.executor.recovery import open_journal
@@ -16,18 +16,17 @@ ID = "3" * 32
 
 
 def test_only_an_executor_that_is_alive_is_found(tmp_path):
-    """A lock that nobody holds is that of a dead one; a known run is the bus's."""
+    """A lock that nobody holds is that of a dead one."""
     one, two = (tmp_path / "runs" / name for name in ("one", "two"))
     for folder in (one, two):
         folder.mkdir(parents=True)
         os.close(take_lock(folder))
     lock = take_lock(one)
     try:
-        assert lone_executors(tmp_path, ()) == [one]
-        assert lone_executors(tmp_path, [one]) == []
+        assert live_executors(tmp_path) == [one]
     finally:
         os.close(lock)
-    assert lone_executors(tmp_path, ()) == []
+    assert live_executors(tmp_path) == []
 
 
 def phase_body(stop_id):
