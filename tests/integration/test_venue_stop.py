@@ -1,4 +1,4 @@
-"""An executor without a bus is stopped at an exchange, killed, and quotes again at one word only."""
+"""An executor without a bus, stopped at an exchange and killed, waits for the operator's key."""
 
 import pytest
 
