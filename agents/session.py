@@ -32,6 +32,7 @@ from market.latency import ConstantLatency, Latency
 from market.latency_text import LatencyError, parse_feed, parse_latency
 from market.layout import (
     SCALE_MAKER_FEE,
+    SCALE_TICK_LOT,
     UNITS,
 )
 from market.policy import policy_settings
@@ -221,12 +222,16 @@ def session_of(
 
 def observer_of(settings: Settings, scale: I8, *, waited_s: float = 0.0) -> F8:
     """Return f8[OBSERVER_COLUMNS]; `waited_s` passed on the grid before the session."""
+    risk, capital_units = settings.risk, settings.account.capital * UNITS
     return observer_settings(
         interval_s=settings.executor.guard_interval_ms / 1000,
         cycle_s=float(settings.executor.cycle_s),
         maker_fee=scale[SCALE_MAKER_FEE] / UNITS,
         risk_aversion=settings.executor.risk_aversion,
         warmup_s=float(settings.executor.warmup_s) + waited_s,
+        value_s=float(risk.value_at_risk_s) if risk.value_at_risk_limit > 0 else 0.0,
+        cost_share=risk.flatten_cost_limit,
+        cost_tick_lots=risk.max_position_size * capital_units / float(scale[SCALE_TICK_LOT]),
     )
 
 

@@ -23,7 +23,9 @@ from market.layout import (
     VIEW_SIGMA,
     VIEW_SIGMA_REFERENCE,
 )
+from market.liquidity import DEPTH_COLUMNS
 from market.types import F8
+from market.value import VALUE_COLUMNS
 
 BINS = 16
 
@@ -52,7 +54,10 @@ OBSERVER_AVERSION = 14
 OBSERVER_ORDERS = 15  # orders that make up max_position in the plan
 OBSERVER_FEE = 16  # maker fee, fraction of price
 OBSERVER_DRIFT_SHARE = 17
-OBSERVER_COLUMNS = 18
+OBSERVER_VALUE_STEPS = 18  # cycles of the horizon of value at risk; 0: not reckoned
+OBSERVER_COST_SHARE = 19  # cost of closing at once, fraction of the worth; 0: not reckoned
+OBSERVER_COST_TICK_LOTS = 20  # largest position that is asked for, ticks x lots
+OBSERVER_COLUMNS = 21
 
 # --- what it remembers: f8[MEMORY_RING + 2 x cycle steps], zeros at first -------------------
 MEMORY_CURSOR = 0  # events read
@@ -74,7 +79,9 @@ MEMORY_HEARD = 15  # events read until the step before
 MEMORY_SILENT = 16  # steps since the one by which the newest event was read
 MEMORY_VIEW = 17  # the last view row
 MEMORY_PLAN = MEMORY_VIEW + VIEW_COLUMNS  # the last plan row
-MEMORY_RING = MEMORY_PLAN + PLAN_COLUMNS  # (mid or 0, imbalance) of the last cycle's steps
+MEMORY_DEPTH = MEMORY_PLAN + PLAN_COLUMNS  # how far both sides went at the last cycle's end
+MEMORY_VALUE = MEMORY_DEPTH + 2 * DEPTH_COLUMNS  # of `value.py`
+MEMORY_RING = MEMORY_VALUE + VALUE_COLUMNS  # (mid or 0, imbalance) of the last cycle's steps
 
 SUPPORT = 3.0  # fewest decayed arrivals for a depth to count in the fit
 

@@ -19,23 +19,25 @@ from market.breach import (
     position_cap_lots,
 )
 from market.jit import inlined_kernel, kernel
-from market.layout import SCALE_TICK_LOT, VIEW_FLOW, VIEW_MID, VIEW_SIGMA
+from market.layout import SCALE_TICK_LOT, VIEW_FLOW, VIEW_LOSS, VIEW_ROOM, VIEW_SIGMA
 from market.quotes import LOTS_HUGE
 from market.types import F8, I8
-
-VALUE_SCORE = 2.3263478740408408  # quantile of the normal distribution at 99 %
-DAY_S = 86_400.0
+from market.value import SCORE
 
 
 @kernel
 def value_cap_lots(view_row: F8, limits: F8, scale: I8) -> int:
-    """Return the largest position whose 99 % loss over LIMIT_VALUE_S stays within LIMIT_VALUE.
+    """Return the largest position whose 99 % loss stays within LIMIT_VALUE.
 
-    Normal, of the volatility now: LIMIT_VALUE x capital / (2.326 sigma sqrt(horizon)) lots.
+    That is LIMIT_VALUE x capital / loss of a lot. The loss is VIEW_LOSS (`value.py`); before enough
+    cycles were seen, and where nothing moved in them, it is that of a normal distribution with the
+    volatility now, 2.326 sigma sqrt(LIMIT_VALUE_S).
     """
     if limits[LIMIT_VALUE] <= 0.0:
         return LOTS_HUGE
-    risked = VALUE_SCORE * view_row[VIEW_SIGMA] * math.sqrt(limits[LIMIT_VALUE_S])
+    risked = view_row[VIEW_LOSS]
+    if not risked > 0.0:
+        risked = SCORE * view_row[VIEW_SIGMA] * math.sqrt(limits[LIMIT_VALUE_S])
     risked *= scale[SCALE_TICK_LOT]  # quote units a lot
     if risked == 0.0:
         return LOTS_HUGE
@@ -49,15 +51,14 @@ def liquid_cap_lots(view_row: F8, limits: F8) -> int:
     """Return the largest position that the market can take back.
 
     Within LIMIT_CLOSE_S, as LIMIT_FLOW of what trades: LIMIT_FLOW x flow x time lots. At once, for
-    at most LIMIT_IMPACT of its worth by the square-root law (Almgren et al. 2005, Risk 18(7)):
-    cost = sigma_day sqrt(Q / V_day), so Q = V_day (LIMIT_IMPACT / sigma_day)^2.
+    at most LIMIT_IMPACT of its worth: VIEW_ROOM (`liquidity.py`), which looks no farther than the
+    limit of the position.
     """
     cap = float(LOTS_HUGE)
     if limits[LIMIT_FLOW] > 0.0:
         cap = min(cap, limits[LIMIT_FLOW] * view_row[VIEW_FLOW] * limits[LIMIT_CLOSE_S])
-    if limits[LIMIT_IMPACT] > 0.0 and view_row[VIEW_MID] > 0.0 and view_row[VIEW_SIGMA] != 0.0:
-        sigma = view_row[VIEW_SIGMA] * math.sqrt(DAY_S) / view_row[VIEW_MID]
-        cap = min(cap, view_row[VIEW_FLOW] * DAY_S * (limits[LIMIT_IMPACT] / sigma) ** 2)
+    if limits[LIMIT_IMPACT] > 0.0:
+        cap = min(cap, view_row[VIEW_ROOM])
     return int(cap) if cap >= 0.0 else 0  # no number: nothing may be carried
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from market.calibration import (
     MEMORY_CURSOR,
+    MEMORY_DEPTH,
     MEMORY_DRIFT_XX,
     MEMORY_DRIFT_XY,
     MEMORY_FILL_SECONDS,
@@ -23,9 +24,12 @@ from market.calibration import (
     MEMORY_RING,
     MEMORY_SILENT,
     MEMORY_STEPS,
+    MEMORY_VALUE,
     MEMORY_VIEW,
     OBSERVER_AVERSION,
     OBSERVER_COLUMNS,
+    OBSERVER_COST_SHARE,
+    OBSERVER_COST_TICK_LOTS,
     OBSERVER_CYCLE_STEPS,
     OBSERVER_DRIFT_RIDGE,
     OBSERVER_DRIFT_SHARE,
@@ -42,6 +46,7 @@ from market.calibration import (
     OBSERVER_PRIOR_DEPTH,
     OBSERVER_PRIOR_SECONDS,
     OBSERVER_SIGMA_MIN,
+    OBSERVER_VALUE_STEPS,
     OBSERVER_WARMUP_STEPS,
     calibrate,
     new_cells,
@@ -78,6 +83,7 @@ from market.layout import (
 )
 from market.plan import write_plan
 from market.prints import read_events
+from market.risked import tell_risk, walk_both
 from market.types import F8, I8
 
 STATE_NUMBERS = 8
@@ -104,6 +110,9 @@ def observer_settings(
     prior_arrivals: float = 1.0,
     drift_ridge: float = 100.0,
     sigma_min: float = 1e-7,
+    value_s: float = 0.0,
+    cost_share: float = 0.0,
+    cost_tick_lots: float = 0.0,
 ) -> F8:
     """Build f8[OBSERVER_COLUMNS].
 
@@ -127,6 +136,9 @@ def observer_settings(
         prior_arrivals: weight of the prior, arrivals, > 0.
         drift_ridge: prior sum of squared imbalances, in cycles; larger is nearer to no drift.
         sigma_min: least volatility, fraction of mid per sqrt(second), > 0.
+        value_s: horizon of value at risk, rounded to whole cycles, at least one; 0: not reckoned.
+        cost_share: most that closing at once may cost, fraction of the worth; 0: not reckoned.
+        cost_tick_lots: largest position for which that is asked, ticks x lots.
     """
     steps = round(cycle_s / interval_s) if interval_s > 0 else 0
     if steps < 1 or abs(steps * interval_s - cycle_s) > 1e-9:
@@ -153,6 +165,10 @@ def observer_settings(
     row[OBSERVER_ORDERS] = orders_per_position
     row[OBSERVER_FEE] = maker_fee
     row[OBSERVER_DRIFT_SHARE] = drift_share
+    if value_s > 0.0:
+        row[OBSERVER_VALUE_STEPS] = max(1, round(value_s / cycle_s))
+    row[OBSERVER_COST_SHARE] = cost_share
+    row[OBSERVER_COST_TICK_LOTS] = cost_tick_lots
     return row
 
 
@@ -199,6 +215,8 @@ def observe(
     step_row[STEP_NOW_NS] = now_ns
     step_row[STEP_BID] = bid
     step_row[STEP_ASK] = ask
+    if now_ns % cycle_ns_of(settings) == 0:
+        walk_both(levels, touch, settings, memory[MEMORY_DEPTH:MEMORY_VALUE])
     observe_market(
         traded, bid_lots, ask_lots, memory, cells, settings, step_row, view_row, plan_row
     )
@@ -222,7 +240,7 @@ def observe_market(
         traded: lots since the step before.
         bid_lots: what the best bid holds.
         ask_lots: what the best ask holds.
-        memory: changed; its cursor, last price and arrivals are those of now.
+        memory: changed; its cursor, last price, arrivals and, at cycle edges, depths are of now.
         cells: changed at cycle edges.
         settings: f8[OBSERVER_COLUMNS].
         step_row: its time and best prices are given, the rest is written.
@@ -245,8 +263,10 @@ def observe_market(
     view_row[VIEW_FLOW] = memory[MEMORY_FLOW] / memory[MEMORY_FLOW_SECONDS]
     sound = view_book(step_row, bid_lots, ask_lots, memory, settings, view_row)
     memory[MEMORY_STEPS] += 1.0
-    cycle_ns = round(settings[OBSERVER_CYCLE_STEPS] * interval * 1e9)
-    if now_ns % cycle_ns == 0 and memory[MEMORY_MID] > 0.0:
+    edge = now_ns % cycle_ns_of(settings) == 0
+    if edge:
+        tell_risk(sound, step_row[STEP_BID] + step_row[STEP_ASK], view_row, memory, settings)
+    if edge and memory[MEMORY_MID] > 0.0:
         calibrate(view_row, memory, cells, settings)
         write_plan(
             view_row,
@@ -264,6 +284,12 @@ def observe_market(
         memory[MEMORY_VIEW + column] = view_row[column]
     for column in range(PLAN_COLUMNS):
         memory[MEMORY_PLAN + column] = plan_row[column]
+
+
+@inlined_kernel
+def cycle_ns_of(settings: F8) -> int:
+    """Return the time between decisions."""
+    return round(settings[OBSERVER_CYCLE_STEPS] * settings[OBSERVER_INTERVAL_S] * 1e9)
 
 
 @inlined_kernel

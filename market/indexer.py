@@ -7,6 +7,7 @@ ones.
 import numpy as np
 
 from market.book import new_book
+from market.calibration import OBSERVER_COLUMNS
 from market.growing import grown, projected
 from market.hit_blocks import BLOCK_COLUMNS, block_count, note_blocks
 from market.indexing import (
@@ -39,9 +40,10 @@ from market.layout import (
     SEGMENT_COLUMNS,
     SEGMENT_END,
 )
+from market.liquidity import DEPTH_COLUMNS
 from market.segments import carry_levels, count_levels, lay_out
 from market.stream import Stream
-from market.types import I4, I8
+from market.types import F8, I4, I8
 
 SEGMENT_ROWS = 1 << 19
 """Most level changes of a segment: fewer carry more levels in, more leave the cache."""
@@ -49,6 +51,8 @@ SEGMENT_ROWS = 1 << 19
 
 NO_IDS: I4 = np.zeros(0, dtype=np.int32)
 NO_MARKS: I8 = np.zeros((0, MARK_COLUMNS), dtype=np.int64)
+NO_DEPTHS: F8 = np.zeros((0, 2 * DEPTH_COLUMNS))
+NOT_ASKED: F8 = np.zeros(OBSERVER_COLUMNS)
 HIT_SHARE = 4
 """One event in so many is expected to be a hit, at most."""
 CARRIED_SHARE = 8
@@ -107,6 +111,8 @@ class Indexer:
             hit_ns=np.empty(hits, dtype=np.int64),
             frames=np.zeros((0, FRAME_COLUMNS), dtype=np.int64),
             marks=NO_MARKS,
+            depths=NO_DEPTHS,
+            asked=NOT_ASKED,
             prints=np.zeros(0, dtype=np.int32),
         )
         self._segments: I8 = np.zeros((0, SEGMENT_COLUMNS), dtype=np.int64)
@@ -147,18 +153,22 @@ class Indexer:
 
     def advance(self, events: I8, offset: int, now_ns: int) -> None:
         """Read every event with exch_ts <= now; the first one given has number `offset`."""
-        self._pass(events, offset, NO_MARKS, now_ns, now_ns)
+        self._work = self._work._replace(marks=NO_MARKS, depths=NO_DEPTHS)
+        self._pass(events, offset, now_ns, now_ns)
 
-    def mark(self, events: I8, offset: int, marks: I8, known_ns: int) -> I4:
+    def mark(self, events: I8, offset: int, marks: I8, depths: F8, asked: F8, known_ns: int) -> I4:
         """Read all of these events, and write the book's marks; return the numbers of the prints.
 
         Args:
             events: i8[n, EVENT_COLUMNS], the exchange's alone from PASS_CUT on.
             offset: number of the first one.
             marks: i8[m, MARK_COLUMNS], written; their cuts lie among these events, or behind them.
+            depths: f8[m, 2 x DEPTH_COLUMNS], written at the end of a cycle.
+            asked: f8[OBSERVER_COLUMNS].
             known_ns: every event until then is among these.
         """
-        self._pass(events, offset, marks, NEVER, known_ns)
+        self._work = self._work._replace(marks=marks, depths=depths, asked=asked)
+        self._pass(events, offset, NEVER, known_ns)
         return self._work.prints[: int(self._work.state[PASS_PRINTS])]
 
     def in_use(self) -> tuple[I4, I8, I8]:
@@ -166,12 +176,10 @@ class Indexer:
         self._close_segment()
         return self._carried_keys, self._carried_lots, self._work.touch.copy()
 
-    def _pass(self, events: I8, offset: int, marks: I8, until_ns: int, known_ns: int) -> None:
+    def _pass(self, events: I8, offset: int, until_ns: int, known_ns: int) -> None:
         state = self._work.state
         state[PASS_MARK] = state[PASS_PRINTS] = 0
-        self._work = self._work._replace(
-            marks=marks, prints=grown(self._work.prints, 0, events.shape[0])
-        )
+        self._work = self._work._replace(prints=grown(self._work.prints, 0, events.shape[0]))
         while True:
             code = index_events(
                 events,

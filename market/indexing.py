@@ -53,7 +53,8 @@ from market.layout import (
     TOUCH_BIDS,
     TOUCH_OUTSIDE,
 )
-from market.types import I4, I8
+from market.risked import walk_both
+from market.types import F8, I4, I8
 
 HIT_COLUMN_MAX = 1 << 27
 """A print farther than this from the window's first tick counts as being that far."""
@@ -79,7 +80,8 @@ MARK_BID = 2
 MARK_ASK = 3
 MARK_BID_LOTS = 4  # 0 without a best price
 MARK_ASK_LOTS = 5
-MARK_COLUMNS = 6
+MARK_EDGE = 6  # 1: a cycle ends here; given, like MARK_CUT
+MARK_COLUMNS = 7
 
 DONE = 0
 HITS_FULL = 1  # grow the arrays of hits, then go on
@@ -100,7 +102,9 @@ class Pass(NamedTuple):
     hit_lots: I8
     hit_ns: I8
     frames: I8  # i8[room, FRAME_COLUMNS]; FRAME_ORDER_NS and FRAME_CANCEL_NS are given
-    marks: I8  # i8[n, MARK_COLUMNS]; MARK_CUT is given
+    marks: I8  # i8[n, MARK_COLUMNS]; MARK_CUT and MARK_EDGE are given
+    depths: F8  # f8[n, 2 x DEPTH_COLUMNS]: how far both sides go at an edge
+    asked: F8  # f8[OBSERVER_COLUMNS]: how far is asked
     prints: I4  # i4[room]: number of every print of this pass
 
 
@@ -166,6 +170,8 @@ def write_marks(work: Pass, number: int) -> int:
         marks[mark, MARK_ASK] = ask
         marks[mark, MARK_BID_LOTS] = bid_lots
         marks[mark, MARK_ASK_LOTS] = ask_lots
+        if marks[mark, MARK_EDGE] != 0:
+            walk_both(work.levels, touch, work.asked, work.depths[mark])
     if state[PASS_MARK] < marks.shape[0]:
         return int(marks[state[PASS_MARK], MARK_CUT])
     return NEVER

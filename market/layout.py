@@ -64,7 +64,9 @@ VIEW_INTENSITY_ASK = 9
 VIEW_DECAY_ASK = 10
 VIEW_FLOW = 11  # traded lots a second, EWMA
 VIEW_READY = 12  # 1.0 once there is a two-sided book and enough data to quote on
-VIEW_COLUMNS = 13
+VIEW_LOSS = 13  # loss of a lot exceeded with 1 % over the horizon, ticks; 0 when not known
+VIEW_ROOM = 14  # lots that could be closed at once within the cost that is allowed
+VIEW_COLUMNS = 15
 
 # f8[steps, PLAN_COLUMNS]: depths proposed as a line in x = position / max_position:
 #   bid depth = PLAN_BID + PLAN_SLOPE * x,  ask depth = PLAN_ASK - PLAN_SLOPE * x   (ticks)

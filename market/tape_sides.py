@@ -30,6 +30,7 @@ from market.layout import (
     STEP_NOW_NS,
     VIEW_COLUMNS,
 )
+from market.liquidity import DEPTH_COLUMNS
 from market.segments import COLUMN_MASK
 from market.types import F8, I4, I8
 
@@ -222,7 +223,7 @@ class TapeSides:
         room = max(0, self.steps_until(self._ends_ns[0]) - first)
         marks = np.empty((room, MARK_COLUMNS), dtype=np.int64)
         now_ns = self.first_ns + first * making.interval_ns
-        count = find_marks(events, offset, now_ns, making.interval_ns, marks)
+        count = find_marks(events, offset, now_ns, making.interval_ns, making.settings, marks)
         if count < 0:
             self._part()
             return
@@ -235,12 +236,15 @@ class TapeSides:
         known_ns = min(
             now_ns + (count - 1) * making.interval_ns, int(events[end - offset, EVENT_EXCH_NS]) - 1
         )
-        prints = self.indexer.mark(events[: end - offset], offset, marks, known_ns)
+        depths = np.zeros((count, 2 * DEPTH_COLUMNS))
+        told = (marks, depths, making.settings, known_ns)
+        prints = self.indexer.mark(events[: end - offset], offset, *told)
         observe_marks(
             events,
             offset,
             prints,
             marks,
+            depths,
             self._memory,
             self._cells,
             making.settings,
