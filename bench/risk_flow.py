@@ -70,7 +70,9 @@ from market.layout import (
     STEP_NOW_NS,
     VIEW_COLUMNS,
     VIEW_FLOW,
+    VIEW_LOSS,
     VIEW_MID,
+    VIEW_ROOM,
     VIEW_SIGMA,
     VIEW_SIGMA_REFERENCE,
 )
@@ -349,6 +351,8 @@ class Flow:
         rng, risk = self.rng, self.account.risk
         self.view[VIEW_MID] = self.mid
         self.view[VIEW_FLOW] = float(rng.choice([0.02, 1.0, 1.0, 1.0]))
+        self.view[VIEW_LOSS] = self.mid * float(rng.choice([0.0, 0.02, 0.04, 0.1]))
+        self.view[VIEW_ROOM] = float(rng.choice([3.0, 20.0, 1e6, 1e6]))
         bid, ask = int(self.row[STEP_BID]), int(self.row[STEP_ASK])
         if not NO_BID < bid < ask < NO_ASK:
             return
@@ -359,12 +363,14 @@ class Flow:
             risk[breach.RISK_PORTFOLIO_LOTS] = self.judge.portfolio
 
     def carried(self) -> int:
-        """Return the least of the caps by value at risk, flow and impact, lots."""
-        told, sigma, flow = STRICT, float(self.view[VIEW_SIGMA]), float(self.view[VIEW_FLOW])
-        if not sigma > 0.0:
+        """Return the least of the caps by value at risk, flow and cost, lots."""
+        told, view = STRICT, self.view
+        sigma, flow = float(view[VIEW_SIGMA]), float(view[VIEW_FLOW])
+        loss = float(view[VIEW_LOSS])
+        if loss == 0.0:
+            loss = 2.3263478740408408 * sigma * math.sqrt(told.value_at_risk_s)
+        if not loss > 0.0:
             return 0
-        risked = 2.3263478740408408 * sigma * math.sqrt(told.value_at_risk_s) * TICK_LOT
-        value = told.value_at_risk_limit * CAPITAL / risked
-        daily = sigma * math.sqrt(86_400.0) / self.mid
-        impact = flow * 86_400.0 * (told.flatten_cost_limit / daily) ** 2
-        return int(min(value, told.participation_limit * flow * told.liquidation_s, impact))
+        value = told.value_at_risk_limit * CAPITAL / (loss * TICK_LOT)
+        closed = told.participation_limit * flow * told.liquidation_s
+        return int(min(value, closed, float(view[VIEW_ROOM])))

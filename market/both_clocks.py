@@ -4,7 +4,7 @@ Then one book serves both: the pass over the exchange's clock marks it where a s
 on the local one, and the observer needs only these marks and the prints between them.
 """
 
-from market.calibration import MEMORY_CURSOR, MEMORY_DEPTH, MEMORY_VALUE
+from market.calibration import MEMORY_CURSOR, MEMORY_DEPTH
 from market.features import cycle_ns_of, observe_market
 from market.indexing import (
     MARK_ASK,
@@ -102,7 +102,8 @@ def observe_marks(
         first = last
         memory[MEMORY_CURSOR] = marks[step, MARK_CUT]
         if marks[step, MARK_EDGE] != 0:
-            memory[MEMORY_DEPTH:MEMORY_VALUE] = depths[step]
+            for column in range(depths.shape[1]):
+                memory[MEMORY_DEPTH + column] = depths[step, column]
         steps[step, STEP_NOW_NS] = first_ns + step * interval_ns
         steps[step, STEP_BID] = marks[step, MARK_BID]
         steps[step, STEP_ASK] = marks[step, MARK_ASK]

@@ -56,10 +56,12 @@ def liquid_cap_lots(view_row: F8, limits: F8) -> int:
     """
     cap = float(LOTS_HUGE)
     if limits[LIMIT_FLOW] > 0.0:
-        cap = min(cap, limits[LIMIT_FLOW] * view_row[VIEW_FLOW] * limits[LIMIT_CLOSE_S])
+        room = limits[LIMIT_FLOW] * view_row[VIEW_FLOW] * limits[LIMIT_CLOSE_S]
+        cap = min(cap, room) if room >= 0.0 else 0.0  # no number: nothing may be carried
     if limits[LIMIT_IMPACT] > 0.0:
-        cap = min(cap, view_row[VIEW_ROOM])
-    return int(cap) if cap >= 0.0 else 0  # no number: nothing may be carried
+        room = view_row[VIEW_ROOM]
+        cap = min(cap, room) if room >= 0.0 else 0.0
+    return int(cap)
 
 
 @inlined_kernel

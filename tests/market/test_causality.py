@@ -31,7 +31,9 @@ def tape_of(events):
         events,
         interval_ns=SECOND_NS,
         cycle_ns=30 * SECOND_NS,
-        settings=observer_settings(warmup_s=120.0),
+        settings=observer_settings(
+            warmup_s=120.0, value_s=3_600.0, cost_share=0.001, cost_tick_lots=1e8
+        ),
         latency=ConstantLatency(5_000_000, 5_000_000, 5_000_000),
     )
 

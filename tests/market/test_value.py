@@ -38,7 +38,7 @@ def worse(returns, **told):
 
 def test_the_kernel_speaks_of_the_default_model():
     """Window, decay and seed are those that passed the coverage tests."""
-    assert (value.WINDOW, value.DECAY) == (DEFAULT.window, DEFAULT.decay)
+    assert (DEFAULT.window, DEFAULT.decay) == (value.WINDOW, value.DECAY)
     assert (value.ROWS_MIN, value.SEED_ROWS) == (ROWS_MIN, SEED_ROWS)
     assert value.KURTOSIS_MAX == KURTOSIS_MAX
     assert value.RANKS > value.CHANCE * (value.WINDOW - value.SEED_ROWS + 1)

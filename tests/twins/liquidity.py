@@ -22,9 +22,18 @@ def cost_of(levels, half, lots, sigma, flow):
 
 def room_of(levels, half, most, share, sigma, flow):
     """Return the most lots whose cost is within a share of their worth, tried one by one."""
-    room = 0
-    for lots in range(1, most + 1):
-        if cost_of(levels, half, lots, sigma, flow) > share * half * lots * (1 + 1e-12):
+    cost, lots, reach = 0.0, 0, 0
+    for price, shown in levels:
+        reach = abs(2 * price - half)
+        for _ in range(shown):
+            if lots == most or cost + reach > share * half * (lots + 1) * (1 + 1e-12):
+                return lots
+            cost, lots = cost + reach, lots + 1
+    left = 0
+    while lots + left < most and flow > 0:
+        more = left + 1
+        spent = cost + more * (reach + 2 * sigma * math.sqrt(more / flow))
+        if spent > share * half * (lots + more) * (1 + 1e-12):
             break
-        room = lots
-    return room
+        left = more
+    return lots + left
