@@ -17,7 +17,7 @@ from agents.basis import Basis, basis_of
 from agents.costs import funding_of, tiers_of, with_fees
 from agents.facts import RECORDING_NAME, Facts, read_facts
 from agents.risk_settings import Return
-from agents.settings import Settings
+from agents.settings import Settings, Sizing
 from agents.tapes import GrowingFolder, Tapes
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
@@ -37,6 +37,7 @@ from market.layout import (
 )
 from market.policy import policy_settings
 from market.queueing import FIFO, MODEL_KIND, MODEL_NAMES, fill_model
+from market.risked import with_risk
 from market.tape import NO_IDS, TapeBuilder, cut, grid_of
 from market.tape_growing import NO_EVENTS
 from market.tape_sides import Making
@@ -223,12 +224,15 @@ def session_of(
 def observer_of(settings: Settings, scale: I8, *, waited_s: float = 0.0) -> F8:
     """Return f8[OBSERVER_COLUMNS]; `waited_s` passed on the grid before the session."""
     risk, capital_units = settings.risk, settings.account.capital * UNITS
-    return observer_settings(
+    settled = observer_settings(
         interval_s=settings.executor.guard_interval_ms / 1000,
         cycle_s=float(settings.executor.cycle_s),
         maker_fee=scale[SCALE_MAKER_FEE] / UNITS,
         risk_aversion=settings.executor.risk_aversion,
         warmup_s=float(settings.executor.warmup_s) + waited_s,
+    )
+    return with_risk(
+        settled,
         value_s=float(risk.value_at_risk_s) if risk.value_at_risk_limit > 0 else 0.0,
         cost_share=risk.flatten_cost_limit,
         cost_tick_lots=risk.max_position_size * capital_units / float(scale[SCALE_TICK_LOT]),
@@ -251,11 +255,7 @@ def assemble(
         scale=scale,
         model=fill_model_of(meta, settings),
         limits=limits_of(settings, capital_units),
-        policy=policy_settings(
-            capital=settings.account.capital,
-            level_step=settings.executor.level_step,
-            probe=settings.executor.probe,
-        ),
+        policy=policy_of(settings),
         guarding=guard_settings(
             pull_threshold_sigma=settings.executor.pull_threshold_sigma,
             refresh_tolerance_ticks=settings.executor.refresh_tolerance_ticks,
@@ -270,6 +270,16 @@ def assemble(
     )
     observer = observer_of(settings, scale, waited_s=waited_s)
     return Session(settings, meta, events, *span_ns, setup, observer, basis.baseline, len(events))
+
+
+def policy_of(settings: Settings) -> F8:
+    """Return f8[POLICY_COLUMNS]; with fixed sizing the probe is all of the base quantity."""
+    fixed = settings.executor.sizing is Sizing.FIXED
+    return policy_settings(
+        capital=settings.account.capital,
+        level_step=settings.executor.level_step,
+        probe=1.0 if fixed else settings.executor.probe,
+    )
 
 
 def feed_of(settings: Settings) -> FeedDelay | None:

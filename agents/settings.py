@@ -91,6 +91,13 @@ class Parameters(Section):
     )
 
 
+class Sizing(StrEnum):
+    """Who decides how much of base_quantity is quoted."""
+
+    KELLY = "kelly"
+    FIXED = "fixed"
+
+
 class Executor(Section):
     """The rhythm and the manners of quoting."""
 
@@ -113,6 +120,11 @@ class Executor(Section):
         0.5, ge=0, le=10, description="distance between levels, in half widths"
     )
     risk_aversion: float = Field(0.1, ge=0, le=100, description="of the closed-form plan")
+    sizing: Annotated[Sizing, Field(strict=False)] = Field(
+        Sizing.KELLY,
+        description="how much of base_quantity is quoted: kelly (its share by realised edge and "
+        "risk, at least the probe) or fixed (all of it)",
+    )
     probe: float = Field(0.1, gt=0, le=1, description="smallest fraction of base_quantity quoted")
     warmup_s: int = Field(300, ge=0, le=86_400, description="seconds observed before quoting")
     proposes: bool = Field(

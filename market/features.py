@@ -28,8 +28,6 @@ from market.calibration import (
     MEMORY_VIEW,
     OBSERVER_AVERSION,
     OBSERVER_COLUMNS,
-    OBSERVER_COST_SHARE,
-    OBSERVER_COST_TICK_LOTS,
     OBSERVER_CYCLE_STEPS,
     OBSERVER_DRIFT_RIDGE,
     OBSERVER_DRIFT_SHARE,
@@ -46,7 +44,6 @@ from market.calibration import (
     OBSERVER_PRIOR_DEPTH,
     OBSERVER_PRIOR_SECONDS,
     OBSERVER_SIGMA_MIN,
-    OBSERVER_VALUE_STEPS,
     OBSERVER_WARMUP_STEPS,
     calibrate,
     new_cells,
@@ -110,11 +107,8 @@ def observer_settings(
     prior_arrivals: float = 1.0,
     drift_ridge: float = 100.0,
     sigma_min: float = 1e-7,
-    value_s: float = 0.0,
-    cost_share: float = 0.0,
-    cost_tick_lots: float = 0.0,
 ) -> F8:
-    """Build f8[OBSERVER_COLUMNS].
+    """Build f8[OBSERVER_COLUMNS]; nothing is told of risk (`risked.with_risk`).
 
     Args:
         interval_s: seconds between guard steps, > 0; steps are assumed to be that far apart.
@@ -136,9 +130,6 @@ def observer_settings(
         prior_arrivals: weight of the prior, arrivals, > 0.
         drift_ridge: prior sum of squared imbalances, in cycles; larger is nearer to no drift.
         sigma_min: least volatility, fraction of mid per sqrt(second), > 0.
-        value_s: horizon of value at risk, rounded to whole cycles, at least one; 0: not reckoned.
-        cost_share: most that closing at once may cost, fraction of the worth; 0: not reckoned.
-        cost_tick_lots: largest position for which that is asked, ticks x lots.
     """
     steps = round(cycle_s / interval_s) if interval_s > 0 else 0
     if steps < 1 or abs(steps * interval_s - cycle_s) > 1e-9:
@@ -165,10 +156,6 @@ def observer_settings(
     row[OBSERVER_ORDERS] = orders_per_position
     row[OBSERVER_FEE] = maker_fee
     row[OBSERVER_DRIFT_SHARE] = drift_share
-    if value_s > 0.0:
-        row[OBSERVER_VALUE_STEPS] = max(1, round(value_s / cycle_s))
-    row[OBSERVER_COST_SHARE] = cost_share
-    row[OBSERVER_COST_TICK_LOTS] = cost_tick_lots
     return row
 
 
@@ -289,7 +276,8 @@ def observe_market(
 @inlined_kernel
 def cycle_ns_of(settings: F8) -> int:
     """Return the time between decisions."""
-    return round(settings[OBSERVER_CYCLE_STEPS] * settings[OBSERVER_INTERVAL_S] * 1e9)
+    cycle_ns: int = round(settings[OBSERVER_CYCLE_STEPS] * settings[OBSERVER_INTERVAL_S] * 1e9)
+    return cycle_ns
 
 
 @inlined_kernel

@@ -10,6 +10,8 @@ from market.calibration import (
     MEMORY_VALUE,
     OBSERVER_COST_SHARE,
     OBSERVER_COST_TICK_LOTS,
+    OBSERVER_CYCLE_STEPS,
+    OBSERVER_INTERVAL_S,
     OBSERVER_VALUE_STEPS,
 )
 from market.jit import inlined_kernel, kernel
@@ -27,6 +29,23 @@ from market.layout import (
 from market.liquidity import DEPTH_COLUMNS, room_lots, walk_side
 from market.types import F8, I8
 from market.value import note_mid, value_loss
+
+
+def with_risk(settings: F8, *, value_s: float, cost_share: float, cost_tick_lots: float) -> F8:
+    """Return f8[OBSERVER_COLUMNS] that ask for risk as well.
+
+    Args:
+        settings: f8[OBSERVER_COLUMNS].
+        value_s: horizon of value at risk, rounded to whole cycles, at least one; 0: not reckoned.
+        cost_share: most that closing at once may cost, fraction of the worth; 0: not reckoned.
+        cost_tick_lots: largest position for which that is asked, ticks x lots.
+    """
+    row = settings.copy()
+    cycle_s = row[OBSERVER_CYCLE_STEPS] * row[OBSERVER_INTERVAL_S]
+    row[OBSERVER_VALUE_STEPS] = max(1, round(value_s / cycle_s)) if value_s > 0.0 else 0
+    row[OBSERVER_COST_SHARE] = cost_share
+    row[OBSERVER_COST_TICK_LOTS] = cost_tick_lots
+    return row
 
 
 @inlined_kernel

@@ -121,7 +121,7 @@ def expanded(skewness: float, kurtosis: float) -> float:
         kurtosis *= 0.99
     w = SCORE + (SCORE**2 - 1.0) * skewness / 6.0
     w += (SCORE**3 - 3.0 * SCORE) * kurtosis / 24.0
-    return w - (2.0 * SCORE**3 - 5.0 * SCORE) * skewness**2 / 36.0
+    return float(w - (2.0 * SCORE**3 - 5.0 * SCORE) * skewness**2 / 36.0)
 
 
 @kernel
@@ -164,7 +164,7 @@ def summed_loss(sums: F8, steps: int, side: float) -> float:
     if spread <= 0.0:
         return 0.0
     w = expanded(side * a3 * skew / spread**3, a4 * tail / spread**4)
-    return side * a1 * first + spread * w
+    return float(side * a1 * first + spread * w)
 
 
 @kernel

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market.carry import VALUE_SCORE
 from market.types import F8
+from market.value import SCORE as VALUE_SCORE
 from risk.var_covariance import shrunk_correlation, shrunk_covariance
 
 ROWS_MIN = 30

@@ -1,15 +1,25 @@
 """What `counterpoint risk limits` and `doctor` say: every limit, what it does, if it can bind."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 
 from agents.session import Session
 from agents.settings import Settings
 from market.breach import LIMIT_CAPITAL, position_cap_lots
 from market.carry import liquid_cap_lots, value_cap_lots
-from market.layout import NO_ASK, NO_BID, SCALE_TICK_LOT, STEP_ASK, STEP_BID, UNITS
+from market.layout import (
+    NO_ASK,
+    NO_BID,
+    SCALE_TICK_LOT,
+    STEP_ASK,
+    STEP_BID,
+    STEP_NOW_NS,
+    UNITS,
+)
 from market.types import F8, I8
 from risk.limits import Limits
+from risk.liquidity import Flatten, book_at, flatten
 from risk.states import PERMITS, TABLE
 
 LOOKED_NS = 3_600 * 10**9
@@ -46,13 +56,14 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it."""
+    """All of it; `closing` are the largest position that all caps leave, long and short."""
 
     symbol: str
     profile: str
     capital: float
     rows: tuple[Row, ...]
     caps: Caps
+    closing: tuple[Flatten, Flatten]
 
 
 def report(session: Session) -> Report:
@@ -71,6 +82,12 @@ def report(session: Session) -> Report:
         interval_s=session.settings.executor.guard_interval_ms / 1e3,
     )
     capital = float(limits[LIMIT_CAPITAL]) / UNITS
+    share = session.settings.risk.participation_limit or 1.0
+    levels, touch = book_at(session.events, int(step[STEP_NOW_NS]))
+    lots = min(cap, value, liquid)
+    long, short = (
+        flatten(each, levels, touch, view, scale, participation=share) for each in (lots, -lots)
+    )
     most = 1e3 * capital  # no cap is told as no more than that
     return Report(
         symbol=session.meta.symbol,
@@ -78,6 +95,7 @@ def report(session: Session) -> Report:
         capital=capital,
         rows=tuple(rows_of(session.settings, idle)),
         caps=Caps(cap * worth, min(most, value * worth), min(most, liquid * worth)),
+        closing=(long, short),
     )
 
 
@@ -144,8 +162,13 @@ def _waiting(settings: Settings) -> set[str]:
 
 
 def as_json(told: Report) -> str:
-    """Return all of it as JSON."""
-    return json.dumps(asdict(told), indent=2)
+    """Return all of it as JSON; what is infinite is null."""
+    document = asdict(told)
+    document["closing"] = [
+        {name: figure if math.isfinite(figure) else None for name, figure in each.items()}
+        for each in document["closing"]
+    ]
+    return json.dumps(document, indent=2)
 
 
 def as_text(told: Report) -> str:
@@ -159,6 +182,18 @@ def as_text(told: Report) -> str:
     lines += ["", "largest position now, quote asset:"]
     for name, figure in asdict(told.caps).items():
         lines.append(f"  {name.replace('_', ' '):<19} {figure:>14,.2f}")
-    lines.append("")
+    lines += ["", *map(_closing, told.closing), ""]
     lines += [f"{state.name:<9} permits {text}" for state, text in PERMITS.items()]
     return "\n".join(lines)
+
+
+def _closing(told: Flatten) -> str:
+    """Return what closing the largest position of one side costs."""
+    side = "short" if told.lots < 0 else "long"
+    if told.lots == 0:
+        return "nothing may be carried: nothing to close"
+    return (
+        f"closing {told.worth:,.2f} {side}: at once for {told.cost:,.4f} ({told.share:.3%}), "
+        f"{told.book_lots / abs(told.lots):.0%} from the book; in {told.seconds:,.0f} s as a "
+        "share of what trades"
+    )

@@ -139,6 +139,10 @@ def test_limits_are_told_with_what_they_do_and_whether_they_can_bind(tmp_path):
     assert rows["stop_loss_threshold"]["idle"] == ""
     assert rows["peak_drawdown_limit"]["then"] == "HALTED; an operator ends it"
     assert told["caps"]["position"] == pytest.approx(1_000, rel=0.02)
+    long, short = told["closing"]
+    assert long["worth"] == short["worth"] == pytest.approx(min(told["caps"].values()), rel=1e-6)
+    assert 0.0 < long["share"] < 0.02
+    assert 0 < long["book_lots"] <= long["lots"] == -short["lots"]
     result = run("risk", "limits", "--feed", path, "--set", "risk.profile=conservative", "--json")
     told = json.loads(result.stdout)
     assert told["profile"] == "conservative"
@@ -147,6 +151,7 @@ def test_limits_are_told_with_what_they_do_and_whether_they_can_bind(tmp_path):
     text = run("risk", "limits", "--feed", path).stdout
     assert "cannot bind: it is off" not in text
     assert "REDUCING  permits" in text
+    assert "short: at once for" in text
 
 
 def test_a_profile_yields_to_what_is_set_by_itself():

@@ -27,6 +27,7 @@ from market.layout import (
 )
 from market.policy import policy_settings
 from market.queueing import fill_model
+from market.risked import with_risk
 from market.synthetic import synthetic_day
 from market.tape import build_tape
 
@@ -36,7 +37,9 @@ CAPITAL = 100_000
 MS = 10**6
 LATENCY = ConstantLatency(5 * MS, 5 * MS, 5 * MS)
 TOLD = {"interval_ns": SECOND, "cycle_ns": 30 * SECOND, "latency": LATENCY}
-OBSERVER = observer_settings(warmup_s=60.0, value_s=3_600.0, cost_share=0.001, cost_tick_lots=1e8)
+OBSERVER = with_risk(
+    observer_settings(warmup_s=60.0), value_s=3_600.0, cost_share=0.001, cost_tick_lots=1e8
+)
 CANDIDATES = np.array(
     [[0.02, 2.0, 2.0, 10.0], [0.05, 3.0, 1.0, 8.0], [0.1, 1.0, 3.0, 9.0], [0.01, 5.0, 0.5, 5.0]]
 )

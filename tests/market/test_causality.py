@@ -13,6 +13,7 @@ from market.policy import policy_settings
 from market.queueing import fill_model
 from market.replay import replay_one
 from market.replay_step import FILLED_VISIBLE_NS, PLACED_NOW_NS
+from market.risked import with_risk
 from market.synthetic import synthetic_day
 from market.tape import build_tape, cut
 
@@ -31,8 +32,11 @@ def tape_of(events):
         events,
         interval_ns=SECOND_NS,
         cycle_ns=30 * SECOND_NS,
-        settings=observer_settings(
-            warmup_s=120.0, value_s=3_600.0, cost_share=0.001, cost_tick_lots=1e8
+        settings=with_risk(
+            observer_settings(warmup_s=120.0),
+            value_s=3_600.0,
+            cost_share=0.001,
+            cost_tick_lots=1e8,
         ),
         latency=ConstantLatency(5_000_000, 5_000_000, 5_000_000),
     )

@@ -5,6 +5,7 @@ import pytest
 
 from market import layout
 from market.features import observer_settings
+from market.risked import with_risk
 from market.tape import build_tape
 from risk.var import tail
 from tests.market import day
@@ -18,7 +19,8 @@ ROWS_MIN = 100
 
 def tape_of(events, **told):
     """Return the tape of a day with a decision every ten seconds."""
-    settings = observer_settings(cycle_s=float(CYCLE_S), warmup_s=60.0, **told)
+    asked = {"value_s": 0.0, "cost_share": 0.0, "cost_tick_lots": 0.0} | told
+    settings = with_risk(observer_settings(cycle_s=float(CYCLE_S), warmup_s=60.0), **asked)
     grid = {**day.TOLD, "cycle_ns": CYCLE_S * day.SECOND}
     return build_tape(events, settings=settings, **grid)
 
