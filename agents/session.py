@@ -17,7 +17,8 @@ from agents.basis import Basis, basis_of
 from agents.costs import funding_of, tiers_of, with_fees
 from agents.facts import RECORDING_NAME, Facts, read_facts
 from agents.risk_settings import Return
-from agents.settings import Settings, Sizing
+from agents.settings import Settings
+from agents.sizing import policy_of
 from agents.tapes import GrowingFolder, Tapes
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
@@ -35,7 +36,6 @@ from market.layout import (
     SCALE_TICK_LOT,
     UNITS,
 )
-from market.policy import policy_settings
 from market.queueing import FIFO, MODEL_KIND, MODEL_NAMES, fill_model
 from market.risked import with_risk
 from market.tape import NO_IDS, TapeBuilder, cut, grid_of
@@ -270,16 +270,6 @@ def assemble(
     )
     observer = observer_of(settings, scale, waited_s=waited_s)
     return Session(settings, meta, events, *span_ns, setup, observer, basis.baseline, len(events))
-
-
-def policy_of(settings: Settings) -> F8:
-    """Return f8[POLICY_COLUMNS]; with fixed sizing the probe is all of the base quantity."""
-    fixed = settings.executor.sizing is Sizing.FIXED
-    return policy_settings(
-        capital=settings.account.capital,
-        level_step=settings.executor.level_step,
-        probe=1.0 if fixed else settings.executor.probe,
-    )
 
 
 def feed_of(settings: Settings) -> FeedDelay | None:
