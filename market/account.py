@@ -14,9 +14,10 @@ from market.funding import NO_FUNDING
 from market.guard import new_guard
 from market.layout import TRIP_COLUMNS
 from market.ledger import ONE_TIER, new_ledger, new_lots
+from market.observation import new_observation
 from market.order_lines import Exchange, open_exchange
 from market.own import new_own
-from market.policy import new_kelly
+from market.policy import new_kelly, new_proposal
 from market.types import F8, I8
 
 __all__ = [
@@ -54,6 +55,8 @@ class Account(NamedTuple):
     ladder: I8  # i8[2, LEVELS_MAX, LADDER_COLUMNS]
     remember: I8  # i8[REMEMBER_COLUMNS]
     actions: I8  # i8[ACTIONS_MAX, ACTION_COLUMNS]
+    observation: F8  # f8[OBSERVATION_COLUMNS]: what was seen at the last cycle
+    proposal: F8  # f8[PROPOSAL_COLUMNS]: of a learned policy, for the next cycle
 
 
 class Setup(NamedTuple):
@@ -89,6 +92,8 @@ def open_account(setup: Setup, *, trips: int) -> Account:
         ladder=ladder,
         remember=np.zeros(REMEMBER_COLUMNS, dtype=np.int64),
         actions=actions,
+        observation=new_observation(),
+        proposal=new_proposal(),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from market.breach import HALTED, REDUCING
 from market.guard import hold_ladder
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.layout import (
     PARAMETER_BASE_QUANTITY,
     PARAMETER_LEVELS,
@@ -53,6 +53,14 @@ KELLY_SUM = 3  # decayed sum of returns
 KELLY_SUM_SQUARES = 4  # and of their squares
 KELLY_FRACTION = 5  # size_fraction in force; 0 while nothing is quoted or held
 KELLY_COLUMNS = 6
+
+# --- what a learned policy proposes: f8[PROPOSAL_COLUMNS]; zeros leave all to the closed form --
+PROPOSE_WIDTH = 0  # half width in half spreads h of the frame, in [0.5, 3]; 0: the plan's
+PROPOSE_SHIFT = 1  # reservation shift in half spreads, in [-2, 2]; read where a width is
+PROPOSE_FRACTION = 2  # size_fraction, in [probe, 1]; 0: Kelly's
+PROPOSE_ACTION = 3  # 1 + action (PULL_BOTH .. REDUCE); 0: by the expected drift
+PROPOSE_LEVELS = 4  # levels more than the frame says: -1, 0 or 1
+PROPOSAL_COLUMNS = 5
 
 PULL_BOTH = 0
 BID_ONLY = 1
@@ -108,6 +116,11 @@ def policy_settings(
     row[POLICY_LEVEL_CHANGE] = level_change
     row[POLICY_CAPITAL] = capital
     return row
+
+
+def new_proposal() -> F8:
+    """Return a proposal that leaves everything to the closed form, f8[PROPOSAL_COLUMNS]."""
+    return np.zeros(PROPOSAL_COLUMNS)
 
 
 def new_kelly() -> F8:
@@ -211,20 +224,43 @@ def width_and_shift(
     return width, shift
 
 
-@kernel
-def choose_action(
-    view_row: F8, position_lots: int, max_lots: int, width: float, tuning: F8, risk_state: int
-) -> int:
-    """Return which sides to quote; the risk manager's mask comes last."""
-    action = BOTH
+@inlined_kernel
+def proposed_width_and_shift(
+    mid: float, spread_percentage: float, proposal: F8
+) -> tuple[float, float]:
+    """Return (w, r) in ticks of a proposal, within the same bounds."""
+    half = spread_percentage / 200.0 * mid
+    width = min(3.0, max(0.5, proposal[PROPOSE_WIDTH]))
+    return width * half, min(2.0, max(-2.0, proposal[PROPOSE_SHIFT])) * half
+
+
+@inlined_kernel
+def wanted_action(view_row: F8, width: float, tuning: F8, proposal: F8) -> int:
+    """Return the action that is proposed; else one side where the drift is beyond the width."""
+    if proposal[PROPOSE_ACTION] > 0.0:
+        return int(min(float(REDUCE), proposal[PROPOSE_ACTION] - 1.0))
     edge = tuning[POLICY_DRIFT_ONE_SIDE] * width
     if edge > 0.0 and view_row[VIEW_DRIFT] > edge:
-        action = BID_ONLY  # an ask would be sold below where mid is expected
-    elif edge > 0.0 and view_row[VIEW_DRIFT] < -edge:
+        return BID_ONLY  # an ask would be sold below where mid is expected
+    if edge > 0.0 and view_row[VIEW_DRIFT] < -edge:
+        return ASK_ONLY
+    return BOTH
+
+
+@kernel
+def legal_action(
+    action: int, view_row: F8, position_lots: int, max_lots: int, risk_state: int
+) -> int:
+    """Return what the risk manager's mask leaves of an action; it comes last.
+
+    A side that would add to a full position is not quoted, and with nothing held there is nothing
+    to reduce. What was pulled stays pulled.
+    """
+    if action == REDUCE and position_lots == 0:
+        action = PULL_BOTH
+    if position_lots >= max_lots and action in (BOTH, BID_ONLY):
         action = ASK_ONLY
-    if position_lots >= max_lots:
-        action = ASK_ONLY
-    elif position_lots <= -max_lots:
+    elif position_lots <= -max_lots and action in (BOTH, ASK_ONLY):
         action = BID_ONLY
     if risk_state == REDUCING:
         action = REDUCE if position_lots != 0 else PULL_BOTH
@@ -269,6 +305,7 @@ def decide(
     tuning: F8,
     kelly: F8,
     risk_state: int,
+    proposal: F8,
     guard_state: I8,
     ladder: I8,
 ) -> int:
@@ -288,10 +325,13 @@ def decide(
         tuning: f8[POLICY_COLUMNS].
         kelly: f8[KELLY_COLUMNS]; KELLY_FRACTION is written.
         risk_state: of `breach.py`.
+        proposal: f8[PROPOSAL_COLUMNS], of a learned policy; zeros: none.
         guard_state: i8[HELD_COLUMNS]; told in which market the ladder was made.
         ladder: i8[2, LEVELS_MAX, LADDER_COLUMNS], written whole.
     """
     fraction = size_fraction(tuning, kelly)
+    if proposal[PROPOSE_FRACTION] > 0.0:
+        fraction = min(1.0, max(tuning[POLICY_PROBE], proposal[PROPOSE_FRACTION]))
     kelly[KELLY_FRACTION] = fraction
     max_lots = max(0, min(cap_lots(parameters, scale), risk_cap_lots))
     x = 0.0
@@ -299,10 +339,13 @@ def decide(
         x = min(1.0, max(-1.0, position_lots / max_lots))
     mid = view_row[VIEW_MID]
     width, shift = width_and_shift(mid, parameters[PARAMETER_SPREAD], plan_row, x)
-    action = choose_action(view_row, position_lots, max_lots, width, tuning, risk_state)
+    if proposal[PROPOSE_WIDTH] > 0.0:
+        width, shift = proposed_width_and_shift(mid, parameters[PARAMETER_SPREAD], proposal)
+    action = wanted_action(view_row, width, tuning, proposal)
+    action = legal_action(action, view_row, position_lots, max_lots, risk_state)
     step = tuning[POLICY_LEVEL_STEP]
-    levels = int(parameters[PARAMETER_LEVELS]) + int(tuning[POLICY_LEVEL_CHANGE])
-    levels = max(1, levels)
+    change = min(1.0, max(-1.0, proposal[PROPOSE_LEVELS])) + tuning[POLICY_LEVEL_CHANGE]
+    levels = max(1, int(parameters[PARAMETER_LEVELS]) + int(change))
     # The minimum notional binds first at the lowest price, the outermost bid.
     price = max(1, int(mid + shift - width * (1.0 + levels * step)))
     base = parameters[PARAMETER_BASE_QUANTITY]

@@ -36,6 +36,8 @@ def reopen_account(account: Account, opening: I8) -> None:
     account.guard_state[:] = 0
     account.ladder[:, :, :] = 0
     account.remember[:] = 0
+    account.observation[:] = 0.0
+    account.proposal[:] = 0.0
 
 
 @kernel

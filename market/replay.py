@@ -99,7 +99,7 @@ def replay(
             f"steps must be in [0, {tape.steps.shape[0]}], found [{first_step}, {last_step})"
         )
     out = np.zeros((candidates.shape[0], slices, REPLAY_COLUMNS))
-    rows = _rows(tape, setup, step_by_step=step_by_step)
+    rows = rows_of(tape, setup, step_by_step=step_by_step)
     edges = np.array(slice_edges(first_step, last_step, slices), dtype=np.int64)
     count = candidates.shape[0]
     workers = max(1, min(threads, count))
@@ -127,7 +127,7 @@ class _Tools:
     def __init__(self, setup: Setup, *, trips: int = 0, records: Records | None = None) -> None:
         self.account = open_account(setup, trips=trips)
         self.exchange = open_tape_exchange()
-        self.records = _records(0, 0, 0, 0) if records is None else records
+        self.records = no_records() if records is None else records
         self.still = np.zeros(STILL_COLUMNS, dtype=np.int64)
         self.view = np.zeros(VIEW_COLUMNS)
 
@@ -152,7 +152,7 @@ class _Tools:
             )
 
 
-def _rows(tape: Tape, setup: Setup, *, step_by_step: bool) -> Rows:
+def rows_of(tape: Tape, setup: Setup, *, step_by_step: bool) -> Rows:
     """Return the tape's rows, with a skim of them unless every step shall be a full one."""
     skim = new_skim(tape.base, 0, tape.stream.delays) if step_by_step else skim_of(tape, setup)
     return Rows(tape.steps, tape.views, tape.plans, tape.stream, skim)
@@ -170,6 +170,11 @@ def skim_of(tape: Tape, setup: Setup) -> Skim:
     skim_steps(tape.steps, tape.views, frames, 0, count, setup.guarding, setup.limits, skim)
     tape.skims[key] = skim
     return skim
+
+
+def no_records() -> Records:
+    """Return records that keep nothing but counts."""
+    return _records(0, 0, 0, 0)
 
 
 def _records(placed: int, filled: int, heard: int, equity: int) -> Records:
@@ -196,7 +201,7 @@ def replay_one(
     It runs once to count what must be kept, then once to keep it.
     """
     candidates = np.ascontiguousarray(parameters, dtype=np.float64).reshape(1, PARAMETER_COLUMNS)
-    rows = _rows(tape, setup, step_by_step=step_by_step)
+    rows = rows_of(tape, setup, step_by_step=step_by_step)
     edges = np.array([first_step, last_step], dtype=np.int64)
     scout = _Tools(setup)
     scout.run(rows, edges, setup, candidates, np.zeros((1, 1, REPLAY_COLUMNS)))

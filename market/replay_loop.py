@@ -52,7 +52,7 @@ from market.skim import (
     Skim,
     delay_row,
 )
-from market.strategy import excess_units, half_ticks_of, think
+from market.strategy import assess, excess_units, half_ticks_of, see, think
 from market.tape_fills import advance_tape, advance_window
 from market.types import F8, I8
 
@@ -71,7 +71,10 @@ def run_steps(
     view: F8,
     out: F8,
 ) -> None:
-    """Live through steps [first, last) with one set of parameters and fill one slice's row."""
+    """Live through steps [first, last) with one set of parameters and fill one slice's row.
+
+    `still[STILL_MET]` is the step that the market has met already, or -1.
+    """
     scale = setup.scale
     counts = records.counts
     ledger = account.ledger
@@ -81,7 +84,6 @@ def run_steps(
     tally(account, counts, scale, -1.0, out)
     note_open(account, skim, still)
     unmarked = ledger[LEDGER_MARK] == 0
-    still[STILL_MET] = -1
     step = first
     while step < last:
         brief = step < skim.cells.shape[0]
@@ -126,6 +128,36 @@ def run_steps(
     out[REPLAY_EXPOSURE] /= steps_count
     out[REPLAY_QUOTED] /= steps_count
     out[REPLAY_QUOTED_WORTH] /= steps_count
+
+
+@kernel
+def arrive(
+    step: int,
+    rows: Rows,
+    account: Account,
+    exchange: Exchange,
+    setup: Setup,
+    parameters: F8,
+    records: Records,
+    still: I8,
+) -> int:
+    """Do what a cycle edge does before it decides, and see; return the risk state.
+
+    `run_steps` from this step on then finds it done: the account ends as if this had not been
+    called, so that a policy may look before it proposes.
+    """
+    row = rows.steps[step]
+    now_ns = row[STEP_NOW_NS]
+    if still[STILL_MET] != step:
+        meet(step, rows, exchange, setup)
+        still[STILL_MET] = step
+    if next_funding_ns(exchange.meter, setup.funding) <= now_ns:
+        owe(row, rows.skim.delays[delay_row(rows.skim, step)], account, exchange, setup)
+    if exchange.meter[METER_READ] < exchange.meter[METER_WRITTEN]:
+        hear(now_ns, account, exchange, setup, records)
+    state = assess(row, rows.views[step], account, setup)
+    see(row, rows.views[step], account, setup, parameters)
+    return state
 
 
 @inlined_kernel
@@ -215,7 +247,7 @@ def rest(
         exchange: the same.
         setup: unchanged.
         records: of the candidate.
-        still: i8[STILL_COLUMNS].
+        still: i8[STILL_COLUMNS], whose STILL_MET is the step that the market has met.
         out: f8[REPLAY_COLUMNS].
     """
     skim = rows.skim
@@ -285,6 +317,7 @@ def run_candidates(
         reopen_account(account, setup.opening)
         reopen_exchange(exchange)
         records.counts[:] = 0
+        still[STILL_MET] = -1
         for part in range(edges.shape[0] - 1):
             run_steps(
                 rows,

@@ -13,7 +13,9 @@ from market.account import (
     Setup,
 )
 from market.breach import (
+    ACTIVE,
     HALTED,
+    REDUCING,
     RISK_STATE,
     check_order,
     take_rate,
@@ -50,6 +52,7 @@ from market.layout import (
     VIEW_SIGMA_REFERENCE,
 )
 from market.ledger import fill, mark, position_lots, value
+from market.observation import look
 from market.own import (
     OWN_METER_COUNT,
     apply_report,
@@ -59,7 +62,7 @@ from market.own import (
     open_lots,
     own_touch,
 )
-from market.policy import decide, observe_profit
+from market.policy import PROPOSE_ACTION, REDUCE, cap_lots, decide, observe_profit
 from market.states import evaluate
 from market.types import F8, I8
 
@@ -143,6 +146,24 @@ def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
 
 
 @inlined_kernel
+def see(step_row: I8, view_row: F8, account: Account, setup: Setup, parameters: F8) -> None:
+    """Write the eight numbers of a cycle edge, the account marked and judged."""
+    look(
+        step_row[STEP_NOW_NS],
+        view_row,
+        account.ledger,
+        account.lots,
+        account.lots_meter,
+        account.kelly,
+        position_lots(account.ledger, setup.scale),
+        cap_lots(parameters, setup.scale),
+        setup.limits,
+        setup.cycle[0],
+        account.observation,
+    )
+
+
+@inlined_kernel
 def decide_cycle(
     step_row: I8,
     view_row: F8,
@@ -152,9 +173,10 @@ def decide_cycle(
     parameters: F8,
     state: int,
 ) -> None:
-    """Tell Kelly the profit of the cycle that ends here, then write the next ladder."""
+    """See, tell Kelly the profit of the cycle that ends here, then write the next ladder."""
     ledger = account.ledger
     remember = account.remember
+    see(step_row, view_row, account, setup, parameters)
     if ledger[LEDGER_MARK] != 0:
         excess = excess_units(ledger, setup.scale)
         if remember[REMEMBER_CYCLES] > 0:
@@ -177,9 +199,17 @@ def decide_cycle(
         setup.policy,
         account.kelly,
         state,
+        account.proposal,
         account.guard_state,
         account.ladder,
     )
+
+
+@inlined_kernel
+def reduces(account: Account) -> bool:
+    """Return whether a policy proposed to reduce, and the mask let it."""
+    proposed = account.proposal[PROPOSE_ACTION] == 1.0 + REDUCE
+    return bool(proposed and account.remember[REMEMBER_ACTION] == REDUCE)
 
 
 @inlined_kernel
@@ -208,6 +238,8 @@ def think(
         state = HALTED  # for policy and guard; the account's own state is untouched
     if step_row[STEP_NOW_NS] % setup.cycle[0] == 0:
         decide_cycle(step_row, view_row, plan_row, account, setup, parameters, state)
+    if state == ACTIVE and reduces(account):
+        state = REDUCING  # for the guard; by its own will
     scale = setup.scale
     own = account.own
     own_meter = account.own_meter

@@ -48,13 +48,14 @@ class Desk:
         self.scale[[SCALE_TICK_LOT, SCALE_LOT, SCALE_MIN_LOTS]] = 1000, 10**6, 1
         self.tuning = policy.policy_settings(capital=1000.0, **tuning)
         self.kelly = policy.new_kelly()
+        self.proposal = policy.new_proposal()
         self.state, self.ladder, _ = guard.new_guard()
 
     def decide(self, position=0, risk=breach.ACTIVE, cap=LOTS_HUGE):
         """Decide once and return the action."""
         return policy.decide(
             self.step, self.view, self.plan, position, RICH, RICH, cap, self.parameters,
-            self.scale, self.tuning, self.kelly, risk, self.state, self.ladder,
+            self.scale, self.tuning, self.kelly, risk, self.proposal, self.state, self.ladder,
         )  # fmt: skip
 
     def quotes(self, row):

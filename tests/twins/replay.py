@@ -132,7 +132,7 @@ class Candidate:
         policy.decide(
             row, view, plan, self.lots, int(acc.ledger[lay.LEDGER_QUOTE]),
             int(acc.ledger[lay.LEDGER_BASE]), cap, self.parameters, setup.scale, setup.policy,
-            acc.kelly, state, acc.guard_state, acc.ladder,
+            acc.kelly, state, acc.proposal, acc.guard_state, acc.ladder,
         )  # fmt: skip
 
     def act(self, action, row, half, delays):
