@@ -16,6 +16,8 @@ from market.tape_store import StoreError, load_tape, save_tape, tape_key
 from market.tape_stream import ArraySource, EventSource, stream_tape
 from market.types import I8
 
+TAPES = "tapes"
+"""Folder of the tapes that are kept between runs, in the data folder."""
 Progress = Callable[[int, int], None]
 """Told (events read, events expected) now and then."""
 

@@ -85,10 +85,10 @@ class RecordedMarketEnv(gymnasium.Env[Seen, dict[str, Any]]):
     | 7 | position over max_position | -3 .. 3 |
 
     **Reward**: `market/reward.py`, dimensionless; its three parts are in `info`.
-    **Start**: flat, at a cycle edge of the span at which the market can be quoted: the first, or
-    with `cycles` a random one. **End**: truncated after the episode's cycles; never terminated.
-    `info` holds `step`, `now_ns`, `position` (lots), `net` (quote asset, against holding) and
-    `risk_state`. Version 0: the first.
+    **Start**: flat, at a cycle edge of the span at which the market can be quoted: the first, after
+    the span was watched that far, or with `cycles` a random one, watched from there on.
+    **End**: truncated after the episode's cycles; never terminated. `info` holds `step`, `now_ns`,
+    `position` (lots), `net` (quote asset, against holding) and `risk_state`. Version 0: the first.
 
     Args:
         tape: of the recording.
@@ -117,6 +117,7 @@ class RecordedMarketEnv(gymnasium.Env[Seen, dict[str, Any]]):
         if self.parameters.shape != (PARAMETER_COLUMNS,):
             raise ValueError(f"parameters: need {PARAMETER_COLUMNS}, found {parameters.shape}")
         self.edges = cycle_edges(tape, setup, span)
+        self._first, self._whole = span.first, span.cycles == 0
         self.cycles = span.cycles or len(self.edges) - 1
         if not 1 <= self.cycles < len(self.edges):
             raise ValueError(
@@ -158,6 +159,8 @@ class RecordedMarketEnv(gymnasium.Env[Seen, dict[str, Any]]):
             if not 0 <= edge <= last:
                 raise ValueError(f"options edge: found {edge}, need 0 .. {last}")
         self._open(edge)
+        if self._whole:
+            self._live_until(self.edges[0], first=self._first)
         state = self._arrive()
         self._opening = self._excess()
         return self.account.observation.copy(), self._info(state)
@@ -175,18 +178,10 @@ class RecordedMarketEnv(gymnasium.Env[Seen, dict[str, Any]]):
     def _live(self, *, step_by_step: bool) -> tuple[Seen, float, bool, bool, dict[str, Any]]:
         if self._edge >= self._end:
             raise RuntimeError("the episode is over; call reset")
-        run_steps(
-            self._each if step_by_step else self._rows,
-            int(self.edges[self._edge]),
-            int(self.edges[self._edge + 1]),
-            self.account,
-            self._exchange,
-            self.setup,
-            self.parameters,
-            self._records,
-            self._still,
-            self._view,
-            self._figures,
+        self._live_until(
+            self.edges[self._edge + 1],
+            first=self.edges[self._edge],
+            step_by_step=step_by_step,
         )
         self._edge += 1
         state = self._arrive()
@@ -204,6 +199,21 @@ class RecordedMarketEnv(gymnasium.Env[Seen, dict[str, Any]]):
         )
         over = self._edge == self._end
         return self.account.observation.copy(), reward, False, over, self._info(state)
+
+    def _live_until(self, step: int, *, first: int, step_by_step: bool = False) -> None:
+        run_steps(
+            self._each if step_by_step else self._rows,
+            int(first),
+            int(step),
+            self.account,
+            self._exchange,
+            self.setup,
+            self.parameters,
+            self._records,
+            self._still,
+            self._view,
+            self._figures,
+        )
 
     def _arrive(self) -> int:
         return int(

@@ -43,8 +43,6 @@ FLAGS = {
 LEFT_OUT = ("parameters.", "optimizer.", "coordinator.", "bus.", "run.", "seed")
 """Settings that a backtest does not look at, or that its command names anyway."""
 SLICES = 6
-TAPES = "tapes"
-"""Folder of the tapes that are kept between runs, in the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,7 @@ def told(talk: Talk, what: str) -> Callable[[int, int], None]:
 def tape_of(session: "Session", talk: Talk) -> "Tape":
     """Return the tape of a session: kept from an earlier run, or made and kept."""
     from agents.session import feed_of, feed_path
-    from exchange.tapes import open_tape
+    from exchange.tapes import TAPES, open_tape
 
     return open_tape(
         feed_path(session.settings),

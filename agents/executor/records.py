@@ -4,7 +4,7 @@
     reports     what the venue reported, and the fills as they were booked; the same key
     refusals    what the gate refused: limit, figure, bound
     judged      the figures that orders were judged by, and every change of the risk state
-    cycles      equity, ledger and closed round trips at every decision
+    cycles      equity, ledger, closed round trips and what was seen at every decision
     parameters  sets that came into force, were refused at the last moment, or lapsed
     heard       words that changed something: decisions, closed boundaries, votes, stops, pauses
 
@@ -23,11 +23,11 @@ from market.layout import LEDGER_EQUITY, LEDGER_MARK, LEDGER_TRIPS, REPORT_COLUM
 from market.ledger import position_lots
 from market.replay_step import EQUITY_COLUMNS, FILLED_COLUMNS, PLACED_COLUMNS
 from market.strategy import excess_units
-from market.types import I8
+from market.types import F8, I8
 from protocol.journal import Entry
 from protocol.orders import Refused
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 INTENTS = "intents"
 REPORTS = "reports"
 REFUSALS = "refusals"
@@ -76,6 +76,7 @@ def cycle_entry(state: State) -> Entry:
         "position": int(position_lots(ledger, scale)),
         "ledger": ledger.tobytes(),
         "trips": account.trips[state.kept_trips : last].tobytes(),
+        "observation": account.observation.tobytes(),
     }
     return Entry(CYCLES, state.now_ns, "cycle", body, key=str(state.now_ns))
 
@@ -109,6 +110,11 @@ def trip_rows(body: dict[str, Any]) -> I8:
 def ledger_row(body: dict[str, Any]) -> I8:
     """Return i8[LEDGER_COLUMNS] of a `cycles` row."""
     return np.frombuffer(body["ledger"], dtype=np.int64)
+
+
+def observation_row(body: dict[str, Any]) -> F8:
+    """Return f8[OBSERVATION_COLUMNS] of a `cycles` row: what the policy saw."""
+    return np.frombuffer(body["observation"], dtype=np.float64)
 
 
 def equity_row(now_ns: int, body: dict[str, Any]) -> I8:

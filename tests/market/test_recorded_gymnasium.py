@@ -53,10 +53,10 @@ def test_following_the_closed_form_is_the_replay(candidate):
     """Looking before each decision changes nothing: the account ends as the replay's, in bytes."""
     environment = market(candidate=candidate)
     _, _, info = played(environment)
-    first, last = int(environment.edges[0]), int(environment.edges[-1])
+    last = int(environment.edges[-1])
     told = (day.tape(), day.CANDIDATES[candidate], day.setup())
     # The environment has also seen the edge at which the episode ends.
-    whole = replay_one(*told, first_step=first, last_step=last + 1).account
+    whole = replay_one(*told, first_step=0, last_step=last + 1).account
     assert info["step"] == last
     for name in ("ledger", "lots", "lots_meter", "observation"):
         assert (getattr(environment.account, name) == getattr(whole, name)).all(), name
@@ -67,11 +67,10 @@ def test_what_is_seen_is_what_the_replay_saw():
     """At every edge: the replay's own eight numbers, which `think` wrote, byte for byte."""
     environment = market()
     _, seen, _ = played(environment)
-    first = int(environment.edges[0])
     for place in (0, 1, len(seen) // 2, len(seen) - 1):
         edge = int(environment.edges[place])
         record = replay_one(
-            day.tape(), day.CANDIDATES[0], day.setup(), first_step=first, last_step=edge + 1
+            day.tape(), day.CANDIDATES[0], day.setup(), first_step=0, last_step=edge + 1
         )
         assert record.account.observation.tobytes() == seen[place].tobytes()
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.executor import records
 from agents.executor.recovery import new_venue, open_journal, recover
 from agents.executor.result import executor_part, journaled
 from agents.executor.shell import Shell
 from agents.figures import figures
 from agents.session import parameter_row
 from market.layout import LEDGER_FUNDED, LEDGER_TRIPS, REPORT_FUNDING
+from market.recorded_gymnasium import RecordedMarketEnv, Span
 from market.replay import replay_one
 from market.replay_step import COUNT_REPORTS
 from tests.agents.executor.market import perpetual, recording, session_for
@@ -84,7 +86,23 @@ def mine_is_the_replay(session, folder):
     assert np.array_equal(theirs.account.ledger, mine.record.account.ledger)
     count = int(theirs.account.ledger[LEDGER_TRIPS])
     assert np.array_equal(theirs.account.trips[:count], mine.record.account.trips)
+    assert_the_environment_sees_it(session, tape, folder)
     return mine.record
+
+
+def assert_the_environment_sees_it(session, tape, folder):
+    """What the executor saw at each decision is what an agent in training sees there, in bytes."""
+    with open_journal(folder, readonly=True) as journal:
+        rows = journal.rows(records.CYCLES, kinds=("cycle",))
+        saw = {row.time_ns: records.observation_row(row.body) for row in rows}
+    span = Span(tape.step_at(session.first_ns), len(tape.steps))
+    environment = RecordedMarketEnv(tape, session.setup, parameter_row(session.baseline), span)
+    seen, info = environment.reset()
+    over = False
+    while not over:
+        assert seen.tobytes() == saw[info["now_ns"]].tobytes()
+        seen, _, _, over, info = environment.follow()
+    assert len(np.unique(np.array(list(saw.values())), axis=0)) > environment.cycles / 2
 
 
 def test_a_result_knows_nothing_of_the_machine(feed, tmp_path):

@@ -1,0 +1,62 @@
+"""Opens a recording as a Gymnasium environment, by name.
+
+    gymnasium.make("agents.backtest.environment:counterpoint/MarketMaking-v0", feed="day.npz")
+
+The part before the colon is imported by Gymnasium, and importing registers.
+"""
+
+from collections.abc import Mapping
+
+import gymnasium
+
+from agents.backtest.opening import open_backtest
+from agents.session import Session, feed_of, feed_path, parameter_row
+from agents.settings import Settings
+from exchange.tapes import TAPES, open_tape
+from market.recorded_gymnasium import RecordedMarketEnv, Span
+from market.tape import Tape
+from protocol.settings import load_settings
+
+NAME = "counterpoint/MarketMaking-v0"
+
+
+def market_making(
+    feed: str | None = None,
+    *,
+    hours: float | None = None,
+    cycles: int = 0,
+    settings: Mapping[str, str] | None = None,
+) -> RecordedMarketEnv:
+    """Return the environment of a recording, quoted from the end of the warm-up on.
+
+    Args:
+        feed: recording; the bundled artificial day when None.
+        hours: of it; all when None.
+        cycles: of an episode; 0: the whole recording is one.
+        settings: others, by `section.key`, as `--set` of the command line takes them.
+
+    Raises:
+        RecordingError: the recording cannot be read.
+        SettingsError: a setting is wrong.
+        ValueError: the recording is shorter than an episode.
+    """
+    flags = {"feed.path": feed, "feed.hours": hours, **(settings or {})}
+    told = load_settings(Settings, environ={}, flags=flags).settings
+    session, tape = open_backtest(told, _tape_of)
+    span = Span(tape.step_at(session.first_ns), tape.step_at(session.last_ns) + 1, cycles)
+    return RecordedMarketEnv(tape, session.setup, parameter_row(session.baseline), span)
+
+
+def _tape_of(session: Session) -> Tape:
+    return open_tape(
+        feed_path(session.settings),
+        session.making(),
+        feed=feed_of(session.settings),
+        until_ns=session.until_ns,
+        births=session.by_order,
+        store=session.settings.data / TAPES,
+    )
+
+
+if NAME not in gymnasium.registry:
+    gymnasium.register(NAME, entry_point=market_making)
