@@ -9,7 +9,8 @@ WebSockets, to the simulated exchange in lockstep. Fills are compared one by one
 every column. Exit 0 only if all agree, with enough fills, partial ones and cancel races among them.
 `--tight` trades half of the capital under limits that bind all day; every order, refusal and change
 of the risk state is then compared as well, with its time. With `--futures` the same market is a
-perpetual contract with a funding every ten minutes, and those are compared as well.
+perpetual contract with a funding every ten minutes, and those are compared as well. What the policy
+saw at each decision is compared with what an agent in training sees there, byte for byte.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from agents.executor.result import journaled
 from agents.facts import read_facts
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Settings
+from bench.day_seen import seen_otherwise
 from bench.venue_house import ROOT, Exchange
 from exchange.importers.detect import import_feed
 from exchange.recording import Recording, load, save
@@ -137,6 +139,7 @@ def main() -> int:
         print(
             f"{row['latency']:<22} {row['fills']:>6} fills, {row['partial']:>4} in parts, "
             f"{row['races']:>4} cancel races, {row['fundings']:>3} fundings, "
+            f"{row['observations']} observations, "
             f"{row['seconds']:>6.1f} s: " + ("agrees" if row["agrees"] else row["difference"])
         )
     held = all(row["agrees"] for row in rows)
@@ -195,9 +198,12 @@ def compare(
         or difference_of(mine, theirs, lived, replayed, balances)
         or judged_otherwise(lived, replayed, first_id - 1)
     )
+    observations, unseen = seen_otherwise(session, folder / "run")
+    difference = difference or unseen
     return {
         "latency": latency,
         "fills": len(theirs),
+        "observations": observations,
         "partial": partial(replayed.filled),
         "orders": len(np.unique(replayed.placed[:, PLACED_ORDER_ID])),
         "fundings": int(replayed.counts[COUNT_REPORTS + REPORT_FUNDING]),

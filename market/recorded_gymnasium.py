@@ -38,7 +38,7 @@ from market.replay_step import REPLAY_COLUMNS
 from market.reward import KEPT_COLUMNS, REWARD_COLUMNS, reward_cycle, reward_weights
 from market.strategy import excess_units
 from market.tape import Tape
-from market.types import F8
+from market.types import F8, I8
 
 Seen = npt.NDArray[np.float64]
 PARTS = ("profit", "risk", "consistency")
@@ -268,9 +268,9 @@ def propose(action: Mapping[str, Any], probe: float, proposal: F8) -> None:
     proposal[PROPOSE_LEVELS] = int(action["levels"])
 
 
-def cycle_edges(tape: Tape, setup: Setup, span: Span) -> npt.NDArray[np.int64]:
+def cycle_edges(tape: Tape, setup: Setup, span: Span) -> I8:
     """Return the cycle edges of a span from the first on at which the market can be quoted."""
     steps = np.arange(span.first, min(span.last, len(tape.steps)))
-    edges = steps[tape.steps[steps, STEP_NOW_NS] % int(setup.cycle[0]) == 0]
+    edges: I8 = steps[tape.steps[steps, STEP_NOW_NS] % int(setup.cycle[0]) == 0]
     ready = np.flatnonzero(tape.views[edges, VIEW_READY] > 0.5)
     return edges[ready[0] :] if len(ready) else edges[:0]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import gymnasium
 
 from agents.backtest.opening import open_backtest
-from agents.session import Session, feed_of, feed_path, parameter_row
+from agents.session import Session, ensure_bundled, feed_of, feed_path, parameter_row
 from agents.settings import Settings
 from exchange.tapes import TAPES, open_tape
 from market.recorded_gymnasium import RecordedMarketEnv, Span
@@ -42,6 +42,7 @@ def market_making(
     """
     flags = {"feed.path": feed, "feed.hours": hours, **(settings or {})}
     told = load_settings(Settings, environ={}, flags=flags).settings
+    ensure_bundled(told)
     session, tape = open_backtest(told, _tape_of)
     span = Span(tape.step_at(session.first_ns), tape.step_at(session.last_ns) + 1, cycles)
     return RecordedMarketEnv(tape, session.setup, parameter_row(session.baseline), span)
@@ -59,4 +60,4 @@ def _tape_of(session: Session) -> Tape:
 
 
 if NAME not in gymnasium.registry:
-    gymnasium.register(NAME, entry_point=market_making)
+    gymnasium.register(NAME, entry_point="agents.backtest.environment:market_making")
