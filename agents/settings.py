@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from agents.fee_tiers import read_fee_tiers
+from agents.portfolio_settings import Portfolio
 from agents.risk_settings import Risk
 from agents.section import FilePath, Section
 from agents.venue_settings import VenueTable
@@ -243,6 +244,11 @@ class Bus(Section):
         "unset: it is on this one",
     )
     keys: FilePath | None = Field(None, description="folder of keys and roster; unset: data/keys")
+    peers: str | None = Field(
+        None,
+        description="executors on the same capital, each with the folder of its bus's sockets: "
+        "executor-2=FOLDER,...; written by run; unset: none",
+    )
     metrics_port: int = Field(
         0, ge=0, le=65_500, description="first Prometheus port on loopback, one a process; 0: off"
     )
@@ -277,6 +283,7 @@ class Settings(Section):
     parameters: Parameters = Parameters()
     executor: Executor = Executor()
     risk: Risk = Risk()
+    portfolio: Portfolio = Portfolio()
     optimizer: Optimizer = Optimizer()
     coordinator: Coordinator = Coordinator()
     bus: Bus = Bus()
@@ -362,6 +369,16 @@ class Settings(Section):
     def seats(self) -> tuple[str, ...]:
         """The names of all seats: the executor, then the optimizers."""
         return (self.account.executor, *self.optimizer_seats)
+
+    @property
+    def peers(self) -> dict[str, Path]:
+        """The executors on the same capital, each with the folder of its bus."""
+        found = {}
+        for each in (self.bus.peers or "").split(","):
+            name, sign, folder = each.strip().partition("=")
+            if sign:
+                found[name] = Path(folder)
+        return found
 
     @property
     def keys_folder(self) -> Path:

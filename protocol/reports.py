@@ -77,6 +77,11 @@ class PnlReport(Word):
     inventory: DecimalText
     funding: DecimalText = Field(default="0", description="negative when paid")
     position: DecimalText = Field(description="base asset, against the target")
+    mark: DecimalText = Field(default="0", description="mid; 0 before the first")
+    open_buy: DecimalText = Field(default="0", description="base asset, of all open buy orders")
+    open_sell: DecimalText = Field(default="0", description="the same of all open sell orders")
+    position_limit: DecimalText = Field(default="0", description="largest position, quote asset")
+    capital: DecimalText = Field(default="0", description="quote asset")
     fills: Count
     round_trips: Count
     pair: Pair

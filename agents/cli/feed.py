@@ -281,10 +281,13 @@ def synth(
     informed_share: Annotated[
         float | None, typer.Option("--informed-share", help="of market orders, 0 to 1")
     ] = None,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", help="BASE-QUOTE it is called; default: SYN-USDT")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make an artificial day: the same seed gives the same bytes."""
-    from exchange.importers.synthetic import synthetic_recording
+    from exchange.importers.synthetic import called, synthetic_recording
     from exchange.recording import save
 
     demand_npz(out)
@@ -297,6 +300,8 @@ def synth(
         taker_fee_bps=taker_fee,
         informed_share=informed_share,
     )
+    if symbol is not None:
+        recording = called(recording, symbol)
     meta = save(out, recording)
     if as_json:
         print(json.dumps({"path": str(out), **meta.model_dump(mode="json")}, indent=2))

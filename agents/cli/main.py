@@ -10,7 +10,19 @@ from agents.cli import audit, feed, keys, risk
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.guardian import guardian
-from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Json, Mode, Plain, Seed
+from agents.cli.options import (
+    Change,
+    Config,
+    Data,
+    Fee,
+    Feed,
+    Feeds,
+    Hours,
+    Json,
+    Mode,
+    Plain,
+    Seed,
+)
 from agents.cli.output import flush
 from agents.cli.record import record
 from agents.cli.replay_exchange import replay_exchange
@@ -53,7 +65,7 @@ app.command("replay-session")(replay_session)
 @app.command()
 def run(
     *,
-    feed_path: Feed = None,
+    feeds: Feeds = None,
     mode: Mode = None,
     hours: Hours = None,
     maker_fee: Fee = None,
@@ -78,7 +90,8 @@ def run(
     from agents.cli import run as running
     from agents.cli.flags import resolve, trading
 
-    flags = trading(feed_path, hours, maker_fee, seed, data) | {
+    first = feeds[0] if feeds else None
+    flags = trading(first, hours, maker_fee, seed, data) | {
         "coordinator.mode": mode,
         "coordinator.accept_plain": accept_plain,
         "run.optimizers": optimizers,
@@ -86,7 +99,12 @@ def run(
         "run.speed": speed,
     }
     flags |= venue_flags(venue, url, symbol, key_file, secret_file, pace, control)
-    raise typer.Exit(running.run(resolve(config, change, flags), as_json=as_json))
+    loaded = resolve(config, change, flags)
+    if feeds is not None and len(feeds) > 1:
+        from agents.cli import run_several
+
+        raise typer.Exit(run_several.run(loaded, feeds, as_json=as_json))
+    raise typer.Exit(running.run(loaded, as_json=as_json))
 
 
 @app.command()

@@ -6,6 +6,10 @@ from typing import Annotated
 import typer
 
 Feed = Annotated[Path | None, typer.Option("--feed", help="recording (.npz); default: bundled day")]
+Feeds = Annotated[
+    list[Path] | None,
+    typer.Option("--feed", help="recording (.npz), once for each symbol; default: bundled day"),
+]
 Config = Annotated[Path | None, typer.Option("--config", help="configuration file (TOML)")]
 Data = Annotated[Path | None, typer.Option("--data", help="folder for everything written")]
 Mode = Annotated[str | None, typer.Option("--mode", help="coordination mode")]

@@ -107,6 +107,10 @@ def configuration_of(settings: Settings) -> dict[str, Any]:
     document = settings.model_dump(mode="json", exclude={"data", "bus", "seed"})
     document["feed"].pop("path")
     document["optimizer"].pop("threads")
+    if settings.peers:
+        document["portfolio"]["executors"] = [settings.account.executor, *settings.peers]
+    else:
+        document.pop("portfolio")  # nobody asks it
     for name in ("key_file", "secret_file", "folder"):
         document["venue"].pop(name)
     return document

@@ -8,10 +8,12 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agents.cli.exits import CONFIGURATION, OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from agents.session import Session
 
 LATEST = "latest"
+Document: TypeAlias = dict[str, Any]
 
 
 def say(line: str) -> None:
@@ -151,10 +154,14 @@ def demand_keys(settings: Settings) -> None:
 
 
 class Teller:
-    """Tells how far a run has come: one changing line on a terminal, a line a tenth elsewhere."""
+    """Tells how far a run has come: one changing line on a terminal, a line a tenth elsewhere.
 
-    def __init__(self, onlooker: "Onlooker | VenueOnlooker") -> None:
+    With a name it is one of several, and the lines stay apart.
+    """
+
+    def __init__(self, onlooker: "Onlooker | VenueOnlooker", name: str = "") -> None:
         self._onlooker = onlooker
+        self._name = name
         self._next = 0.0
         self._line = ""
 
@@ -164,53 +171,49 @@ class Teller:
         if seen is None or seen.line == self._line:
             return
         self._line = seen.line
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._name:
             print(f"\r{seen.line:<100}", end="", file=sys.stderr, flush=True)
         elif seen.share >= self._next:
             self._next = seen.share + 0.1
-            say(seen.line)
+            say(f"{self._name}  {seen.line}" if self._name else seen.line)
 
     def close(self) -> None:
         """End the line and let the journal go."""
-        if sys.stderr.isatty() and self._line:
+        if sys.stderr.isatty() and self._line and not self._name:
             print(file=sys.stderr)
         self._onlooker.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A stack that is ready to start.
+
+    Attributes:
+        settings: resolved, as its parts read them.
+        folder: of the run.
+        session: of its recording; None at a venue.
+    """
+
+    settings: Settings
+    folder: Path
+    session: "Session | None"
+    supervisor: Supervisor
 
 
 def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     """Run the stack to the end of its recording, or until Ctrl-C, and print the result."""
     began = time.time()
     settings = loaded.settings
-    from agents.bus import endpoints_of
-    from agents.coordinator.rules import modes_of
-
-    modes_of(settings)
-    demand_seats(settings)
-    if settings.bus.folder is not None or settings.bus.port is not None:
-        endpoints_of(settings)
+    demand_sound(settings)
     prepare(settings)
     told, session = located(settings)
     folder = new_folder(settings)
     sockets = settings.bus.folder or Path(tempfile.mkdtemp(prefix="counterpoint-"))
-    bus = settings.bus.model_copy(  # the parts are where the coordinator is
-        update={"folder": sockets, "connect": None, "keys": settings.keys_folder.resolve()}
-    )
-    parameters = settings.parameters
-    if session is not None:  # with all four told, who trades nothing starts without the recording
-        parameters = Parameters(**session.baseline.model_dump())
-    resolved = told.model_copy(update={"bus": bus, "parameters": parameters}).located(folder)
-    config = folder / "config.json"
-    write_json(config, json.loads(resolved.model_dump_json()))
-    parts = [*parts_of(resolved, config, folder), *guardians(folder, resolved)]
-    supervisor = Supervisor(parts, main=settings.account.executor, folder=folder)
-
-    def ask_to_end(*_: object) -> None:
-        supervisor.asked_to_end = True
-
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, ask_to_end)
+    opened = open_stack(told, session, folder, sockets)
+    supervisor = opened.supervisor
+    end_on_signals([supervisor])
     say(f"run {folder}")
-    teller = Teller(onlooker_of(folder, resolved, session))
+    teller = Teller(onlooker_of(folder, opened.settings, session))
     try:
         supervisor.start()
         complete = supervisor.watch(every_s=0.25, on_look=teller)
@@ -219,7 +222,49 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
         supervisor.end()
         if settings.bus.folder is None:
             shutil.rmtree(sockets, ignore_errors=True)
-    return close(resolved, folder, supervisor, complete=complete, began=began, as_json=as_json)
+    return close(opened, complete=complete, began=began, as_json=as_json)
+
+
+def demand_sound(settings: Settings) -> None:
+    """Refuse what no stack can be run with, before anything is made.
+
+    Raises:
+        CommandError, SettingsError, BusError: in one line.
+    """
+    from agents.bus import endpoints_of
+    from agents.coordinator.rules import modes_of
+
+    modes_of(settings)
+    demand_seats(settings)
+    if settings.bus.folder is not None or settings.bus.port is not None:
+        endpoints_of(settings)
+
+
+def open_stack(told: Settings, session: "Session | None", folder: Path, sockets: Path) -> Opened:
+    """Write the configuration of a run into its folder; return its parts, not yet started."""
+    bus = told.bus.model_copy(  # the parts are where the coordinator is
+        update={"folder": sockets, "connect": None, "keys": told.keys_folder.resolve()}
+    )
+    parameters = told.parameters
+    if session is not None:  # with all four told, who trades nothing starts without the recording
+        parameters = Parameters(**session.baseline.model_dump())
+    resolved = told.model_copy(update={"bus": bus, "parameters": parameters}).located(folder)
+    config = folder / "config.json"
+    write_json(config, json.loads(resolved.model_dump_json()))
+    parts = [*parts_of(resolved, config, folder), *guardians(folder, resolved)]
+    supervisor = Supervisor(parts, main=resolved.account.executor, folder=folder)
+    return Opened(resolved, folder, session, supervisor)
+
+
+def end_on_signals(supervisors: Sequence[Supervisor]) -> None:
+    """End every stack on Ctrl-C and on SIGTERM."""
+
+    def ask_to_end(*_: object) -> None:
+        for each in supervisors:
+            each.asked_to_end = True
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, ask_to_end)
 
 
 def located(settings: Settings) -> "tuple[Settings, Session | None]":
@@ -280,33 +325,33 @@ def has_begun(folder: Path) -> bool:
         watch.close()
 
 
-def close(
-    settings: Settings,
-    folder: Path,
-    supervisor: Supervisor,
-    *,
-    complete: bool,
-    began: float,
-    as_json: bool,
-) -> int:
+def close(opened: Opened, *, complete: bool, began: float, as_json: bool) -> int:
     """Write result.json and run.json and print the table."""
-    from agents.cli.result import machine_part, result_of
     from agents.cli.table import render
 
+    result, machine = settle(opened, complete=complete, began=began)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        render(result, machine, str(opened.folder / "result.json"))
+    return OK
+
+
+def settle(opened: Opened, *, complete: bool, began: float) -> tuple[Document, Document]:
+    """Write result.json and run.json of a stack whose parts have ended; return both."""
+    from agents.cli.result import machine_part, result_of
+
+    folder = opened.folder
     if not complete and not has_begun(folder):
         raise CommandError("interrupted before the executor had anything to show")
-    result = result_of(settings, folder, complete=complete)
+    result = result_of(opened.settings, folder, complete=complete)
     settle_journals(folder)
     machine = {
         "started": datetime.fromtimestamp(began, UTC).isoformat(),
         "wall_s": round(time.time() - began, 3),
-        "parts": supervisor.account(),
+        "parts": opened.supervisor.account(),
         "log": machine_part(folder),
     }
     write_json(folder / "result.json", result)
     write_json(folder / "run.json", machine)
-    if as_json:
-        print(json.dumps(result))
-    else:
-        render(result, machine, str(folder / "result.json"))
-    return OK
+    return result, machine

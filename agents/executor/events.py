@@ -95,6 +95,14 @@ class Cleared:
     """The venue shows nothing of ours open, before the step that tells what became of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class PeerHeard:
+    """How another executor on the same capital stands (`peers.Told`); None: it is lost."""
+
+    name: str
+    row: tuple[int | float, ...] | None
+
+
 Event: TypeAlias = (
     MarketStep
     | DecisionHeard
@@ -106,6 +114,7 @@ Event: TypeAlias = (
     | PauseHeard
     | Alone
     | Cleared
+    | PeerHeard
 )
 
 

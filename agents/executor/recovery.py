@@ -96,6 +96,8 @@ def identity_of(session: Session) -> dict[str, str]:
         recording = f"{venue['url']} {session.meta.symbol} from {session.first_ns}"
         settings.pop("parameters")  # the baseline tells them
     settings["optimizer"].pop("threads")
+    if not session.settings.peers:
+        settings.pop("portfolio")  # nobody asks it
     text = json.dumps([settings, session.baseline.model_dump()], sort_keys=True)
     return {
         "recording": recording,

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 import structlog
 
@@ -32,11 +32,12 @@ from agents.executor.events import (
     StopHeard,
     Write,
 )
+from agents.executor.link import Beside, Link
 from agents.executor.opinion import opinion
 from agents.executor.rearm_file import RearmFile
 from agents.executor.recovery import HEARD_SEQ, Recovered, fold_due, guarded
 from agents.executor.shadow import shadowed
-from agents.executor.state import State, freeze
+from agents.executor.state import freeze
 from agents.executor.step import step
 from agents.executor.stopfile import StopFile
 from agents.settings import Clock
@@ -46,7 +47,6 @@ from market.layout import LEDGER_TRIPS
 from market.tape import Tape
 from protocol.beat import RUN_BYTES, BeatFile
 from protocol.journal import Journal
-from protocol.messages import ParameterUpdate
 
 BREATH_S = 0.005
 """Wall time after which the loop gives way to others."""
@@ -62,42 +62,6 @@ class Later(Enum):
     """No market step yet."""
 
     LATER = "later"
-
-
-class Link(Protocol):
-    """The executor's side of the bus."""
-
-    def reply(self, effect: Reply) -> None:
-        """Answer a message."""
-        ...
-
-    def say(self, effect: Say) -> None:
-        """Send a vote."""
-        ...
-
-    def reach(self, state: State, effect: Reach) -> None:
-        """Tell coordinator and seats of a boundary."""
-        ...
-
-    def answer(self, state: State, effect: Reach, own: ParameterUpdate | None) -> None:
-        """Answer a boundary as a seat; None: it proposes nothing."""
-        ...
-
-    def closed(self, state: State) -> None:
-        """Hear that the boundary was closed and judged: nobody need be told any more."""
-        ...
-
-    def show(self, state: State, effect: Show) -> None:
-        """Show fills."""
-        ...
-
-    def tell(self, state: State, *, lag_s: float) -> None:
-        """Show how things stand, and keep the heartbeat's words current."""
-        ...
-
-    def silence_s(self) -> float:
-        """Return the wall seconds since the coordinator's last sign of life."""
-        ...
 
 
 class Shell:
@@ -116,6 +80,7 @@ class Shell:
         self.state = found.state
         self.venue = found.venue
         self.link = link
+        self.beside: Beside | None = None
         self.inbox: deque[Event] = deque()
         self.ending = False
         self._found = found
@@ -198,6 +163,11 @@ class Shell:
             raise self._failure
         return complete
 
+    def keep_up(self, venue_ns: int) -> None:
+        """Let a recording's clock be no further back than somebody else's; it never goes back."""
+        ahead_s = (venue_ns - self._began_ns) / 1e9 / self._speed
+        self._began_s = min(self._began_s, time.monotonic() - ahead_s)
+
     def venue_words(self) -> dict[str, Any]:
         """Return what a status tells of the venue; a recording is always there."""
         return {}
@@ -230,7 +200,7 @@ class Shell:
         state = self.state
         if state.stops and not state.calm:
             return True
-        if state.waiting:
+        if state.waiting or (self.beside is not None and self.beside.holds(state)):
             return False
         return self.link is None or self._real or self.link.silence_s() <= self._limit_s
 
@@ -243,6 +213,8 @@ class Shell:
         self._looked_s = time.monotonic()
         self.pulse.beat(self._looked_s)
         self.inbox.extend(self._stop_file.look(self.state))
+        if self.beside is not None:
+            self.beside.look(self.state)
         if self._real and self.link is not None:
             self.inbox.append(Alone(self.link.silence_s() > self._limit_s))
         while self.inbox:

@@ -104,12 +104,19 @@ class Run:
         await shell.catch_up()
         if self.alone:
             return await shell.run()
+        from agents.executor.peer_link import beside
         from agents.executor.shell_bus import joined
 
         port = self.settings.bus.metrics_port
         with serve_metrics(port + METRICS_OFFSET, gauges(shell)) if port else nullcontext():
-            async with joined(self.settings, shell):
-                return await shell.run()
+            async with (
+                joined(self.settings, shell) as link,
+                beside(self.settings, shell, link.participant) as others,
+            ):
+                complete = await shell.run()
+                if others is not None and complete:
+                    await others.linger()
+                return complete
 
 
 def make_ready(session: Session) -> None:

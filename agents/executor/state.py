@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from agents.executor.peers import Peers, freeze_peers, new_peers, thaw_peers
 from agents.session import Session, parameter_row
 from market.account import Account, open_account
 from market.layout import LEDGER_TRIPS, LOTS_MAX
@@ -130,6 +131,8 @@ class State:
     late: bool = False
     """At a venue: the step that is decided on is of a past that is too long ago to quote on."""
     phase: Phase = Phase.ARMED
+    peers: Peers | None = None
+    """The other executors on the same capital; None when there are none."""
 
     @property
     def calm(self) -> bool:
@@ -175,6 +178,7 @@ def new_state(session: Session, *, lockstep: bool = False, live: bool = False) -
         figures=figures,
         lockstep=lockstep,
         live=live,
+        peers=new_peers(session.settings, lockstep=lockstep),
     )
 
 
@@ -225,6 +229,7 @@ def freeze(state: State) -> Frozen:
         "pauses": list(state.pauses),
         "phase": state.phase.value,
         "kept_trips": int(account.ledger[LEDGER_TRIPS]),
+        **({} if state.peers is None else {"peers": freeze_peers(state.peers)}),
     }
 
 
@@ -266,6 +271,8 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False, live: bool
     if live and state.calm:
         state.phase = Phase.CANCELLING  # what a venue shows is asked anew by each process
     state.kept_trips = frozen["kept_trips"]
+    if state.peers is not None and "peers" in frozen:
+        thaw_peers(state.peers, frozen["peers"])
     return state
 
 

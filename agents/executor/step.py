@@ -16,6 +16,7 @@ from agents.executor.events import (
     Effect,
     Event,
     PauseHeard,
+    PeerHeard,
     RearmHeard,
     Reply,
     RoundHeard,
@@ -81,6 +82,9 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
             if event.alone == state.alone:
                 return state, ()
             return state, (_keep(state, "alone", {"alone": event.alone}, None),)
+        case PeerHeard():
+            told = {"name": event.name, "row": None if event.row is None else list(event.row)}
+            return state, (_keep(state, "peer", told, None),)
         case Cleared():
             # What is reported of the cancels is booked by the next step; nothing else can follow.
             return state, tuple(stopped_replies(state)) if not state.flatten else ()
@@ -123,6 +127,9 @@ def fold(state: State, kind: str, body: dict[str, Any]) -> None:
             _remember(state.pauses, body["ref"], None)
         case "alone":
             state.alone = body["alone"]
+        case "peer":
+            if state.peers is not None:
+                state.peers.fold(body["name"], body["row"])
         case "vote":
             _remember(state.votes, body["ref"], Voted(**body))
         case _:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from agents.executor.state import State
-from market.breach import ACTIVE, RISK_REASON, RISK_STATE
+from market.breach import ACTIVE, LIMIT_CAPITAL, LIMIT_POSITION, RISK_REASON, RISK_STATE
 from market.layout import (
     BUY,
     LEDGER_EQUITY,
@@ -13,12 +13,15 @@ from market.layout import (
     LEDGER_FILLS,
     LEDGER_FUNDING,
     LEDGER_INVENTORY,
+    LEDGER_MARK,
     LEDGER_OPENING,
     LEDGER_SPREAD,
     LEDGER_TRIPS,
+    SELL,
     UNITS,
 )
 from market.ledger import position_lots
+from market.own import open_lots
 from market.replay_step import (
     COUNT_PLACED,
     FILLED_FEE,
@@ -69,6 +72,7 @@ def fill_words(state: State, filled: I8) -> Iterator[Fill]:
 def pnl_word(state: State) -> PnlReport:
     """Return the profit so far and its parts."""
     ledger, meta = state.account.ledger, state.session.meta
+    own, meter, limits = state.account.own, state.account.own_meter, state.session.setup.limits
     lots = int(position_lots(ledger, state.session.setup.scale))
     return PnlReport(
         symbol=meta.symbol,
@@ -80,6 +84,11 @@ def pnl_word(state: State) -> PnlReport:
         inventory=money(ledger[LEDGER_INVENTORY]),
         funding=money(ledger[LEDGER_FUNDING]),
         position=text(Decimal(meta.lot) * lots),
+        mark=text(Decimal(meta.tick) * int(ledger[LEDGER_MARK]) / 2),
+        open_buy=text(Decimal(meta.lot) * int(open_lots(own, meter, BUY))),
+        open_sell=text(Decimal(meta.lot) * int(open_lots(own, meter, SELL))),
+        position_limit=money(round(limits[LIMIT_CAPITAL] * limits[LIMIT_POSITION])),
+        capital=money(round(limits[LIMIT_CAPITAL])),
         fills=int(ledger[LEDGER_FILLS]),
         round_trips=int(ledger[LEDGER_TRIPS]),
         pair=state.applied_pair,

@@ -9,7 +9,9 @@ import numpy as np
 from agents.executor import judging, records
 from agents.executor.events import Cancel, Effect, Place, Reach, Reply, Show, Write
 from agents.executor.judged import judged_entry, phase_entry, stood
+from agents.executor.peers import reckon
 from agents.executor.state import State, freeze
+from agents.executor.telling import pnl_word
 from exchange.port import MarketStep
 from market.breach import APPROVED
 from market.guard import flatten
@@ -75,18 +77,22 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
         changes, replies = judging.renew(state)
         entries.extend(changes)
         said.extend(replies)
+    peers = state.peers
+    shifted = peers is not None and reckon(peers, account, setup, now_ns)
     quiet = 1 if state.quiet else 0
     rows = (event.step_row, event.view_row, event.plan_row)
     count = think(*rows, account, setup, state.parameters, quiet)
     if quiet and state.flatten:
         count = _flatten(state, event)
     changed = stood(state) != before
-    if count or changed:
+    if count or changed or shifted:
         state.unwritten.append(judged_entry(state, event, before))
     sends = _act(state, event, count) if count else []
     if unmarked and account.ledger[LEDGER_MARK] != 0:
         state.figures[REPLAY_NET] -= excess_units(account.ledger, setup.scale) / UNITS
     measure(account, setup.scale, state.figures)
+    if peers is not None and peers.at_edge(now_ns):
+        peers.said = [*peers.said[-1:], pnl_word(state).model_dump(mode="json")]
     if _enter_phase(state, event, count):
         changed = True
         state.unwritten.append(phase_entry(state))

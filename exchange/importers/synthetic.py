@@ -47,6 +47,19 @@ def synthetic_recording(
     return Recording(Meta(**known, notes=notes), events)
 
 
+def called(recording: Recording, symbol: str) -> Recording:
+    """Return a recording under another symbol: one seed under two names is a correlated pair.
+
+    Raises:
+        FeedError: the symbol is not BASE-QUOTE.
+    """
+    base, _, quote = symbol.partition("-")
+    if not (base.isalnum() and quote.isalnum() and symbol.isupper()):
+        raise FeedError(f"--symbol is like BTC-USDT, found {symbol}")
+    names = {"symbol": symbol, "base": base, "quote": quote}
+    return Recording(recording.meta.model_copy(update=names), recording.events)
+
+
 def busy_recording(
     seed: int, hours: float, maker_fee_bps: float, taker_fee_bps: float
 ) -> Recording:
