@@ -58,8 +58,7 @@ class PeerLink:
         self._offered_ns = 0
         self._said_ns = 0
         self._said_s = 0.0
-        self._silent = peers.silent
-        self._passed = asyncio.Event()
+        self._silent = peers.silent if peers.told else peers.names
 
     def listen(self, me: Participant, name: str) -> None:
         """Hear one of the others on its bus; before the participant is entered."""
@@ -97,7 +96,10 @@ class PeerLink:
         await asyncio.sleep(LOOK_S)  # until it is sent
 
     def _are_past(self, peers: Peers) -> bool:
-        edge_ns = peers.said[-1]["venue_time"] if peers.said else 0
+        """Whether nobody can wait any more for a report of ours; our last step needs none."""
+        last_ns = self._shell.state.now_ns
+        edges = [each["venue_time"] for each in peers.said if each["venue_time"] < last_ns]
+        edge_ns = max(edges, default=0)
         heard = (next(reversed(each), 0) for each in self._heard.values())
         return all(newest > edge_ns for newest in heard)
 

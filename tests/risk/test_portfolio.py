@@ -18,6 +18,7 @@ from risk.portfolio import (
     moves_of,
     room,
 )
+from risk.var_covariance import shrunk_correlation
 
 OFF = {"portfolio": 1.0, "value": 0.0}
 
@@ -138,6 +139,22 @@ def test_value_and_shortfall_are_those_of_the_normal_distribution():
     assert shortfall == pytest.approx(2.665214220345808 * 12.0)
     with pytest.raises(ValueError, match="common prices"):
         joint_value(np.zeros(2), Moves(np.ones((2, 2)), None), 1.0)
+
+
+def test_one_market_under_two_names_is_known_to_be_one_in_spite_of_fat_tails():
+    """A shrunk correlation of these rows is far below 1, and the pair would not count together."""
+    steps = np.random.default_rng(3).standard_t(2.5, size=(60, 1)) * 1e-3
+    prices = np.exp(np.cumsum(np.hstack([steps, steps]), axis=0))
+    assert moves_of(prices, 30.0).correlation[0, 1] == pytest.approx(1.0)
+    assert shrunk_correlation(np.diff(np.log(prices), axis=0))[0, 1] < 0.9
+
+
+def test_a_price_that_never_moved_is_correlated_with_none():
+    """It risks nothing, and is no hedge either."""
+    prices = np.column_stack([np.ones(60), np.exp(np.linspace(0.0, 0.1, 60))])
+    moves = moves_of(prices, 30.0)
+    assert moves.correlation[0, 1] == 0.0
+    assert room(holding(), [holding(long=90.0)], moves, PortfolioLimits()).long > 0.0
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,121 @@
+"""Two recordings at once as a user runs them: two stacks, one capital."""
+
+import json
+import os
+import signal
+from itertools import pairwise
+
+import pytest
+
+from agents.executor import records
+from agents.executor.judged import named
+from agents.executor.recovery import open_journal
+from exchange.importers.synthetic import called, synthetic_recording
+from exchange.recording import save
+from market.quotes import LOTS_HUGE
+from tests.agents.command_line import Process, told
+
+SECOND_NS = 10**9
+QUICK = ("--optimizers", "0", "--set", "executor.warmup_s=120", "--set", "executor.cycle_s=10")
+
+
+@pytest.fixture(scope="module")
+def feeds(tmp_path_factory):
+    """One market under two names."""
+    folder = tmp_path_factory.mktemp("feeds")
+    day = synthetic_recording(seed=3, hours=0.3)
+    paths = [folder / "a.npz", folder / "b.npz"]
+    for path, symbol in zip(paths, ("AAA-USDT", "BBB-USDT"), strict=True):
+        save(path, called(day, symbol))
+    return paths
+
+
+def started(data, feeds, *more):
+    """Start a run of both."""
+    named_feeds = [word for path in feeds for word in ("--feed", path)]
+    return Process("run", "--data", data, *named_feeds, *QUICK, *more, "--json")
+
+
+def kill(data, name):
+    """End an executor as a power cut would, wherever it is."""
+    for path in sorted((data / "runs").glob("*/processes.json")):
+        pids = json.loads(path.read_bytes())
+        if name in pids and not path.parent.is_symlink():
+            os.kill(pids[name], signal.SIGKILL)
+            return
+    raise AssertionError(f"no {name} runs under {data}")
+
+
+def folder_of(data, name):
+    """Return the folder of the run of an executor."""
+    for path in sorted((data / "runs").glob("*/config.json")):
+        if json.loads(path.read_bytes())["account"]["executor"] == name:
+            return path.parent
+    raise AssertionError(f"no run of {name}")
+
+
+@pytest.mark.slow
+def test_two_recordings_in_lockstep_give_the_same_bytes_though_one_executor_is_killed(
+    feeds, tmp_path
+):
+    """Feed time waits for whoever died; what it had heard stands in its journal."""
+    calm = started(tmp_path / "calm", feeds)
+    code, whole, error = calm.end()
+    assert code == 0, error
+    found = json.loads(whole)["runs"]
+    assert [each["recording"]["symbol"] for each in found] == ["AAA-USDT", "BBB-USDT"]
+    assert all(each["tuned"]["fills"] > 0 for each in found)
+    killed = started(tmp_path / "killed", feeds)
+    killed.read_until("executor-2  ")
+    killed.read_until("executor-2  ")
+    kill(tmp_path / "killed", "executor-2")
+    code, again, error = killed.end()
+    assert code == 0, error
+    assert again == whole
+    parts = json.loads((folder_of(tmp_path / "killed", "executor-2") / "run.json").read_bytes())
+    assert parts["parts"]["executor-2"]["deaths"] == 1
+
+
+@pytest.mark.slow
+def test_a_killed_executor_counts_as_limits_fully_used_until_it_is_back(feeds, tmp_path):
+    """Ten seconds of feed time after its last report: in the log, the cap, and the audit."""
+    run = started(tmp_path, feeds, "--clock", "real", "--speed", "15")
+    run.read_until("executor-1   ")
+    run.read_until("executor-1   ")
+    run.read_until("executor-1   ")
+    kill(tmp_path, "executor-2")
+    code, _, error = run.end()
+    assert code == 0, error
+    folder = folder_of(tmp_path, "executor-1")
+    lines = [json.loads(line) for line in (folder / "executor-1.log").read_text().splitlines()]
+    events = [
+        each for each in lines if each["event"] in ("limits_count_as_used", "report_heard_again")
+    ]
+    pairs = [pair for pair in pairwise(events) if pair[0]["event"] == "limits_count_as_used"]
+    gone, back = max(pairs, key=lambda pair: pair[1]["venue_time"] - pair[0]["venue_time"])
+    assert back["event"] == "report_heard_again"
+    with open_journal(folder, readonly=True) as journal:
+        heard = [row.body["row"][0] for row in journal.rows(records.HEARD) if row.kind == "peer"]
+        judged = [row for row in journal.rows(records.JUDGED) if row.kind != "opened"]
+    caps = {row.time_ns: named(row.body)["portfolio_lots"] for row in judged}
+    last_ns = max(time_ns for time_ns in heard if time_ns < gone["venue_time"])
+    assert 10 * SECOND_NS < gone["venue_time"] - last_ns <= 11 * SECOND_NS
+    before = [cap for at_ns, cap in caps.items() if at_ns < gone["venue_time"] and cap < LOTS_HUGE]
+    assert caps[gone["venue_time"]] == gone["portfolio_lots"] < before[-1]
+    assert caps[back["venue_time"]] == back["portfolio_lots"] > gone["portfolio_lots"]
+    code, text = told(tmp_path, "audit", "verify", "--run", folder)
+    assert code == 0, text
+
+
+def test_what_cannot_be_run_together_is_one_line_and_leaves_nothing(feeds, tmp_path):
+    """One symbol twice, five feeds, a bus of one's own."""
+    for more, code, word in (
+        (("--feed", feeds[0]), 2, "AAA-USDT twice"),
+        (("--feed", feeds[1]) * 4, 2, "at most 4 --feed"),
+        (("--feed", feeds[1], "--set", "bus.port=5000"), 4, "bus.port must be unset"),
+        (("--feed", feeds[1], "--set", "account.executor=executor-2"), 4, "account.executor"),
+    ):
+        found, line = told(tmp_path, "run", "--feed", feeds[0], *more)
+        assert found == code, line
+        assert word in line
+        assert not (tmp_path / "runs").exists()
