@@ -64,7 +64,7 @@ def test_two_recordings_in_lockstep_give_the_same_bytes_though_one_executor_is_k
     assert code == 0, error
     found = json.loads(whole)["runs"]
     assert [each["recording"]["symbol"] for each in found] == ["AAA-USDT", "BBB-USDT"]
-    assert all(each["tuned"]["fills"] > 0 for each in found)
+    assert all(each["tuned"]["fills"]["count"] > 0 for each in found)
     killed = started(tmp_path / "killed", feeds)
     killed.read_until("executor-2  ")
     killed.read_until("executor-2  ")
@@ -95,10 +95,10 @@ def test_a_killed_executor_counts_as_limits_fully_used_until_it_is_back(feeds, t
     gone, back = max(pairs, key=lambda pair: pair[1]["venue_time"] - pair[0]["venue_time"])
     assert back["event"] == "report_heard_again"
     with open_journal(folder, readonly=True) as journal:
-        heard = [row.body["row"][0] for row in journal.rows(records.HEARD) if row.kind == "peer"]
+        rows = [row for row in journal.rows(records.HEARD) if row.kind == "peer"]
         judged = [row for row in journal.rows(records.JUDGED) if row.kind != "opened"]
     caps = {row.time_ns: named(row.body)["portfolio_lots"] for row in judged}
-    last_ns = max(time_ns for time_ns in heard if time_ns < gone["venue_time"])
+    last_ns = max(row.body["row"][0] for row in rows if row.time_ns < gone["venue_time"])
     assert 10 * SECOND_NS < gone["venue_time"] - last_ns <= 11 * SECOND_NS
     before = [cap for at_ns, cap in caps.items() if at_ns < gone["venue_time"] and cap < LOTS_HUGE]
     assert caps[gone["venue_time"]] == gone["portfolio_lots"] < before[-1]
