@@ -43,6 +43,7 @@ PROFILES: dict[Profile, dict[str, Any]] = {
         "participation_limit": 0.02,
         "liquidation_s": 14_400,
         "flatten_cost_limit": 0.005,
+        "stressed_loss_limit": 0.005,
         "loss_return": "operator",
     },
     Profile.RESEARCH: {
@@ -56,6 +57,7 @@ PROFILES: dict[Profile, dict[str, Any]] = {
         "value_at_risk_limit": 0.20,
         "participation_limit": 0.25,
         "flatten_cost_limit": 0.05,
+        "stressed_loss_limit": 0.25,
         "loss_return": "automatic",
         "drawdown_rest_s": 86_400,
     },
@@ -121,6 +123,15 @@ class Risk(Section):
     )
     flatten_cost_limit: float = Field(
         0.02, ge=0, le=1, description="cost of closing it at once, fraction of its worth; 0: off"
+    )
+    stressed_loss_limit: float = Field(
+        0.10, ge=0, le=1, description="loss by stressed_move that a position may have; 0: off"
+    )
+    stressed_move: float = Field(
+        0.20, gt=0, le=1, description="adverse move of the worst scenario, fraction of the price"
+    )
+    loss_closes: bool = Field(
+        default=False, description="a loss that halts also closes the position, as a taker"
     )
     cooldown_s: int = Field(600, ge=0, le=86_400, description="seconds of rest after a stop loss")
 

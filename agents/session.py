@@ -386,6 +386,9 @@ def limits_of(settings: Settings, capital_units: int) -> F8:
         participation_limit=risk.participation_limit,
         liquidation_s=float(risk.liquidation_s),
         flatten_cost_limit=risk.flatten_cost_limit,
+        stressed_loss_limit=risk.stressed_loss_limit,
+        stressed_move=risk.stressed_move,
+        loss_closes=risk.loss_closes,
         loss_operator=risk.loss_return is Return.OPERATOR,
         drawdown_rest_ns=risk.drawdown_rest_s * 10**9,
     ).row()

@@ -35,7 +35,10 @@ LIMIT_IMPACT = 18  # what closing it at once may cost, fraction of its worth; 0:
 LIMIT_LOSS_OPERATOR = 19  # 1: only an operator ends the halt of a daily loss
 LIMIT_REST_NS = 20  # rest after a drawdown; 0: only an operator ends the halt
 LIMIT_SLACK = 21  # share by which a move of price may carry a position beyond its limit
-LIMIT_COLUMNS = 22
+LIMIT_STRESS = 22  # loss by LIMIT_MOVE that a position may have, fraction of capital; 0: off
+LIMIT_MOVE = 23  # adverse move of the worst scenario, fraction of the price
+LIMIT_LOSS_CLOSES = 24  # 1: a loss that halts closes the position, too
+LIMIT_COLUMNS = 25
 
 # --- the risk state: i8[RISK_COLUMNS], `new_risk` at first -------------------------------------
 RISK_STATE = 0  # ACTIVE, REDUCING or HALTED
@@ -93,7 +96,8 @@ REFUSED_SELF = 13
 REFUSED_VALUE = 14
 REFUSED_LIQUIDITY = 15
 REFUSED_PORTFOLIO = 16
-REFUSAL_CODES = 17
+REFUSED_STRESS = 17
+REFUSAL_CODES = 18
 
 
 def limit_settings(
@@ -120,6 +124,9 @@ def limit_settings(
     loss_operator: bool = False,
     rest_ns: int = 0,
     slack: float = 0.1,
+    stress_fraction: float = 0.0,
+    stress_move: float = 0.2,
+    loss_closes: bool = False,
 ) -> F8:
     """Build f8[LIMIT_COLUMNS]; units as in the constants above, what is newer than these is off."""
     row = np.zeros(LIMIT_COLUMNS)
@@ -146,6 +153,9 @@ def limit_settings(
     row[LIMIT_LOSS_OPERATOR] = float(loss_operator)
     row[LIMIT_REST_NS] = rest_ns
     row[LIMIT_SLACK] = slack
+    row[LIMIT_STRESS] = stress_fraction
+    row[LIMIT_MOVE] = stress_move
+    row[LIMIT_LOSS_CLOSES] = float(loss_closes)
     return row
 
 
@@ -172,6 +182,17 @@ def position_cap_lots(half_ticks: int, limits: F8, scale: I8) -> int:
     if worth <= 0.0:
         return 0
     return int(limits[LIMIT_POSITION] * limits[LIMIT_CAPITAL] / worth)
+
+
+@inlined_kernel
+def stress_cap_lots(half_ticks: int, limits: F8, scale: I8) -> int:
+    """Return the largest position that loses no more than LIMIT_STRESS by a move of LIMIT_MOVE."""
+    if limits[LIMIT_STRESS] <= 0.0:
+        return LOTS_HUGE
+    lost = limits[LIMIT_MOVE] * 0.5 * half_ticks * scale[SCALE_TICK_LOT]  # quote units a lot
+    if not lost > 0.0:
+        return 0
+    return int(min(float(LOTS_HUGE), limits[LIMIT_STRESS] * limits[LIMIT_CAPITAL] / lost))
 
 
 @inlined_kernel
@@ -303,6 +324,8 @@ def check_capped(
             return REFUSED_LIQUIDITY
         if reached > risk[RISK_PORTFOLIO_LOTS]:
             return REFUSED_PORTFOLIO
+        if reached > stress_cap_lots(half_ticks, limits, scale):
+            return REFUSED_STRESS
     if scale[SCALE_SPOT] != 0:
         if side == BUY:
             if cost_units(price_ticks, lots, scale) > free_quote_units:

@@ -17,6 +17,7 @@ from market.breach import (
     RISK_PORTFOLIO_LOTS,
     RISK_VALUE_LOTS,
     position_cap_lots,
+    stress_cap_lots,
 )
 from market.jit import inlined_kernel, kernel
 from market.layout import SCALE_TICK_LOT, VIEW_FLOW, VIEW_LOSS, VIEW_ROOM, VIEW_SIGMA
@@ -68,11 +69,12 @@ def liquid_cap_lots(view_row: F8, limits: F8) -> int:
 def carry_lots(half_ticks: int, view_row: F8, limits: F8, scale: I8, risk: I8) -> int:
     """Write the caps of this decision into the risk row; return the least of all, in lots.
 
-    A percent of air is left below the limit of the position, which is worth something else at
+    A percent of air is left below the limits of position and stress, worth something else at
     every mid: a move within a cycle must not make refusals.
     """
     risk[RISK_VALUE_LOTS] = value_cap_lots(view_row, limits, scale)
     risk[RISK_LIQUID_LOTS] = liquid_cap_lots(view_row, limits)
     cap = position_cap_lots(half_ticks, limits, scale)
+    cap = min(cap, stress_cap_lots(half_ticks, limits, scale))
     cap = min(cap - cap // 100, risk[RISK_VALUE_LOTS])
     return int(min(cap, risk[RISK_LIQUID_LOTS], risk[RISK_PORTFOLIO_LOTS]))

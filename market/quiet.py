@@ -76,6 +76,7 @@ from market.replay_step import (
 )
 from market.skim import COLUMN_FAR, STATE_READY, STATE_UNSOUND, Skim, near
 from market.states import day_before, open_loss
+from market.strategy import is_closing
 from market.types import F8, I8
 
 # --- the bounds of a quiet stretch: i8[STILL_COLUMNS]; prices as in `Skim` -------------------
@@ -106,15 +107,15 @@ STOP_FAR = 1 << 61
 
 
 @inlined_kernel
-def is_still(account: Account, skim: Skim, step: int) -> bool:
+def is_still(account: Account, skim: Skim, step: int, limits: F8) -> bool:
     """Return whether the steps after `step` may be quiet, as far as market and limits go."""
     risk = account.risk
     if skim.state[step] == STATE_UNSOUND or account.ledger[LEDGER_MARK] == 0:
         return False
-    if risk[RISK_STATE] != REDUCING:
-        return True
-    # A reduction follows the touch; with nothing to reduce it only waits for its time.
     flat = account.ledger[LEDGER_BASE] == account.ledger[LEDGER_TARGET]
+    if risk[RISK_STATE] != REDUCING:
+        return bool(flat or not is_closing(risk, limits))
+    # A reduction follows the touch; with nothing to reduce it only waits for its time.
     idle = flat and account.own_meter[OWN_METER_COUNT] == 0
     return bool(idle and risk[RISK_REASON] == REASON_STOP_LOSS)
 

@@ -251,7 +251,7 @@ def rest(
         out: f8[REPLAY_COLUMNS].
     """
     skim = rows.skim
-    if skim.state.shape[0] == 0 or not is_still(account, skim, first - 1):
+    if skim.state.shape[0] == 0 or not is_still(account, skim, first - 1, setup.limits):
         return first
     begin_ns = skim.cells[first - 1, STEP_NOW_NS]
     interval_ns = skim.cells[first, STEP_NOW_NS] - begin_ns

@@ -160,6 +160,12 @@ def is_loss_of_day(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
 
 
 @inlined_kernel
+def is_of_loss(reason: int) -> bool:
+    """Return whether a reason is a loss of the account."""
+    return reason in (REASON_DRAWDOWN, REASON_DAILY_LOSS, REASON_ROLLING_LOSS)
+
+
+@inlined_kernel
 def is_wild(sigma_ratio: float, limits: F8, risk: I8, now_ns: int) -> bool:
     """Judge volatility: it halts above the cutoff, until it is below VOLATILITY_RETURN of it."""
     cutoff = limits[LIMIT_VOLATILITY]

@@ -15,14 +15,16 @@ from market.account import (
 from market.breach import (
     ACTIVE,
     HALTED,
+    LIMIT_LOSS_CLOSES,
     REDUCING,
+    RISK_REASON,
     RISK_STATE,
     check_order,
     take_rate,
 )
 from market.carry import carry_lots
 from market.funding import book
-from market.guard import replenish, survey
+from market.guard import flatten, replenish, survey
 from market.jit import inlined_kernel, kernel
 from market.layout import (
     ACTION_LEVEL,
@@ -63,7 +65,7 @@ from market.own import (
     own_touch,
 )
 from market.policy import PROPOSE_ACTION, REDUCE, cap_lots, decide, observe_profit
-from market.states import evaluate
+from market.states import evaluate, is_of_loss
 from market.types import F8, I8
 
 
@@ -245,6 +247,8 @@ def think(
     own_meter = account.own_meter
     ledger = account.ledger
     position = position_lots(ledger, scale)
+    if quiet == 0 and position != 0 and is_closing(account.risk, setup.limits):
+        return close_position(step_row, account, setup)
     count, bids, asks = survey(
         step_row,
         view_row,
@@ -268,6 +272,36 @@ def think(
     guarded = (account.guard_state, account.actions)
     return replenish(
         bids, asks, count, own, own_meter, position, free, base, state, scale, *guarded
+    )
+
+
+@inlined_kernel
+def is_closing(risk: I8, limits: F8) -> bool:
+    """Return whether a halt by loss closes the position now."""
+    return bool(
+        risk[RISK_STATE] == HALTED
+        and limits[LIMIT_LOSS_CLOSES] != 0.0
+        and is_of_loss(risk[RISK_REASON])
+    )
+
+
+@kernel
+def close_position(step_row: I8, account: Account, setup: Setup) -> int:
+    """Write the actions that bring the position to zero (`guard.flatten`); return their number."""
+    own = account.own
+    own_meter = account.own_meter
+    ledger = account.ledger
+    scale = setup.scale
+    return flatten(
+        step_row,
+        own,
+        own_meter,
+        position_lots(ledger, scale),
+        free_quote(own, own_meter, ledger[LEDGER_QUOTE], scale),
+        free_base(own, own_meter, ledger[LEDGER_BASE], scale),
+        scale,
+        setup.guarding,
+        account.actions,
     )
 
 

@@ -36,6 +36,7 @@ from market.breach import (
     REFUSED_SIZE,
     REFUSED_STALE,
     REFUSED_STATE,
+    REFUSED_STRESS,
     REFUSED_VALUE,
     RISK_LIQUID_LOTS,
     RISK_PORTFOLIO_LOTS,
@@ -43,6 +44,7 @@ from market.breach import (
     RISK_STATE,
     RISK_VALUE_LOTS,
     position_cap_lots,
+    stress_cap_lots,
 )
 from market.layout import (
     ACTION_LEVEL,
@@ -93,6 +95,7 @@ LIMIT_NAMES: Final = {
     REFUSED_VALUE: "value_at_risk_limit",
     REFUSED_LIQUIDITY: "liquidity_limit",
     REFUSED_PORTFOLIO: "correlation_limits",
+    REFUSED_STRESS: "stressed_loss_limit",
 }
 """What each code of the limit kernel is called."""
 STATE: Final = LIMIT_NAMES[REFUSED_STATE]
@@ -208,7 +211,13 @@ def _figures(
     return figure(), float(bound)
 
 
-_CAPS: Final = (REFUSED_POSITION, REFUSED_VALUE, REFUSED_LIQUIDITY, REFUSED_PORTFOLIO)
+_CAPS: Final = (
+    REFUSED_POSITION,
+    REFUSED_VALUE,
+    REFUSED_LIQUIDITY,
+    REFUSED_PORTFOLIO,
+    REFUSED_STRESS,
+)
 
 
 def _reached(side: int, lots: int, account: Account, setup: Setup) -> float:
@@ -221,6 +230,8 @@ def _cap(code: int, half: int, account: Account, setup: Setup) -> float:
     """Return what bounds the position, lots."""
     if code == REFUSED_POSITION:
         return float(position_cap_lots(half, setup.limits, setup.scale))
+    if code == REFUSED_STRESS:
+        return float(stress_cap_lots(half, setup.limits, setup.scale))
     column = {
         REFUSED_VALUE: RISK_VALUE_LOTS,
         REFUSED_LIQUIDITY: RISK_LIQUID_LOTS,

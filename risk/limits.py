@@ -22,7 +22,9 @@ from market.breach import (
     LIMIT_DRAWDOWN,
     LIMIT_FLOW,
     LIMIT_IMPACT,
+    LIMIT_LOSS_CLOSES,
     LIMIT_LOSS_OPERATOR,
+    LIMIT_MOVE,
     LIMIT_NOTIONAL,
     LIMIT_OPEN_ORDERS,
     LIMIT_ORDER_LOTS,
@@ -31,6 +33,7 @@ from market.breach import (
     LIMIT_REST_NS,
     LIMIT_SLACK,
     LIMIT_STOP_LOSS,
+    LIMIT_STRESS,
     LIMIT_VALUE,
     LIMIT_VALUE_S,
     LIMIT_VOLATILITY,
@@ -56,6 +59,7 @@ NAMES = {
     LIMIT_FLOW: "participation_limit",
     LIMIT_IMPACT: "flatten_cost_limit",
     LIMIT_COOLDOWN_NS: "cooldown",
+    LIMIT_STRESS: "stressed_loss_limit",
 }
 """The names that operators know, by column of the row."""
 ORDERS_AT_ONCE = 2 * LEVELS_MAX
@@ -90,6 +94,9 @@ class Limits:
         drawdown_rest_ns: rest after a drawdown, >= 0; 0: only an operator ends the halt.
         position_slack: share by which a move of price may carry a position beyond its limit
             before it is reduced, >= 0.
+        stressed_loss_limit: loss of a position by the worst scenario, in [0, 1].
+        stressed_move: adverse move of that scenario, fraction of the price, in (0, 1].
+        loss_closes: whether a loss that halts closes the position, too.
     """
 
     capital_units: int
@@ -114,6 +121,9 @@ class Limits:
     loss_operator: bool = False
     drawdown_rest_ns: int = 0
     position_slack: float = 0.1
+    stressed_loss_limit: float = 0.0
+    stressed_move: float = 0.2
+    loss_closes: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a limit out of range: it would let everything pass, or nothing."""
@@ -123,9 +133,15 @@ class Limits:
             "daily_loss_limit",
             "peak_drawdown_limit",
             "price_collar",
+            "stressed_move",
         ):
             _demand(name, getattr(self, name), low=0.0, high=1.0, above=True)
-        for name in ("value_at_risk_limit", "participation_limit", "flatten_cost_limit"):
+        for name in (
+            "value_at_risk_limit",
+            "participation_limit",
+            "flatten_cost_limit",
+            "stressed_loss_limit",
+        ):
             _demand(name, getattr(self, name), low=0.0, high=1.0)
         _demand("max_order_size", self.max_order_size, low=0.0, high=2.0)
         for name in (
@@ -171,6 +187,9 @@ class Limits:
             loss_operator=bool(row[LIMIT_LOSS_OPERATOR]),
             drawdown_rest_ns=int(row[LIMIT_REST_NS]),
             position_slack=float(row[LIMIT_SLACK]),
+            stressed_loss_limit=float(row[LIMIT_STRESS]),
+            stressed_move=float(row[LIMIT_MOVE]),
+            loss_closes=bool(row[LIMIT_LOSS_CLOSES]),
         )
 
     def row(self) -> F8:
@@ -198,6 +217,9 @@ class Limits:
             loss_operator=self.loss_operator,
             rest_ns=self.drawdown_rest_ns,
             slack=self.position_slack,
+            stress_fraction=self.stressed_loss_limit,
+            stress_move=self.stressed_move,
+            loss_closes=self.loss_closes,
         )
 
     def idle(
@@ -239,6 +261,8 @@ class Limits:
                 idle[name] = f"one move cannot reach it: {exposed:.4g} of the capital can be held"
         if self.value_at_risk_limit >= self.max_position_size and scale[SCALE_SPOT] != 0:
             idle["value_at_risk_limit"] = "the largest position is worth no more"
+        if self.stressed_loss_limit >= self.stressed_move * self.max_position_size:
+            idle["stressed_loss_limit"] = "the worst scenario takes no more of the largest position"
         if liquid_cap_lots >= position_cap_lots > 0:
             why = "the present market takes back more than the largest position"
             for name in ("participation_limit", "flatten_cost_limit"):
@@ -255,6 +279,7 @@ class Limits:
             "value_at_risk_limit": self.value_at_risk_limit,
             "participation_limit": self.participation_limit,
             "flatten_cost_limit": self.flatten_cost_limit,
+            "stressed_loss_limit": self.stressed_loss_limit,
         }
         return {name: "it is off (0)" for name, figure in named.items() if figure == 0}
 

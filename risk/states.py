@@ -38,7 +38,7 @@ class State(IntEnum):
 PERMITS = {
     State.ACTIVE: "quotes on both sides",
     State.REDUCING: "orders that shrink the position, at the touch",
-    State.HALTED: "nothing; with a flatten asked for by an operator, what closes the position",
+    State.HALTED: "nothing; what closes the position when an operator, or loss_closes, asks for it",
 }
 
 

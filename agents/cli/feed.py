@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli.exits import CONFIGURATION, ERROR, USAGE, CommandError
-from agents.cli.feed_bars import import_bars
+from agents.cli.feed_bars import import_bars, play_bars
 from agents.cli.feed_download import download
 from agents.cli.talk import Talk
 
@@ -282,15 +282,30 @@ def synth(
         float | None, typer.Option("--informed-share", help="of market orders, 0 to 1")
     ] = None,
     symbol: Annotated[
-        str | None, typer.Option("--symbol", help="BASE-QUOTE it is called; default: SYN-USDT")
+        str | None,
+        typer.Option("--symbol", help="BASE-QUOTE it is called; of bars: the one to play"),
+    ] = None,
+    from_bars: Annotated[
+        Path | None, typer.Option("--from-bars", help="play these price bars as a market")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="UTC, first bar played: 2018-01-16T12:00")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make an artificial day: the same seed gives the same bytes."""
+    """Make an artificial day, or one of price bars: the same seed gives the same bytes."""
     from exchange.importers.synthetic import called, synthetic_recording
     from exchange.recording import save
 
     demand_npz(out)
+    if from_bars is not None:
+        if setting != "default" or informed_share is not None:
+            raise CommandError("--setting and --informed-share do not go with --from-bars", USAGE)
+        fees = (maker_fee, taker_fee)
+        play_bars(from_bars, out, symbol, start, hours, seed, fees, as_json=as_json)
+        return
+    if start is not None:
+        raise CommandError("--from goes with --from-bars alone", USAGE)
     print(f"making {hours:g} h; the first time compiles for some seconds", file=sys.stderr)
     recording = synthetic_recording(
         seed=seed,

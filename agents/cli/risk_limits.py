@@ -134,6 +134,7 @@ def rows_of(settings: Settings, idle: dict[str, str]) -> list[Row]:
         ("value_at_risk_limit", risk.value_at_risk_limit, f"capital, {risk.value_at_risk_s:g} s"),
         ("participation_limit", risk.participation_limit, f"flow, {risk.liquidation_s:g} s"),
         ("flatten_cost_limit", risk.flatten_cost_limit, "the position's worth"),
+        ("stressed_loss_limit", risk.stressed_loss_limit, f"capital, move {risk.stressed_move:g}"),
     ):
         rows.append(Row(name, f"{value:g}", of, "caps the position", idle.get(name, "")))
     for name, value, of in (
