@@ -109,6 +109,8 @@ STRICT = Limits(
     flatten_cost_limit=0.02,
     drawdown_rest_ns=3_600 * SECOND,
 )
+STRESSED = replace(STRICT, stressed_loss_limit=0.0038)
+"""Of a perpetual: on spot the limit of the position alone binds, so that its loss is seen."""
 OFF: dict[str, dict[str, Any]] = {
     "max_position_size": {"max_position_size": 1.0},
     "stop_loss_threshold": {"stop_loss_threshold": 1.0},
@@ -123,8 +125,11 @@ OFF: dict[str, dict[str, Any]] = {
     "value_at_risk_limit": {"value_at_risk_limit": 0.0},
     "liquidity_limit": {"participation_limit": 0.0, "flatten_cost_limit": 0.0},
     "position_slack": {"position_slack": 1e9},
+    "stressed_loss_limit": {"stressed_loss_limit": 0.0},
 }
 """Limits that a setting takes away."""
+PERPETUAL = ("position_slack", "stressed_loss_limit")
+"""Of them those whose loss a perpetual contract shows."""
 HIDDEN = (
     "daily_loss", "rolling_loss", "risk_state", "two_sided_book", "minimum_order", "free_balance",
     "own_order", "last_trade_collar", "correlation_limits", "parameters",
@@ -162,12 +167,13 @@ class Flow:
 
     def __init__(self, seed: int, *, spot: bool = True, plant: str = "") -> None:
         self.rng = np.random.default_rng(seed)
-        told = replace(STRICT, **OFF.get(plant, {}))
+        strict = STRICT if spot else STRESSED
+        told = replace(strict, **OFF.get(plant, {}))
         self.plant = plant
         self.setup = setup_of(told, spot=spot)
         self.account = open_account(self.setup, trips=0)
         quote, base, target = (int(units) for units in self.setup.opening)
-        self.judge = Judge(STRICT, spot, quote, base // LOT, target // LOT)
+        self.judge = Judge(strict, spot, quote, base // LOT, target // LOT)
         self.judge.tokens = float(STRICT.order_burst_max)
         self.row = np.zeros(STEP_COLUMNS, dtype=np.int64)
         self.view = np.zeros(VIEW_COLUMNS)

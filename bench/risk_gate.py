@@ -27,7 +27,7 @@ import numpy as np
 from agents.executor.records import refusal_entry, sent_entry
 from agents.session import ensure_bundled
 from agents.settings import Settings
-from bench.risk_flow import HIDDEN, OFF, Flow, action_of, setup_of
+from bench.risk_flow import HIDDEN, OFF, PERPETUAL, Flow, action_of, setup_of
 from bench.risk_judge import CAPITAL, SECOND, LimitBrokenError
 from market.account import open_account
 from market.breach import REASONS
@@ -141,7 +141,7 @@ def missed_after(plant: str) -> int | None:
     """Return after how many steps a limit's removal was found; None: never."""
     steps = 0
     for seed in range(1, 1 + PLANTED_STEPS // 5_000):
-        flow = Flow(seed, plant=plant, spot=plant != "position_slack")
+        flow = Flow(seed, plant=plant, spot=plant not in PERPETUAL)
         try:
             for _ in range(5_000):
                 steps += 1

@@ -128,6 +128,12 @@ class Judge:
         if self.must and state < (REDUCING if self.must in REDUCES else HALTED):
             raise LimitBrokenError(self.must)
 
+    def stressed(self, lots: int, half: int) -> bool:
+        """Return whether the worst scenario would take too much of so many lots."""
+        told = self.limits
+        lost = lots * half * TICK_LOT / 2 * told.stressed_move
+        return 0 < told.stressed_loss_limit * CAPITAL * (1 + 1e-12) < lost
+
     def approve(self, order: Any, now_ns: int, market: tuple[int, int, int, int]) -> None:
         """Check an order that the gate let pass, then enter it."""
         bid, ask, last, heard_ns = market
@@ -159,6 +165,7 @@ class Judge:
             ("max_position_size", not shrinks and reached > cap),
             ("carried", not shrinks and reached > self.carried),
             ("correlation_limits", not shrinks and reached > self.portfolio),
+            ("stressed_loss_limit", not shrinks and self.stressed(reached, half)),
         ):  # fmt: skip
             if broken:
                 raise LimitBrokenError(name)

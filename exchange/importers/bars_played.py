@@ -1,8 +1,8 @@
 """Makes a recording of price bars, played as a market with a full book (`market/played.py`).
 
 The spread follows the range of the bars, the depth their volume over their range. Tick and lot are
-powers of ten, about a ten-thousandth of the price and a hundred-thousandth of a bar's volume: the
-recording's bars are the source's, rounded to them.
+powers of ten, about a ten-thousandth of the price and a hundred-thousandth of a bar's volume, and
+no finer than the ledger: the recording's bars are the source's, rounded to them.
 """
 
 import math
@@ -101,7 +101,8 @@ def played_recording(
     figures = chosen.figures
     tick = step_of(float(np.median(figures[:, CLOSE])) * TICK_SHARE)
     traded = figures[figures[:, VOLUME] > 0, VOLUME]
-    lot = step_of(float(np.median(traded)) * LOT_SHARE) if len(traded) else "0.0001"
+    least = 1e-8 / float(tick)  # of a lot: the ledger counts in 1e-8 of the quote asset
+    lot = step_of(max(least, float(np.median(traded)) * LOT_SHARE if len(traded) else least))
     beats = min(BEATS_MAX, max(2 * ANCHORS, period_ns // BEAT_NS))
     rows, depths = rows_of(chosen, tick, lot, beats)
     events = played_events(rows, depths, seed, period_ns, beats, tick)

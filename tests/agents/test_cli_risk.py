@@ -18,7 +18,7 @@ RUNNER = CliRunner()
 HOUR_NS = 3600 * 10**9
 NO_LIMITS = {
     "profile", "loss_return", "drawdown_rest_s", "cooldown_s", "order_burst_max",
-    "value_at_risk_s", "liquidation_s",
+    "value_at_risk_s", "liquidation_s", "stressed_move", "loss_closes",
 }  # fmt: skip
 """Settings that say how a limit is meant."""
 

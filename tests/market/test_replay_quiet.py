@@ -114,6 +114,8 @@ def new_limits(draw):
         "loss_operator": draw(st.booleans()),
         "rest_ns": draw(st.sampled_from([0, 45])) * SECOND,
         "slack": draw(st.sampled_from([0.1, 0.1, 1e-4, 0.0])),
+        "stress_fraction": draw(st.sampled_from([0.0, 0.0, 0.001])),
+        "loss_closes": draw(st.booleans()),
     }
 
 

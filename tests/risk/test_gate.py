@@ -96,6 +96,7 @@ def test_a_sound_order_is_approved_with_the_account_s_next_id():
         (place(BUY, 9_000, 3), {}, "price_collar", 0.1, 0.05),
         (place(BUY, 9_980, 11), {}, "max_position_size", 11.0, 10.0),
         (place(BUY, 9_980, 3), {"order_lots_max": 2}, "order_lots_max", 3.0, 2.0),
+        (place(BUY, 9_980, 7), {"stress_fraction": 0.001}, "stressed_loss_limit", 7.0, 5.0),
         (place(BUY, 0, 3), {}, "minimum_order", 3.0, 1.0),
         (
             place(SELL, 10_020, 51),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.risk_flow import HIDDEN, OFF, Flow
+from bench.risk_flow import HIDDEN, OFF, PERPETUAL, Flow
 from bench.risk_judge import LimitBrokenError
 from risk.gate import LIMIT_NAMES
 
@@ -41,6 +41,6 @@ def test_each_limit_s_removal_is_caught(plant):
 def live_through(plant):
     """Let flow after flow happen; a price must move far to make a position too heavy."""
     for seed in range(1, PLANTED_FLOWS):
-        flow = Flow(seed, plant=plant, spot=plant != "position_slack")
+        flow = Flow(seed, plant=plant, spot=plant not in PERPETUAL)
         for _ in range(6_000):
             flow.step()
