@@ -5,8 +5,9 @@ python -m bench.crash [--feeds ../shared/feeds] [--picture docs/pictures/crash.s
 Each day is played from price bars (`feed synth --from-bars`) and lived through by the executor that
 a user starts, four times: with a daily loss of 5 % that closes the position; the same and a stop
 loss of 2 %; the daily loss halting, the position kept; and without the limit. The loss with the
-limit must stay within it plus one guard step's gap: the largest move of the mid from one step to
-the next, from the step before the halt to the closing, on the position held.
+limit must stay within it plus one guard step's gap (the largest move of the mid from one step to the
+next, from the step before the halt to the closing, on the position held) and what the book charged
+for closing at once: mid less the price received.
 Exit 0 only when it does on every day, and neither without the limit nor without closing.
 """
 
@@ -30,6 +31,7 @@ from market.replay_step import (
     EQUITY_UNITS,
     FILLED_LOTS,
     FILLED_MAKER,
+    FILLED_PRICE_TICKS,
     FILLED_VISIBLE_NS,
 )
 from market.states import is_of_loss
@@ -59,7 +61,8 @@ class Row:
         exposure: largest position.
         loss: deepest below the day's opening.
         seen: loss at the guard step that halted; 0 without a halt by loss.
-        gap: of the bar; 0 without such a halt.
+        gap: one guard step's; 0 without such a halt.
+        charged: by the book for closing at once.
         closing_steps: guard steps from the halt until nothing is held; -1: it never was.
     """
 
@@ -70,6 +73,7 @@ class Row:
     loss: float
     seen: float
     gap: float
+    charged: float
     closing_steps: int
     changes: int
     cancels: int
@@ -78,7 +82,7 @@ class Row:
     @property
     def within(self) -> bool:
         """Whether the loss stayed within the limit and the gap."""
-        return self.loss <= LIMIT + self.gap
+        return self.loss <= LIMIT + self.gap + self.charged
 
     @property
     def as_wanted(self) -> bool:
@@ -103,12 +107,12 @@ def measure(case: str, way: str, lived: Lived, seconds: float) -> Row:
         and each["risk_state"] == HALTED
         and is_of_loss(int(each["risk_reason"]))
     ]
-    seen = gap = 0.0
+    seen = gap = charged = 0.0
     steps = 0
     if halts:
         halt = halts[0]
         seen = float(np.interp(halt["now_ns"], times, losses)) / CAPITAL
-        gap, steps = gap_of(lived, halt["now_ns"], halt["position_lots"], scale)
+        gap, charged, steps = gap_of(lived, halt["now_ns"], halt["position_lots"], scale)
     return Row(
         case=case,
         way=way,
@@ -117,6 +121,7 @@ def measure(case: str, way: str, lived: Lived, seconds: float) -> Row:
         loss=float(losses.max()) / CAPITAL,
         seen=seen,
         gap=gap / CAPITAL,
+        charged=charged / CAPITAL,
         closing_steps=steps,
         changes=len(changes_of(record.account.risk)),
         cancels=len(lived.cancels),
@@ -135,8 +140,8 @@ def losses_of(lived: Lived) -> tuple[F8, F8]:
     return np.array(list(known), dtype=np.float64), losses
 
 
-def gap_of(lived: Lived, halt_ns: int, lots: int, scale: float) -> tuple[float, int]:
-    """Return one guard step's gap around a halt, quote, and the steps until nothing was held.
+def gap_of(lived: Lived, halt_ns: int, lots: int, scale: float) -> tuple[float, float, int]:
+    """Return one guard step's gap around a halt, what closing cost, and the steps until then.
 
     It is the largest fall of the mid from one step to the next, from the step before the halt to
     the closing, times the position; where it was never closed, to the halt, and -1 is told.
@@ -149,10 +154,13 @@ def gap_of(lived: Lived, halt_ns: int, lots: int, scale: float) -> tuple[float, 
     closing = filled[(filled[:, FILLED_VISIBLE_NS] > halt_ns) & (filled[:, FILLED_MAKER] == 0)]
     sold = closing[:, FILLED_LOTS].sum()
     if sold < abs(lots):
-        return float(abs(lots) * scale * max(0.0, mids[row - 1] - mids[row])), -1
+        return float(abs(lots) * scale * max(0.0, mids[row - 1] - mids[row])), 0.0, -1
     end = int(np.searchsorted(steps[:, STEP_NOW_NS], closing[-1, FILLED_VISIBLE_NS]))
     worst = float(np.max(mids[row - 1 : end] - mids[row : end + 1]))
-    return abs(lots) * scale * max(0.0, worst), end - row
+    sent = np.searchsorted(steps[:, STEP_NOW_NS], closing[:, FILLED_VISIBLE_NS]) - 1
+    under = mids[sent] - closing[:, FILLED_PRICE_TICKS]
+    charged = float(np.maximum(0.0, under) @ closing[:, FILLED_LOTS])
+    return abs(lots) * scale * max(0.0, worst), scale * charged, end - row
 
 
 def draw(lived: Lived, kept: Lived, title: str) -> str:
@@ -221,7 +229,7 @@ def main() -> int:
     parser.add_argument("--case", type=int, action="append", help="number, from 0")
     told = parser.parse_args()
     rows = []
-    print(f"{'':<54} exposure    loss  at halt     gap  steps  changes  cancels  fills")
+    print(f"{'':<54} exposure    loss  at halt     gap charged  steps  changes  cancels  fills")
     with tempfile.TemporaryDirectory() as name:
         for number in told.case or range(len(CASES)):
             case = CASES[number]
@@ -250,7 +258,7 @@ def line(row: Row) -> str:
     """Return one row of the table."""
     return (
         f"{row.case:<32} {row.way:<21} {row.exposure:>8.1%} {row.loss:>7.2%}  {row.seen:>7.2%} "
-        f"{row.gap:>7.2%} {row.closing_steps:>6} {row.changes:>8} {row.cancels:>8} {row.fills:>6}"
+        f"{row.gap:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} {row.changes:>8} {row.cancels:>8} {row.fills:>6}"
         f"  {'as it must' if row.as_wanted else 'NOT AS IT MUST'}"
     )
 

@@ -61,7 +61,7 @@ DECISIONS: Final = (
     "fee", "limit", "figure", "bound", "detail", "bid", "ask", "last", "position", "open_buy",
     "open_sell", "open_orders", "quote", "base", "equity", "day_opening", "peak", "fifo_cost",
     "sigma", "sigma_reference", "risk_state", "risk_reason", "value_cap", "liquidity_cap",
-    "portfolio_cap", "table", "row", "record", "hash",
+    "portfolio_cap", "stress_cap", "table", "row", "record", "hash",
 )  # fmt: skip
 """Columns of a decision; what a line does not have is empty."""
 LOTS: Final = (
@@ -231,6 +231,7 @@ class Audited:
             "value_cap": self._cap(int(found["value_lots"])),
             "liquidity_cap": self._cap(int(found["liquid_lots"])),
             "portfolio_cap": self._cap(int(found["portfolio_lots"])),
+            "stress_cap": self._cap(int(found["stress_lots"])),
         }
 
     def _closed(self, trip: list[int]) -> Line:

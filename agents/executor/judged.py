@@ -20,6 +20,7 @@ from market.breach import (
     RISK_STATE,
     RISK_UNTIL_NS,
     RISK_VALUE_LOTS,
+    stress_cap_lots,
 )
 from market.layout import (
     BUY,
@@ -40,6 +41,7 @@ from market.layout import (
 )
 from market.ledger import position_lots
 from market.own import OWN_METER_COUNT, open_lots
+from market.strategy import half_ticks_of
 from protocol.journal import Entry
 from risk.limits import NAMES
 
@@ -69,6 +71,7 @@ FIGURES: Final = (
     "value_lots",
     "liquid_lots",
     "portfolio_lots",
+    "stress_lots",
 )
 """What the numbers of a row are, in order."""
 STOP: Final = "stop"
@@ -131,13 +134,14 @@ def named(body: list[Any]) -> dict[str, int | float]:
 def _figures(state: State, event: MarketStep) -> tuple[int | float, ...]:
     account = state.account
     ledger, own, meter, risk = account.ledger, account.own, account.own_meter, account.risk
-    step, view = event.step_row, event.view_row
+    step, view, setup = event.step_row, event.view_row, state.session.setup
+    half = half_ticks_of(step)
     return (
         step.item(STEP_BID),
         step.item(STEP_ASK),
         step.item(STEP_LAST),
         ledger.item(LEDGER_MARK),
-        int(position_lots(ledger, state.session.setup.scale)),
+        int(position_lots(ledger, setup.scale)),
         int(open_lots(own, meter, BUY)),
         int(open_lots(own, meter, SELL)),
         meter.item(OWN_METER_COUNT),
@@ -158,4 +162,5 @@ def _figures(state: State, event: MarketStep) -> tuple[int | float, ...]:
         risk.item(RISK_VALUE_LOTS),
         risk.item(RISK_LIQUID_LOTS),
         risk.item(RISK_PORTFOLIO_LOTS),
+        int(stress_cap_lots(half, setup.limits, setup.scale)) if half > 0 else 0,
     )
