@@ -5,8 +5,8 @@ python -m bench.crash [--feeds ../shared/feeds] [--picture docs/pictures/crash.s
 Each day is played from price bars (`feed synth --from-bars`) and lived through by the executor that
 a user starts, four times: with a daily loss of 5 % that closes the position; the same and a stop
 loss of 2 %; the daily loss halting, the position kept; and without the limit. The loss with the
-limit must stay within it plus one guard step's gap (the largest move of the mid from one step to the
-next, from the step before the halt to the closing, on the position held) and what the book charged
+limit must stay within it plus one guard step's gap (the largest move of the mid from one step to
+the next, from the step before the halt to the closing, on the position held) and what the book charged
 for closing at once: mid less the price received.
 Exit 0 only when it does on every day, and neither without the limit nor without closing.
 """
@@ -258,8 +258,8 @@ def line(row: Row) -> str:
     """Return one row of the table."""
     return (
         f"{row.case:<32} {row.way:<21} {row.exposure:>8.1%} {row.loss:>7.2%}  {row.seen:>7.2%} "
-        f"{row.gap:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} {row.changes:>8} {row.cancels:>8} {row.fills:>6}"
-        f"  {'as it must' if row.as_wanted else 'NOT AS IT MUST'}"
+        f"{row.gap:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} {row.changes:>8} "
+        f"{row.cancels:>8} {row.fills:>6}  {'as it must' if row.as_wanted else 'NOT AS IT MUST'}"
     )
 
 

@@ -125,16 +125,7 @@ def live(feed: Path, price: float, folder: Path, **risk: Any) -> Lived:
         },
         "risk": FREE | risk,
     }  # fmt: skip
-    settings = Settings.model_validate_json(json.dumps(document)).located(folder)
-    config = folder / "config.json"
-    config.write_text(settings.model_dump_json(), encoding="utf-8")
-    subprocess.run(
-        [sys.executable, "-m", "agents.executor", "--alone", "--config", str(config),
-         "--run", str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=PATIENCE_S, check=True, capture_output=True,
-    )  # fmt: skip
-    session = open_session(settings)
+    session = open_session(run_alone(document, folder))
     with open_journal(folder, readonly=True) as journal:
         judged = [
             {"now_ns": row.time_ns, "kind": row.kind, **named(row.body)}
@@ -152,3 +143,17 @@ def cancels_of(placed: Any) -> list[int]:
     from market.replay_step import PLACED_KIND, PLACED_NOW_NS
 
     return [int(at) for at in placed[placed[:, PLACED_KIND] == ACTION_CANCEL, PLACED_NOW_NS]]
+
+
+def run_alone(document: dict[str, Any], folder: Path) -> Settings:
+    """Let an executor live through a recording as a process of its own; return its settings."""
+    settings = Settings.model_validate_json(json.dumps(document)).located(folder)
+    config = folder / "config.json"
+    config.write_text(settings.model_dump_json(), encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "agents.executor", "--alone", "--config", str(config),
+         "--run", str(folder)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=PATIENCE_S, check=True, capture_output=True,
+    )  # fmt: skip
+    return settings
