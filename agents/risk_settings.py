@@ -43,7 +43,7 @@ PROFILES: dict[Profile, dict[str, Any]] = {
         "participation_limit": 0.02,
         "liquidation_s": 14_400,
         "flatten_cost_limit": 0.005,
-        "stressed_loss_limit": 0.005,
+        "stressed_loss_limit": 0.0015,
         "loss_return": "operator",
     },
     Profile.RESEARCH: {
