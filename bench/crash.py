@@ -6,8 +6,8 @@ Each day is played from price bars (`feed synth --from-bars`) and lived through 
 a user starts, four times: with a daily loss of 5 % that closes the position; the same and a stop
 loss of 2 %; the daily loss halting, the position kept; and without the limit. The loss with the
 limit must stay within it plus one guard step's gap (the largest move of the mid from one step to
-the next, from the step before the halt to the closing, on the position held) and what the book charged
-for closing at once: mid less the price received.
+the next, from the step before the halt to the closing, on the position held) and what the book
+charged for closing at once: mid less the price received.
 Exit 0 only when it does on every day, and neither without the limit nor without closing.
 """
 

@@ -75,7 +75,7 @@ def main() -> int:
                 rows.append(lived(feed, folder / f"{part}-{limit}", part, limit))
                 print(line(rows[-1]), flush=True)
         absent = missing(feed)
-    held = not absent and all(as_it_must(row, rows, names) for row in rows)
+    held = not absent and all(as_it_must(row, names) for row in rows)
     for each in absent:
         print(f"{each}: `risk limits` knows it, nothing here makes it fire")
     document = {"held": held, "absent": absent, "rows": [asdict(row) for row in rows]}
@@ -83,7 +83,7 @@ def main() -> int:
     return 0 if held else 1
 
 
-def as_it_must(row: Row, rows: list[Row], names: tuple[str, ...]) -> bool:
+def as_it_must(row: Row, names: tuple[str, ...]) -> bool:
     """Return whether a limit fired where it was set, and no limit where none was."""
     if row.limit == FREE:
         return row.sound and not any(row.found.get(name) for name in names)
