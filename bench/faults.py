@@ -1,8 +1,10 @@
 """Every fault at every step of the order path, over a real exchange: a table, all of it green.
 
-python -m bench.faults [--fault NAME]... [--step NAME]... [--road socket]
-python -m bench.faults --random 200 [--seed 0] [--kills 100]
+python -m bench.faults [--ground spot] [--fault NAME]... [--step NAME]...
+python -m bench.faults --random 200 [--ground futures] [--seed 0] [--kills 100]
 
+Grounds are spot over REST, spot over the WebSocket API (socket) and USD-M futures; without --ground
+all of them, at the same time. A cell that a ground cannot have is named with its reason.
 With --random, so many faults strike one trader that quotes, one upon another, --kills of them and
 more being kills of the trader's life.
 """
@@ -17,48 +19,74 @@ import time
 
 import structlog
 
-from exchange.binance.settings import Road
-from market.layout import REPORT_FILL
+from market.layout import REPORT_FILL, REPORT_FUNDING
 from tests.exchange.binance.fault_soak import Soak
-from tests.exchange.binance.fault_table import FAULTS, STEPS, Cell, run_cell
+from tests.exchange.binance.fault_table import FAULTS, STEPS, Cell, cells_of, run_cell
+from tests.exchange.binance.ground import GROUNDS
 from tests.exchange.binance.theatre import theatre
 
 
-async def table(faults: list[str], steps: list[str], road: Road) -> list[Cell]:
-    """Run the cells, one after the other; print a row as soon as it is whole."""
+async def table(name: str, faults: list[str], steps: list[str]) -> list[Cell]:
+    """Run the cells of a ground, one after the other; print a row as soon as it is whole."""
     cells = []
-    print(f"{'':<24}" + "".join(f"{step:>16}" for step in steps))
-    with theatre() as stage:
+    with theatre(name) as stage:
         for fault in faults:
-            row = [await run_cell(stage, fault, step, road) for step in steps]
+            wanted = cells_of(stage.ground, [fault], steps)
+            if not wanted:
+                print(f"{name:<8} {fault:<22}  none: {stage.ground.missing[fault]}", flush=True)
+                continue
+            row = [await run_cell(stage, *cell) for cell in wanted]
             figures = ["broken" if each.broken else f"{each.resumed_s:.2f} s" for each in row]
-            print(f"{fault:<24}" + "".join(f"{each:>16}" for each in figures), flush=True)
             cells += row
+            print(f"{name:<8} {fault:<22}" + "".join(f"{each:>16}" for each in figures), flush=True)
+            for cell in row:
+                if cell.broken:
+                    print(f"{'':<9}{cell.step}: {'; '.join(cell.broken)}", flush=True)
     return cells
+
+
+async def tables(names: list[str], faults: list[str], steps: list[str]) -> list[list[Cell]]:
+    """Run the cells of all grounds, each at its own exchange."""
+    print(f"{'':<31}" + "".join(f"{step:>16}" for step in steps))
+    return await asyncio.gather(*(table(name, faults, steps) for name in names))
+
+
+def summary(cells: list[Cell]) -> dict[str, object]:
+    """Return the figures of the cells of a ground."""
+    resumed = sorted(each.resumed_s for each in cells)
+    return {
+        "cells": len(cells),
+        "green": sum(not each.broken for each in cells),
+        "resumed_s_p50": round(statistics.median(resumed), 3),
+        "resumed_s_max": round(resumed[-1], 3),
+        "cell_s_mean": round(statistics.fmean(each.wall_s for each in cells), 2),
+    }
 
 
 def at_random(told: argparse.Namespace) -> int:
     """Strike at random; print what was struck, what is broken, and one JSON line."""
     began_s = time.monotonic()
+    (name,) = told.ground
 
     async def run() -> tuple[Soak, list[str]]:
-        with theatre() as stage:
-            soak = Soak(stage, told.seed, told.random, Road(told.road), kills=told.kills)
+        with theatre(name) as stage:
+            soak = Soak(stage, told.seed, told.random, kills=told.kills)
             return soak, await soak.run()
 
     soak, broken = asyncio.run(run())
-    for name, count in sorted(soak.struck.items()):
-        print(f"{name:<24}{count:>6}")
+    for fault, count in sorted(soak.struck.items()):
+        print(f"{fault:<24}{count:>6}")
     for line in broken:
         print(line)
     figures = {
         "bench": "faults",
-        "road": told.road,
+        "ground": name,
         "seed": told.seed,
         "faults": sum(soak.struck.values()),
         "lives": soak.trader.lives,
         "orders": len(soak.trader.intents),
         "fills": len(soak.trader.rows(REPORT_FILL)),
+        "fundings": len(soak.trader.rows(REPORT_FUNDING)),
         "broken": len(broken),
         "wall_s": round(time.monotonic() - began_s, 1),
     }
@@ -68,10 +96,12 @@ def at_random(told: argparse.Namespace) -> int:
 
 def main() -> int:
     """Print the table, what is broken, and one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ground", action="append", choices=list(GROUNDS))
     parser.add_argument("--fault", action="append", choices=FAULTS)
     parser.add_argument("--step", action="append", choices=list(STEPS))
-    parser.add_argument("--road", choices=list(Road), default=Road.REST, help="of the orders")
     parser.add_argument("--random", type=int, default=0, help="so many faults, one upon another")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kills", type=int, default=0, help="of the trader, among --random")
@@ -80,31 +110,29 @@ def main() -> int:
     level = logging.DEBUG if told.log else logging.CRITICAL
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
     logging.getLogger("binance").setLevel(logging.CRITICAL)
+    told.ground = told.ground or (["spot"] if told.random else list(GROUNDS))
     if told.random:
+        if len(told.ground) > 1:
+            parser.error("--random takes one --ground")
         return at_random(told)
     began_s = time.monotonic()
-    cells = asyncio.run(
-        table(told.fault or list(FAULTS), told.step or list(STEPS), Road(told.road))
-    )
-    broken = [each for each in cells if each.broken]
-    for cell in broken:
-        print(f"{cell.fault} / {cell.step}: {'; '.join(cell.broken)}")
-    resumed = sorted(each.resumed_s for each in cells)
+    made = asyncio.run(tables(told.ground, told.fault or list(FAULTS), told.step or list(STEPS)))
+    by_ground = {name: summary(row) for name, row in zip(told.ground, made, strict=True) if row}
+    cells = [cell for row in made for cell in row]
+    green = sum(not each.broken for each in cells)
+    wall_s = round(time.monotonic() - began_s, 1)
     print(
         json.dumps(
             {
                 "bench": "faults",
-                "road": told.road,
                 "cells": len(cells),
-                "green": len(cells) - len(broken),
-                "resumed_s_p50": round(statistics.median(resumed), 3),
-                "resumed_s_max": round(resumed[-1], 3),
-                "cell_s_mean": round(statistics.fmean(each.wall_s for each in cells), 2),
-                "wall_s": round(time.monotonic() - began_s, 1),
+                "green": green,
+                "grounds": by_ground,
+                "wall_s": wall_s,
             }
         )
     )
-    return 1 if broken else 0
+    return 0 if green == len(cells) > 0 else 1
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ PATIENCE_S = 90.0
 LOOK_S = 0.1
 PAGE = 1_000
 FOREIGN = "somebody-else-1"
+ANSWER_S = 90.0
+"""Longest wait for an answer: a machine that does other things may stand still for a minute."""
 
 
 def wait_until(true: Callable[[], bool], *, seconds: float = PATIENCE_S) -> None:
@@ -88,14 +90,14 @@ class Exchange:
         root = "fapi/v1" if self._futures else "api/v3"
         place = f"{self.url}/{root}/{path}?{query}&signature={seal}"
         request = Request(place, headers={"X-MBX-APIKEY": "test"}, method=method)  # noqa: S310
-        with urlopen(request, timeout=10) as answer:  # noqa: S310 - it is ours, on loopback
+        with urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - it is ours, on loopback
             return json.loads(answer.read())
 
     def control_port(self, method: str, path: str, **told: object) -> Any:
         """Ask something of the control port: a fault, a cut, how things stand."""
         body = json.dumps(told).encode() if told else None
         request = Request(f"{self.control}/{path}", body, method=method)  # noqa: S310
-        with urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+        with urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
             return json.loads(answer.read())
 
     def trades(self) -> list[dict[str, Any]]:

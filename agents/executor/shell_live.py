@@ -154,8 +154,18 @@ class LiveShell(Shell):
         if market is not None and market.now_ns <= self.state.now_ns:
             log.warning("step_passed_over", now_ns=market.now_ns, known_ns=self.state.now_ns)
             return Later.LATER
+        self._note_condition()
         self._note_lateness()
         return market
+
+    def _note_condition(self) -> None:
+        """Quote nothing while the symbol does not trade as it did at the start; say each change."""
+        condition = self.market.condition
+        if self.state.closed == condition.sound:
+            self.state.closed = not condition.sound
+            told = {"trading": condition.trading.value, "changes": list(condition.changes)}
+            say = log.warning if self.state.closed else log.info
+            say("market_closed" if self.state.closed else "market_open", **told)
 
     def _note_lateness(self) -> None:
         """Quote nothing on a step that is late, and again once half of that is made good."""

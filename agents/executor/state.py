@@ -128,6 +128,8 @@ class State:
     lockstep: bool = False
     live: bool = False
     ending: bool = False
+    closed: bool = False
+    """At a venue: the symbol does not trade there, or not by the rules of the start."""
     late: bool = False
     """At a venue: the step that is decided on is of a past that is too long ago to quote on."""
     phase: Phase = Phase.ARMED
@@ -153,7 +155,8 @@ class State:
     @property
     def quiet(self) -> bool:
         """Whether nothing may be quoted now."""
-        return bool(self.stops) or self.paused or self.alone or self.ending or self.late
+        gone = self.alone or self.closed or self.late
+        return bool(self.stops) or self.paused or self.ending or gone
 
     @property
     def flatten(self) -> bool:

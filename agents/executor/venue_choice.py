@@ -21,6 +21,9 @@ TradedVenue: TypeAlias = BinanceVenue | PaperVenue
 STANDARD_FEE = Fraction(1, 1000)
 """What Binance takes of a spot trade from an account without discounts."""
 
+POLL_S, LEAST_POLL_S = 60.0, 2.0
+"""Between two looks at the symbol: on paper no refused order tells that it trades no more."""
+
 EPOCH_S = 1_577_836_800  # 2020-01-01
 IDS_A_SECOND = 1_000
 """Order ids of a run begin at the second of its start times this: no run uses those of another."""
@@ -41,14 +44,16 @@ def trading_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceS
         raise SettingsError("venue.pace lockstep needs an account; paper keeps wall or feed")
     if feed.fee_tiers is not None:
         raise SettingsError("feed.fee_tiers is for recordings; on paper give feed.maker_fee_bps")
+    pace = Pace(told.pace.value)
     return BinanceSettings(
         place=environment_of(told.url),
         symbol=told.code,
         interval_ns=settings.executor.guard_interval_ns,
         maker_fee=STANDARD_FEE if feed.maker_fee_bps is None else fee_of(feed.maker_fee_bps),
         taker_fee=STANDARD_FEE if feed.taker_fee_bps is None else fee_of(feed.taker_fee_bps),
-        pace=Pace(told.pace.value),
+        pace=pace,
         speed=settings.run.speed,
+        poll_s=POLL_S if pace is Pace.WALL else max(LEAST_POLL_S, POLL_S / settings.run.speed),
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from exchange.binance.clock import Clock, Offset
 from exchange.binance.desk import OrderDesk
+from exchange.binance.instrument import Instrument
 from exchange.binance.names import Names
 from exchange.binance.rates import Rates
 from exchange.binance.rows import Event
@@ -187,6 +188,13 @@ class Lifeline:
         except VenueError as error:
             log.warning("clock_not_measured", reason=str(error))
 
+    async def look_at_symbol(self) -> None:
+        """Look at the symbol now: the exchange has said that it does not trade."""
+        try:
+            self._judge(await self.session.instrument())
+        except VenueError as error:
+            log.warning("symbol_not_seen", reason=str(error))
+
     async def account(self) -> VenueAccount:
         """Return our part of the account, and our open orders, as the exchange has them now.
 
@@ -215,14 +223,18 @@ class Lifeline:
         seconds = self._settings.settle_s
         return await settle(self.session, self.desk, self._offset.ns, seen_ns, seconds=seconds)
 
-    async def _look(self, now_ns: Callable[[], int]) -> None:
-        session, desk = self.session, self.desk
-        await session.measure()
-        condition = condition_of(desk.known, await session.instrument())
+    def _judge(self, now: Instrument | None) -> None:
+        """Take in how the symbol is listed now; None: not any more."""
+        condition = condition_of(self.desk.known, now)
         if condition != self.condition:
             changes = list(condition.changes)
             log.warning("symbol_changed", trading=condition.trading.value, changes=changes)
         self.condition = condition
+
+    async def _look(self, now_ns: Callable[[], int]) -> None:
+        session, desk = self.session, self.desk
+        await session.measure()
+        self._judge(await session.instrument())
         desk.fund(await session.fundings(), now_ns())
         believed = {each.order_id for each in desk.orders.values() if is_open(each)}
         found = {each.order_id for each in await session.open_orders(desk)}

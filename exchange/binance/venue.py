@@ -331,6 +331,8 @@ class BinanceVenue:
             if outcome.failure is Failure.CLOCK:
                 log.warning("clock_was_off", detail=outcome.detail)
                 clock_is_off = True
+            if outcome.failure is Failure.CLOSED:
+                self._requests.spawn(self._line.look_at_symbol())
             take = desk.cancelled if kind == CANCEL else desk.placed
             take(order_id, outcome, now_ns)
         if clock_is_off:

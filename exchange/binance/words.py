@@ -33,6 +33,7 @@ class Failure(StrEnum):
     NOTHING = "nothing"  # no such order
     LIMITED = "limited"  # too many requests or orders; it was not carried out
     CLOCK = "clock"  # our time is off; it was not carried out
+    CLOSED = "closed"  # the symbol does not trade now; it was not carried out
     UNSENT = "unsent"  # no connection: it never left
     KEY = "key"  # the key, or its rights, are wrong
 
@@ -41,6 +42,9 @@ IN_DOUBT = frozenset({-1000, -1001, -1006, -1007, -1008})
 NO_ORDER = frozenset({-2011, -2013})
 DUPLICATE = -4116
 """What futures say for "Duplicate order"."""
+NO_MARKET = frozenset({-4108})
+CLOSED_MARKET = "Market is closed"
+"""What spot says under a code (-1013) that has many meanings."""
 LIMITS = frozenset({-1003, -1015, -1034})
 BAD_KEY = frozenset({-1002, -1022, -2014, -2015, -2008})
 
@@ -64,6 +68,8 @@ def failure_of(status: int, code: int, message: str) -> Failure:
         return Failure.KEY
     if code in NO_ORDER:
         return Failure.NOTHING
+    if code in NO_MARKET or CLOSED_MARKET in message:
+        return Failure.CLOSED
     if code == -5022 or (code == -2010 and TAKES in message):
         return Failure.TAKES
     return Failure.REFUSED

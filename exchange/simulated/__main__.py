@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import ipaddress
 import json
 import signal
@@ -14,8 +13,10 @@ from aiohttp import web
 
 from exchange.errors import ExchangeError, SimulationError
 from exchange.simulated import control, rest
-from exchange.simulated.building import LOCKSTEP, Built, Wanted, build
+from exchange.simulated.building import LOCKSTEP, Built, Wanted, build, day_of
+from exchange.simulated.service import Service
 from protocol.heap import settle_heap
+from protocol.tasks import end_all
 
 GRACE_S = 1.0
 USAGE = 2
@@ -41,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--state", type=Path, help="folder that keeps orders and trades")
     found.add_argument("--listen-keys", action="store_true", help="serve the old user stream too")
     found.add_argument("--futures", action="store_true", help="USD-M futures, below /fapi")
+    found.add_argument("--check", metavar="SYMBOL", help="say whether it can be served, and end")
+    found.add_argument("--called", help="the recording in what --check says")
     return found
 
 
@@ -83,6 +86,21 @@ def wanted_of(told: argparse.Namespace) -> Wanted:
     )
 
 
+def check(told: argparse.Namespace) -> None:
+    """See whether a recording can be served as that of a symbol.
+
+    Raises:
+        SimulationError: why not, and what to do.
+    """
+    called = told.called or str(told.feed)
+    try:
+        found = day_of(wanted_of(told)).recording.meta.symbol
+    except ExchangeError as error:
+        raise SimulationError(str(error).replace(str(told.feed), called)) from None
+    if found != told.check:
+        raise SimulationError(f"{called} is of {found}, not of {told.check}; set SYMBOL={found}")
+
+
 async def open_port(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Serve an application; return its runner and the port.
 
@@ -98,6 +116,14 @@ async def open_port(app: web.Application, host: str, port: int) -> tuple[web.App
         await runner.cleanup()
         raise SimulationError(f"port {port} on {host}: {error.strerror or error}") from None
     return runner, int(runner.addresses[0][1])
+
+
+async def say_end(service: Service) -> None:
+    """Say so when the feed has ended."""
+    await service.over.wait()
+    known = service.house.instrument
+    line = f"the feed has ended: {known.symbol} is {known.status}, its open orders have expired"
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - nobody would look for the status
 
 
 async def serve(built: Built, told: argparse.Namespace) -> None:
@@ -118,6 +144,7 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
     print(json.dumps(ready), flush=True)  # noqa: T201 - whoever started this waits for the line
     feed = built.lockstep.run() if built.lockstep is not None else built.service.run()
     running = asyncio.create_task(feed)
+    saying = asyncio.create_task(say_end(built.service))
     waiting = asyncio.create_task(ended.wait())
     if built.lockstep is not None:
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -128,9 +155,7 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+    await end_all([running, saying])
     await built.service.hub.disconnect(1001, "shutdown", lambda _: True)
     for each in runners:
         await each.cleanup()
@@ -142,7 +167,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return the exit code."""
     told = parser().parse_args(arguments)
     try:
-        asyncio.run(serve(build(wanted_of(told)), told))
+        if told.check is not None:
+            check(told)
+        else:
+            asyncio.run(serve(build(wanted_of(told)), told))
     except ExchangeError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one line that a user sees
         return error.exit_code

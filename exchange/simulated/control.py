@@ -7,6 +7,7 @@
 | POST /symbol         | `status`, `tick`, `step`, `min_quantity`, `min_notional`, `max_position` |
 | POST /clock          | `offset_ms`, added to the server's wall time                           |
 | POST /disconnect     | `kind` (market, api, user or all), `code` (1001; 1006 cuts), `announce` |
+| POST /expire         | the user streams say that they have ended, and tell nothing more       |
 | POST /withhold       | `diffs`: so many depth updates are kept from everybody                 |
 | GET /lockstep?key=K  | a WebSocket, see `lockstep.py`                                         |
 """
@@ -20,7 +21,7 @@ from aiohttp import web
 
 from exchange.recording import units
 from exchange.simulated.hub import Connection, dump
-from exchange.simulated.instrument import STATUSES
+from exchange.simulated.instrument import CONTRACT_STATUSES, STATUSES
 from exchange.simulated.lockstep import Lockstep
 from exchange.simulated.service import Service
 
@@ -44,6 +45,7 @@ def application(service: Service, lockstep: Lockstep | None) -> web.Application:
     app.router.add_post("/symbol", desk.checked(desk.change_symbol))
     app.router.add_post("/clock", desk.checked(desk.change_clock))
     app.router.add_post("/disconnect", desk.checked(desk.disconnect))
+    app.router.add_post("/expire", desk.checked(desk.expire))
     app.router.add_post("/withhold", desk.checked(desk.withhold))
     if lockstep is not None:
         app.router.add_get("/lockstep", lockstep.serve)
@@ -110,13 +112,14 @@ class Desk:
     async def change_symbol(self, told: dict[str, Any]) -> Any:
         """Change the symbol's status or filters."""
         values: dict[str, Any] = {}
+        statuses = CONTRACT_STATUSES if self._service.house.is_futures else STATUSES
         for name, value in told.items():
-            if name == "status" and value in STATUSES:
+            if name == "status" and value in statuses:
                 values[name] = value
             elif name in FILTERS and isinstance(value, str):
                 values[name] = units(value)
             else:
-                allowed = f"status ({', '.join(STATUSES)}) or decimal text for {', '.join(FILTERS)}"
+                allowed = f"status ({', '.join(statuses)}) or decimal text for {', '.join(FILTERS)}"
                 raise ValueError(f"{name} must be {allowed}; found {value!r}")
         self._service.change_symbol(**values)
         return {}
@@ -139,6 +142,10 @@ class Desk:
                     each.send(dump({"event": event} if each.kind == "api" else event))
         ended = await hub.disconnect(int(told.get("code", 1001)), "going away", KINDS[kind])
         return {"ended": ended}
+
+    async def expire(self, _: dict[str, Any]) -> Any:
+        """End all user streams with a word; their connections stay."""
+        return {"ended": self._service.hub.expire(self._service.wall_ns() // 10**6)}
 
     async def withhold(self, told: dict[str, Any]) -> Any:
         """Keep depth updates from everybody."""

@@ -11,7 +11,7 @@ from exchange.simulated import wire
 from exchange.simulated.accounts import Account, Order, Status, Trade, book_trade, commission_of
 from exchange.simulated.commands import Outcome
 from exchange.simulated.dialect import Dialect
-from exchange.simulated.instrument import Instrument
+from exchange.simulated.instrument import CONTRACT_CLOSED, DAY_ENDED, Instrument
 from exchange.simulated.matching import Meeting, Part, Plan, Standing, meetings
 from exchange.simulated.recorded_side import RecordedSide
 from exchange.simulated.usdm.margin import Funding, booked, funding_of
@@ -244,6 +244,16 @@ class House:
             self.sides[account.key].withdraw(order.order_id, order.remaining)
         order.status = status
         order.updated_ns = account.updated_ns = self.now_ns
+
+    def close(self) -> None:
+        """End the market for good: open orders expire, and the symbol's status says why."""
+        for account in self.accounts:
+            for order in list(account.open.values()):
+                self.end(account, order, Status.EXPIRED)
+                self.tell(account, order, "EXPIRED")
+            self.tell_position(account)
+        status = CONTRACT_CLOSED if self.is_futures else DAY_ENDED
+        self.instrument = self.instrument.changed(status=status)
 
     def standing(self, side: int, limit_ticks: int) -> list[Standing]:
         """Return the resting orders that an order of a side can meet, best and earliest first."""

@@ -186,6 +186,21 @@ class Hub:
         while held:
             self._tell_user(key, held.pop(0))
 
+    def expire(self, wall_ms: int) -> int:
+        """End all user streams with a word, and leave the connections open; return how many."""
+        ended = 0
+        for connection in self.connections:
+            if connection.raw_user is not None:
+                connection.raw_user = None
+                connection.send(dump({"e": "listenKeyExpired", "E": wall_ms}))
+                ended += 1
+            for number in connection.subscriptions:
+                event = {"e": "eventStreamTerminated", "E": wall_ms}
+                connection.send(dump({"subscriptionId": number, "event": event}))
+                ended += 1
+            connection.subscriptions.clear()
+        return ended
+
     async def disconnect(self, code: int, reason: str, choose: Callable[[Connection], bool]) -> int:
         """Close the connections that are chosen; return how many."""
         chosen = [each for each in self.connections if choose(each)]

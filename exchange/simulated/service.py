@@ -88,6 +88,8 @@ class Service:
         self._tick = tick
         self._ticked_ns = start_ns
         self._funded = 0
+        self.over = asyncio.Event()
+        """Set once the feed has ended and its market is closed; never in lockstep."""
 
     @property
     def house(self) -> Any:
@@ -159,6 +161,10 @@ class Service:
         house.filled.clear()
         while self._held and self._held[0][0] <= now_ns:
             self._release(heapq.heappop(self._held)[2])
+        if self.clock is not None and self.public.next_ns is None and not self.over.is_set():
+            self.over.set()
+            house.close()
+            self._advance(now_ns)
         if self._tick is not None and now_ns - self._ticked_ns >= KEPT_NS:
             self._ticked_ns = now_ns
             self._tick(now_ns)

@@ -119,6 +119,29 @@ def test_an_executor_that_stood_still_quotes_on_nothing_of_the_past(feed, tmp_pa
         assert "venue_lost" not in said(house)
 
 
+def test_an_executor_goes_quiet_when_the_feed_of_its_exchange_has_ended(tmp_path):
+    """On a market that stands still it would quote for ever; it says so once, and places nothing.
+
+    It still lives, and ends cleanly: the exchange may have a market again.
+    """
+    feed = tmp_path / "short.npz"
+    save(feed, synthetic_recording(seed=3, hours=0.2, setting="planted_edge"))
+    with VenueHouse(feed, tmp_path / "house", speed=20.0) as house:
+        house.start()
+        house.until_quoting()
+        house.until(lambda: "market_closed" in said(house), seconds=120)
+        house.until(lambda: house.open_ids() == [])
+        newest = max(Book(house).intents)
+        last_ns = house.exchange.control_port("GET", "status")["feed_ns"]
+        house.until(
+            lambda: house.exchange.control_port("GET", "status")["feed_ns"] > last_ns + 60 * 10**9
+        )
+        assert max(Book(house).intents) == newest
+        assert house.end() == 0
+        assert problems_of(house, ended=True) == []
+        assert said(house).count("market_closed") == 1
+
+
 def test_a_run_at_a_venue_is_held_to_what_a_backtest_says_of_its_orders(feed, tmp_path):
     """The same orders fill alike in the recording that the run made, within the stated band.
 

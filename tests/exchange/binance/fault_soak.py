@@ -3,18 +3,16 @@
 import random
 from collections import Counter
 
-from exchange.binance.settings import Road
 from market.layout import BUY, SELL
 from protocol.orders import Approved
+from tests.exchange.binance.agreement import funded, violations
 from tests.exchange.binance.fault_table import (
     EVENTS,
     FAR,
     LOTS,
     REQUESTS,
     WORLD,
-    violations,
 )
-from tests.exchange.binance.trader import Trader
 
 ASKED = ("", "order", "order.place", "order.cancel", "order.status", "myTrades", "openOrders")
 PRICES = {BUY: (FAR, 9_988, 9_992, 9_995, 9_999), SELL: (10_050, 10_012, 10_008, 10_005, 10_001)}
@@ -31,22 +29,23 @@ class Soak:
         theatre: the exchange and how to break it.
         seed: of every choice.
         faults: how many.
-        road: of the orders.
         kills: so many of the faults, at random places, are kills of this life.
     """
 
-    def __init__(self, theatre, seed, faults, road=Road.REST, kills=0):
+    def __init__(self, theatre, seed, faults, kills=0):
         self.theatre, self.rng, self.left = theatre, random.Random(seed), faults
         self.weights = {"exchange killed": 0.2}
         self.kills = kills
-        self.trader = Trader(theatre.stage, theatre.session, theatre.token(), theatre.speed, road)
+        self.names = [
+            name for name in (*REQUESTS, *EVENTS, *WORLD) if name not in theatre.ground.missing
+        ]
+        self.trader = None
         self.struck = Counter()
         self.mend_in = 0
 
     async def run(self):
         """Quote and be struck until no fault is left; return what does not hold."""
-        trader = self.trader
-        trader.others = await self.theatre.begin()
+        trader = self.trader = await self.theatre.trader()
         await trader.open()
         wait = 0
         while self.left:
@@ -65,12 +64,13 @@ class Soak:
         for order_id in trader.intents:
             await trader.cancel(order_id)
         await trader.until(lambda: all(trader.ended(each) for each in trader.intents))
+        broken = [] if await funded(trader) else ["1: a funding is not booked"]
         await trader.venue.close()
         await self.theatre.ask("/clock", offset_ms=0)
-        open_ends = [each for each in trader.intents if not trader.ended(each)]
-        return [f"5: order {each} has no end" for each in open_ends] + await violations(
-            self.theatre.stage, trader
-        )
+        broken += [
+            f"5: order {each} has no end" for each in trader.intents if not trader.ended(each)
+        ]
+        return broken + await violations(trader)
 
     async def quote(self):
         """Take back an order now and then, and put new ones out."""
@@ -97,9 +97,8 @@ class Soak:
 
     async def strike(self):
         """Break one thing."""
-        names = [*REQUESTS, *EVENTS, *WORLD]
-        weights = [self.weights.get(name, 1.0) for name in names]
-        fault = self.rng.choices(names, weights)[0]
+        weights = [self.weights.get(name, 1.0) for name in self.names]
+        fault = self.rng.choices(self.names, weights)[0]
         if self.rng.random() < self.kills / self.left:
             fault = "killed"
             self.kills -= 1

@@ -14,9 +14,10 @@ from market.layout import (
     REPORT_CANCELLED,
     REPORT_REFUSED,
 )
-from tests.exchange.binance.fault_table import FAR, LOTS, violations
+from protocol.tasks import end_all
+from tests.exchange.binance.agreement import violations
+from tests.exchange.binance.fault_table import FAR, LOTS
 from tests.exchange.binance.theatre import theatre
-from tests.exchange.binance.trader import Trader
 
 pytestmark = [pytest.mark.slow, pytest.mark.slice]
 
@@ -31,15 +32,14 @@ def stage():
 @pytest.fixture
 async def trader(stage):
     """A trader in its first life; afterwards its journal and the exchange must agree."""
-    made = Trader(stage.stage, stage.session, stage.token(), stage.speed)
-    made.others = await stage.begin()
+    made = await stage.trader()
     await made.open()
     yield made
     await stage.mend()
     await stage.ask("/clock", offset_ms=0)
     await made.venue.close()
     made.desk.reports.extend(made.venue.desk.take_rows())
-    assert await violations(stage.stage, made) == []
+    assert await violations(made) == []
 
 
 async def place(trader):
@@ -117,3 +117,18 @@ async def test_a_changed_tick_drains_the_venue_and_a_new_one_lives_on_from_the_j
     assert rebuilt.desk.open_orders == []
     await rebuilt.close()
     await stage.ask("/symbol", tick="0.01", min_notional="5")
+
+
+async def test_an_order_refused_since_the_market_is_closed_makes_the_venue_look_at_once(
+    stage, trader
+):
+    """Between two looks at the symbol a minute may pass; nothing more is tried meanwhile."""
+    await end_all([trader.venue._care])
+    await stage.ask("/symbol", status="BREAK")
+    first = await place(trader)
+    assert await answered(trader, first) == [REPORT_REFUSED]
+    assert await trader.until(lambda: not trader.venue.condition.sound)
+    assert trader.venue.condition.trading is Trading.HALTED
+    before = (await stage.stage.status())["counts"]["test"]["requests"]
+    assert await answered(trader, await place(trader)) == [REPORT_REFUSED]
+    assert (await stage.stage.status())["counts"]["test"]["requests"] == before

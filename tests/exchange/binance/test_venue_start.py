@@ -14,7 +14,6 @@ from exchange.order_life import LiveOrder
 from market.layout import BUY, REPORT_CANCELLED, REPORT_KIND, REPORT_ORDER_ID, REPORT_REFUSED
 from tests.exchange.binance.fault_table import BID, LOTS
 from tests.exchange.binance.theatre import theatre
-from tests.exchange.binance.trader import Trader
 from tests.exchange.simulated.client import Client
 from tests.exchange.simulated.market import SYMBOL
 
@@ -104,8 +103,7 @@ async def test_a_wrong_secret_and_an_unknown_symbol_are_said(stage):
 
 async def test_a_fill_that_the_journal_does_not_know_refuses_a_start(stage):
     """A journal that was lost, or is another's: nobody can tell what is held."""
-    trader = Trader(stage.stage, stage.session, stage.token(), stage.speed)
-    trader.others = await stage.begin()
+    trader = await stage.trader()
     await trader.open()
     order_id = await trader.intend(BUY, BID, LOTS)
     await trader.send(order_id)

@@ -8,10 +8,9 @@ from pathlib import Path
 import aiohttp
 
 from tests.agents.executor.market import session_for
-from tests.exchange.binance.fault_table import units
+from tests.exchange.binance.ground import GROUNDS
 from tests.exchange.binance.stage import staged
-from tests.exchange.simulated.client import Client
-from tests.exchange.simulated.market import write
+from tests.exchange.binance.trader import Trader
 
 SPEED = 20.0
 FEED_S = 30_000
@@ -21,18 +20,13 @@ ACCOUNTS = """
 name = "maker"
 key = "test"
 secret = "test"
-balances = { USDT = "200000", PLAY = "2000" }
+balances = {balances}
 """
 CUTS = {
     "market cut": {"kind": "market"},
     "user cut": {"kind": "user"},
     "all cut": {"kind": "all", "code": 1006},
     "farewell": {"kind": "all", "announce": True},
-}
-SYMBOLS = {
-    "break": {"status": "BREAK"},
-    "cancel only": {"status": "CANCEL_ONLY"},
-    "tick changed": {"tick": "0.05"},
 }
 
 
@@ -41,18 +35,24 @@ class Theatre:
 
     Args:
         folder: for the feed and the exchange's state.
+        ground: which exchange it is, and how it is asked.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, ground):
+        self.folder, self.ground = Path(folder), ground
         self.speed = SPEED
         self.session = None
         self.stage = None
-        self._feed = write(self.folder, seconds=FEED_S)
+        self._feed = ground.feed(self.folder, FEED_S)
         self._accounts = self.folder / "accounts.toml"
-        self._accounts.write_text(ACCOUNTS)
+        self._accounts.write_text(ACCOUNTS.replace("{balances}", ground.balances))
         self._life = contextlib.ExitStack()
-        self._cells = 0
+        self._traders = 0
+        self._symbols = {
+            "break": {"status": ground.halt},
+            "cancel only": {"status": "CANCEL_ONLY"},
+            "tick changed": {"tick": "0.05"},
+        }
 
     def open(self):
         """Start the exchange."""
@@ -64,25 +64,24 @@ class Theatre:
         self._life.close()
 
     def _start(self, port=0, control=0):
-        told = ("--speed", str(SPEED), "--accounts", str(self._accounts))
+        told = (*self.ground.arguments, "--speed", str(SPEED), "--accounts", str(self._accounts))
         state = ("--state", str(self.folder / "state"))
         place = {"port": port, "control": control}
         self.stage = self._life.enter_context(staged(self._feed, *told, *state, **place))
 
     def token(self):
         """Return the next executor's token."""
-        self._cells += 1
-        return f"t{self._cells}"
+        self._traders += 1
+        return f"t{self._traders}"
 
-    async def begin(self):
-        """Make the account ready for a cell; return what it holds beyond the trader's opening."""
-        async with Client(self.stage) as client:
-            await client.place("BUY", "0.50", "85.00", "foreign")
-            _, account = await client.ask("GET", "account")
-        held = {row["asset"]: units(row["free"]) + units(row["locked"])
-                for row in account["balances"]}  # fmt: skip
+    async def trader(self):
+        """Return a trader that has not begun to live; the account is ready for it."""
+        made = Trader(self.stage, self.session, self.token(), self.speed, self.ground)
+        async with self.ground.client(self.stage) as client:
+            held, made.since_ns = await self.ground.begin(client)
         quote, base = (int(each) for each in self.session.setup.opening[:2])
-        return held["USDT"] - quote, held["PLAY"] - base
+        made.others = held[0] - quote, held[1] - base
+        return made
 
     async def ask(self, path, **told):
         """Ask the control port."""
@@ -92,9 +91,11 @@ class Theatre:
         """Break something that is not a single request."""
         if fault in CUTS:
             await self.ask("/disconnect", **CUTS[fault])
-        elif fault in SYMBOLS:
-            await self.ask("/symbol", **SYMBOLS[fault])
+        elif fault in self._symbols:
+            await self.ask("/symbol", **self._symbols[fault])
             await asyncio.sleep(0.3)
+        elif fault == "user ended":
+            await self.ask("/expire")
         elif fault == "diff lost":
             await self.ask("/withhold", diffs=1)
         elif fault == "clock off":
@@ -121,10 +122,10 @@ class Theatre:
 
 
 @contextlib.contextmanager
-def theatre():
+def theatre(ground="spot"):
     """Run an exchange until the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
-        made = Theatre(folder)
+        made = Theatre(folder, GROUNDS[ground])
         made.open()
         try:
             yield made

@@ -8,7 +8,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
-from exchange.binance.settings import Pace, Record, Road
+from exchange.binance.settings import Pace, Record
 from exchange.binance.venue import BinanceVenue
 from exchange.errors import VenueError
 from exchange.order_life import Life, LiveOrder
@@ -16,6 +16,7 @@ from market.layout import (
     REPORT_ACCEPTED,
     REPORT_CANCEL_REJECTED,
     REPORT_FILL,
+    REPORT_FUNDING,
     REPORT_KIND,
     REPORT_LOTS,
     REPORT_ORDER_ID,
@@ -51,12 +52,13 @@ class Trader:
     session: object
     token: str
     speed: float
-    road: Road = Road.REST
+    ground: object
     intents: dict = field(default_factory=dict)
     desk: Desk = None
     venue: BinanceVenue = None
     base_trade_id: int = 0
     others: tuple = (0, 0)
+    since_ns: int | None = None
     lives: int = 0
     book: dict = field(default_factory=dict)
     read: int = 0
@@ -72,9 +74,9 @@ class Trader:
             receive_window_ms=WINDOW_MS,
             margin_ms=MARGIN_MS,
             patience_s=0.6,
-            road=self.road,
             settle_s=LIMIT_S,
         )
+        settings = self.ground.settings(settings)
         for _ in range(60):
             self.venue = BinanceVenue(settings, self.session.observer, self.record())
             try:
@@ -96,7 +98,7 @@ class Trader:
         """Return what the journal knows."""
         opening = [int(units) for units in self.session.setup.opening[:2]]
         if self.desk is None:
-            return Record(quote_units=opening[0], base_units=opening[1])
+            return Record(quote_units=opening[0], base_units=opening[1], since_ns=self.since_ns)
         fills = [int(row[REPORT_TRADE_ID]) for row in self.rows(REPORT_FILL)]
         orders = (self.live(intent) for intent in self.intents.values())
         return Record(
@@ -105,6 +107,8 @@ class Trader:
             last_trade_id=max([self.base_trade_id, *fills]),
             quote_units=int(self.desk.account.ledger[0]),
             base_units=int(self.desk.account.ledger[1]),
+            since_ns=self.since_ns,
+            fundings=frozenset(self.numbers(REPORT_FUNDING)),
         )
 
     def live(self, intent):
@@ -131,6 +135,10 @@ class Trader:
     def rows(self, kind):
         """Return the reports of a kind that were taken."""
         return [row for row in self.desk.reports if row[REPORT_KIND] == kind]
+
+    def numbers(self, kind):
+        """Return the exchange's numbers of the reports of a kind."""
+        return {int(row[REPORT_TRADE_ID]) for row in self.rows(kind)}
 
     def told(self, order_id):
         """Return (kinds of its reports, lots filled) of an order; each report is read once."""

@@ -16,8 +16,8 @@ from tests.exchange.simulated.market import SYMBOL
 class Client:
     """One account over HTTP and sockets; `heard` are the events of its user stream."""
 
-    def __init__(self, server, key="test", secret="test"):
-        self.server, self.key, self.secret = server, key, secret
+    def __init__(self, server, key="test", secret="test", root="/api/v3"):
+        self.server, self.key, self.secret, self.root = server, key, secret, root
         self.session = None
         self.heard, self.answers, self.tasks = [], {}, []
         self.api = None
@@ -43,7 +43,7 @@ class Client:
     async def ask(self, method, path, signed=True, **parameters):
         """Ask; return (status, body)."""
         query = self.signed(parameters) if signed else urlencode(parameters)
-        url = f"{self.server.url}/api/v3/{path}?{query}"
+        url = f"{self.server.url}{self.root}/{path}?{query}"
         headers = {"X-MBX-APIKEY": self.key}
         async with self.session.request(method, url, headers=headers) as answer:
             self.headers = answer.headers

@@ -87,14 +87,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*arguments, port=0):
-    """Start an exchange; end it afterwards."""
+def serving(*arguments, port=0, errors=None):
+    """Start an exchange; end it afterwards. What it says of errors goes into a file, or through."""
     with subprocess.Popen(
         [
             sys.executable, "-m", "exchange.simulated", "--port", str(port), "--control", "0",
             *map(str, arguments),
         ],
         stdout=subprocess.PIPE,
+        stderr=errors,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as process:  # fmt: skip

@@ -27,6 +27,23 @@ def test_what_cannot_be_served_is_one_line(tmp_path, capsys):
         assert "\n" not in line
 
 
+def test_a_check_says_in_one_line_what_cannot_be_served_and_serves_nothing(tmp_path, capsys):
+    """By the name that the recording has for whoever asked, and with the symbol that it is of."""
+    path, damaged = write(tmp_path, seconds=60), tmp_path / "feed.npz"
+    damaged.write_bytes(path.read_bytes()[:1000])
+    told = ("--called", "FEED=my.npz", "--check", "PLAY-USDT")
+    assert main(("--feed", str(path), *told)) == 0
+    for feed, symbol, words in (
+        (path, "SYN-USDT", "FEED=my.npz is of PLAY-USDT, not of SYN-USDT; set SYMBOL=PLAY-USDT"),
+        (damaged, "PLAY-USDT", "FEED=my.npz: damaged or no recording"),
+        (tmp_path / "none.npz", "PLAY-USDT", "FEED=my.npz: no such file"),
+    ):
+        assert main(("--feed", str(feed), *told[:3], symbol)) == 4
+        line = capsys.readouterr().err.strip()
+        assert words in line
+        assert "\n" not in line
+
+
 def test_the_default_is_the_recordings_own_market():
     """Speed 1, no latency, the recording's fees."""
     wanted = wanted_of(parser().parse_args(["--synthetic"]))
