@@ -23,6 +23,7 @@ LATE = REPORT_CANCEL_REJECTED
 async def books_of(trader):
     """Return what the exchange says of a trader's account."""
     async with trader.ground.client(trader.stage) as client:
+        await client.set_clock()
         return await trader.ground.books(client)
 
 

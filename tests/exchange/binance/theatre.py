@@ -13,7 +13,7 @@ from tests.exchange.binance.stage import staged
 from tests.exchange.binance.trader import Trader
 
 SPEED = 20.0
-FEED_S = 30_000
+FEED_S = 90_000
 PARAMETERS = {"spread_percentage": 0.1, "levels": 1, "base_quantity": 0.12, "max_position": 10.0}
 ACCOUNTS = """
 [[account]]

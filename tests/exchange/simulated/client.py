@@ -19,6 +19,7 @@ class Client:
     def __init__(self, server, key="test", secret="test", root="/api/v3"):
         self.server, self.key, self.secret, self.root = server, key, secret, root
         self.session = None
+        self.offset_ms = 0
         self.heard, self.answers, self.tasks = [], {}, []
         self.api = None
         self.woke = asyncio.Event()
@@ -35,7 +36,7 @@ class Client:
 
     def signed(self, parameters, **told):
         """Parameters with time and signature."""
-        full = {**parameters, "timestamp": int(time.time() * 1000), **told}
+        full = {**parameters, "timestamp": int(time.time() * 1000) + self.offset_ms, **told}
         query = urlencode(full)
         seal = hmac.new(self.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         return f"{query}&signature={seal}"
@@ -48,6 +49,11 @@ class Client:
         async with self.session.request(method, url, headers=headers) as answer:
             self.headers = answer.headers
             return answer.status, await answer.json(content_type=None)
+
+    async def set_clock(self):
+        """Sign by the exchange's clock from now on, however wrong it is."""
+        _, told = await self.ask("GET", "time", signed=False)
+        self.offset_ms = told["serverTime"] - int(time.time() * 1000)
 
     async def place(self, side, quantity, price, name, kind="LIMIT_MAKER", **more):
         """Send an order."""
