@@ -3,8 +3,9 @@
     python -m bench.recorder [--feed DAY] [--hours 24] [--speed 600] [--kills 20]
 
 The real `counterpoint replay-exchange` serves, the real `counterpoint record` records. The bar:
-no event is missing, every trade is the source's, the book is the source's at every minute, a kill
-loses at most the last second, and handing over takes a venue less than 50 us at the median.
+no stream is lost and no event missing, every trade is the source's, the book is the source's at
+every minute, a kill loses at most the last second, and handing over takes a venue less than 50 us
+at the median.
 """
 
 import argparse
@@ -285,6 +286,7 @@ def main() -> int:
         **cost,
     }
     bars = {
+        "no stream was lost": said["losses"] == 0,  # by a machine that stood still, as a rule
         "no event is missing": said["skipped"] == 0 and cost["skipped"] == 0,
         "every trade is the source's": agreed.trades > 0 and agreed.trades_equal,
         "every book is the source's": agreed.books > 0 and agreed.books_equal == agreed.books,
