@@ -90,6 +90,10 @@ class FileSource:
         try:
             demand_archive(path)
             self._zip = zipfile.ZipFile(path)
+        except PermissionError:
+            raise RecordingError(
+                f"{path}: may not be read by this user; `chmod a+r` lets everybody read it"
+            ) from None
         except FileNotFoundError:
             raise RecordingError(
                 f"{path}: no such file; `counterpoint feed import` makes one"

@@ -1,6 +1,7 @@
 """Recordings read piece by piece: the same events, verified, in bounded memory."""
 
 import zipfile
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -92,6 +93,12 @@ def test_what_is_no_recording_is_refused(path, tmp_path):
         FileSource(tmp_path / "b.npz")
     with pytest.raises(RecordingError, match="no such file"):
         FileSource(tmp_path / "c.npz")
+    shut = Mock(side_effect=PermissionError(13, "Permission denied"))
+    with (
+        patch("exchange.recording_stream.zipfile.ZipFile", shut),
+        pytest.raises(RecordingError, match="may not be read by this user"),
+    ):
+        FileSource(path)
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "d.npz", "w") as new:
         np.save(tmp_path / "plain.npy", np.zeros(3))
         new.write(tmp_path / "plain.npy", "data.npy")
