@@ -135,6 +135,26 @@ class Exchange:
             each["asset"]: str(Decimal(each["free"]) + Decimal(each["locked"])) for each in rows
         }
 
+    def place_foreign(self) -> None:
+        """Let somebody else have an order in the account, far from the market."""
+        best = self.ask("GET", "ticker/bookTicker")
+        info = self.ask("GET", "exchangeInfo")["symbols"][0]
+        filters = {each["filterType"]: each for each in info["filters"]}
+        tick = float(filters["PRICE_FILTER"]["tickSize"])
+        lot = float(filters["LOT_SIZE"]["stepSize"])
+        kind = {"type": "LIMIT", "timeInForce": "GTX"} if self._futures else {"type": "LIMIT_MAKER"}
+        price = round(float(best["bidPrice"]) * 0.9 / tick) * tick
+        quantity = (int(20.0 / price / lot) + 1) * lot
+        self.ask(
+            "POST",
+            "order",
+            side="BUY",
+            **kind,
+            quantity=f"{quantity:.8f}",
+            price=f"{price:.8f}",
+            newClientOrderId=FOREIGN,
+        )
+
     def _pages(self, path: str, first: str, key: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         while True:
@@ -268,20 +288,4 @@ class VenueHouse:
 
     def place_foreign(self) -> None:
         """Let somebody else have an order in the account, far from the market."""
-        best = self.exchange.ask("GET", "ticker/bookTicker")
-        info = self.exchange.ask("GET", "exchangeInfo")["symbols"][0]
-        filters = {each["filterType"]: each for each in info["filters"]}
-        tick = float(filters["PRICE_FILTER"]["tickSize"])
-        lot = float(filters["LOT_SIZE"]["stepSize"])
-        kind = {"type": "LIMIT", "timeInForce": "GTX"} if self.futures else {"type": "LIMIT_MAKER"}
-        price = round(float(best["bidPrice"]) * 0.9 / tick) * tick
-        quantity = (int(20.0 / price / lot) + 1) * lot
-        self.exchange.ask(
-            "POST",
-            "order",
-            side="BUY",
-            **kind,
-            quantity=f"{quantity:.8f}",
-            price=f"{price:.8f}",
-            newClientOrderId=FOREIGN,
-        )
+        self.exchange.place_foreign()
