@@ -50,7 +50,7 @@ from protocol.stopfile import add_stop, lift_stops, stops_in
 
 HEALTHY_S, FAULTY_S = 1.0, 3.0
 PATIENCE_S = 90.0
-LOOK_S = 0.05
+LOOK_S = 0.1
 FAIL_SHARE = 0.1
 PLANNED = 60
 """Requests ahead for which it is drawn whether they fail; a stop needs fewer."""
@@ -89,11 +89,16 @@ class Stand:
         """Return those of the executor."""
         return [name for name in self.names() if name.startswith(self.prefix)]
 
-    def until(self, *, quoting: bool) -> None:
-        """Wait until orders of ours are open at the exchange, or none is."""
+    def until_quoting(self) -> None:
+        """Wait until the executor says that orders are open, and the exchange shows some."""
+        self.house.until(quoting=True, within_s=PATIENCE_S)
+        self.until_open(some=True)
+
+    def until_open(self, *, some: bool) -> None:
+        """Wait until orders of ours are open at the exchange, or none is; not long: it counts."""
         end_s = time.monotonic() + PATIENCE_S
-        while bool(self.ours()) is not quoting:
-            assert time.monotonic() < end_s, f"quoting {quoting} did not become true"
+        while bool(self.ours()) is not some:
+            assert time.monotonic() < end_s, f"some open: {some}, did not become true"
             time.sleep(LOOK_S)
 
     def left(self) -> float:
@@ -144,7 +149,7 @@ class Desk:
         if path != "bus":
             add_stop(stand.house.folder, stop_id, flatten=flatten)
         if path == "file":
-            await asyncio.to_thread(stand.until, quoting=False)
+            await asyncio.to_thread(stand.until_open, some=False)
             return time.monotonic() - began_s
         word = EmergencyStop(scope="all", flatten=flatten, reason="bench")
         await self.say(word, stop_id, Stage.STOPPED)
@@ -161,7 +166,7 @@ class Desk:
         await self.say(Rearm(lifts=lifts, reason="bench"), secrets.token_hex(16), Stage.RECEIVED)
         lift_stops(self.stand.house.folder, lifts)
         self._asked.clear()
-        await asyncio.to_thread(self.stand.until, quoting=True)
+        await asyncio.to_thread(self.stand.until_quoting)
 
     async def trials(self, count: int, path: str = "both") -> list[float]:
         """Stop and rearm so often, at any moment of a guard step; return the seconds."""
@@ -236,7 +241,6 @@ def killed(stand: Stand, count: int) -> int:
         time.sleep(stand.rng.uniform(0.0, 0.3))
         house.kill(house.executor)
         house.start(house.executor)
-        stand.until(quoting=False)
         house.until(quoting=False, within_s=PATIENCE_S)
         time.sleep(WATCH_S)
         held += not stand.ours() and FOREIGN in stand.names()
@@ -273,7 +277,7 @@ def strangers(stand: Stand, folder: Path) -> int:
 
 def on_healthy(stand: Stand, told: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of the stand where no request fails."""
-    stand.until(quoting=True)
+    stand.until_quoting()
     figures: dict[str, Any] = {}
     figures |= spread("healthy", at_desk(stand, lambda desk: desk.trials(told.trials)))
     for path in ("file", "bus"):
@@ -289,7 +293,7 @@ def on_healthy(stand: Stand, told: argparse.Namespace) -> dict[str, Any]:
 
 def on_faulty(stand: Stand, told: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the figures of the stand where requests fail, and executors are killed."""
-    stand.until(quoting=True)
+    stand.until_quoting()
     found, struck = at_desk(stand, lambda desk: desk.failing(told.trials))
     figures: dict[str, Any] = spread("faulty", found) | {"requests_failed": struck}
     figures["killed_stopped"] = killed(stand, told.kills)

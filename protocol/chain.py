@@ -89,9 +89,9 @@ def seal(seq: int, last: str) -> bytes:
 def record(before: str, seq: int, row: Added) -> tuple[bytes, str]:
     """Return the line of record `seq`, and its hash; `before` is the hash of the one before."""
     table, number, time_ns, kind, digest = row
-    start = f"{seq} {table} {number} {time_ns} {kind.replace(' ', '_')} {digest} "
-    sealed = hashlib.sha256(f"{before}{start}".encode()).hexdigest()
-    return f"{start}{sealed}\n".encode(), sealed
+    start = f"{seq} {table} {number} {time_ns} {kind.replace(' ', '_')} {digest} ".encode()
+    sealed = hashlib.sha256(before.encode() + start).hexdigest()
+    return b"%b%b\n" % (start, sealed.encode()), sealed
 
 
 def check(files: Iterable[tuple[str, bytes]]) -> Checked:

@@ -24,6 +24,10 @@ PAGE_ROWS = 1024
 BUSY_MS = 5000
 """How long a writer waits for another before it gives up, milliseconds."""
 _TABLE = re.compile(r"[a-z][a-z_]{0,39}")
+_PUT = (
+    "INSERT INTO state VALUES (?, ?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET body = excluded.body, crc = excluded.crc"
+)
 _COLUMNS = "seq, time_ns, kind, key, body, crc"
 
 T = TypeVar("T")
@@ -150,7 +154,7 @@ class Journal:
                 is full, or the like; nothing of the call is kept then.
         """
         # Packed before the transaction opens: a value that cannot be packed must not hold the lock.
-        rows = [(self._known(entry.table), _columns(entry)) for entry in entries]
+        rows = [(self._known(entry.table), *_columns(entry)) for entry in entries]
         puts = [(name, *_sealed(name, value)) for name, value in (state or {}).items()]
         return self._guarded(lambda: self._transact(rows, puts))
 
@@ -168,7 +172,7 @@ class Journal:
             bound = (after,)
             page = self._guarded(lambda: self._connection.execute(query, bound).fetchall())  # noqa: B023
             for seq, *columns in page:
-                yield _added(table, seq, tuple(columns))
+                yield _added(table, seq, _head(*columns[:3]), tuple(columns))
             if len(page) < PAGE_ROWS:
                 return
             after = page[-1][0]
@@ -287,18 +291,18 @@ class Journal:
 
     def _transact(
         self,
-        rows: Sequence[tuple[str, tuple[Any, ...]]],
+        rows: Sequence[tuple[str, bytes, tuple[Any, ...]]],
         puts: Sequence[tuple[str, bytes, int]],
     ) -> tuple[int, ...]:
         run, witness = self._connection.execute, self._witness
         self._added.clear()
         run("BEGIN IMMEDIATE")
         try:
-            numbers = tuple(self._insert(table, columns) for table, columns in rows)
+            numbers = tuple(self._insert(*row) for row in rows)
             if witness is not None and self._added:
                 name, value = witness.told(self._added)
                 puts = [*puts, (name, *_sealed(name, value))]
-            self._connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", puts)
+            self._connection.executemany(_PUT, puts)
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -310,7 +314,7 @@ class Journal:
             witness.committed()
         return numbers
 
-    def _insert(self, table: str, columns: tuple[Any, ...]) -> int:
+    def _insert(self, table: str, head: bytes, columns: tuple[Any, ...]) -> int:
         cursor = self._connection.execute(
             f"INSERT INTO {table} (time_ns, kind, key, body, crc) "  # noqa: S608
             "VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
@@ -318,7 +322,7 @@ class Journal:
         )
         if cursor.rowcount == 1 and cursor.lastrowid is not None:
             if self._witness is not None:
-                self._added.append(_added(table, cursor.lastrowid, columns))
+                self._added.append(_added(table, cursor.lastrowid, head, columns))
             return cursor.lastrowid
         query = f"SELECT seq, time_ns, kind, key, body, crc FROM {table} WHERE key = ?"  # noqa: S608
         seq, *held = self._connection.execute(query, (columns[2],)).fetchone()
@@ -351,10 +355,9 @@ def _head(time_ns: int, kind: str, key: str | None) -> bytes:
     return f"{time_ns}\0{kind}\0{key}".encode()
 
 
-def _added(table: str, seq: int, columns: tuple[Any, ...]) -> Added:
-    time_ns, kind, key, body, _ = columns
-    seen = hashlib.sha256(b"%b\0%b" % (_head(time_ns, kind, key), body))
-    return Added(table, seq, time_ns, kind, seen.hexdigest())
+def _added(table: str, seq: int, head: bytes, columns: tuple[Any, ...]) -> Added:
+    seen = hashlib.sha256(b"%b\0%b" % (head, columns[3]))
+    return Added(table, seq, columns[0], columns[1], seen.hexdigest())
 
 
 def _sealed(name: str, value: Any, head: bytes | None = None) -> tuple[bytes, int]:
@@ -365,6 +368,7 @@ def _sealed(name: str, value: Any, head: bytes | None = None) -> tuple[bytes, in
     return body, zlib.crc32(body, zlib.crc32(name.encode() if head is None else head))
 
 
-def _columns(entry: Entry) -> tuple[Any, ...]:
+def _columns(entry: Entry) -> tuple[bytes, tuple[Any, ...]]:
+    """Return what digest and CRC begin with, and the columns of a row."""
     head = _head(entry.time_ns, entry.kind, entry.key)
-    return (entry.time_ns, entry.kind, entry.key, *_sealed(entry.kind, entry.body, head))
+    return head, (entry.time_ns, entry.kind, entry.key, *_sealed(entry.kind, entry.body, head))
