@@ -4,8 +4,9 @@ A file named `stop` in the executor's data directory holds stop ids, one a line,
 followed by `flatten`, or by `silent` and a process: a guardian's stop is aimed at the process whose
 beat ended, and whoever comes after it may outlive it. The file is looked at before every send and
 at least every 200 ms. Ids that were lifted are passed over; a file without a readable id stops all
-the same, under an id made of its content, so that a damaged file errs to the safe side. Writers
-take turns by a lock beside it and replace the file whole, so a reader never sees half of it.
+the same, under an id made of its content and time, so that a damaged file errs to the safe side,
+and `touch stop` stops each time anew; if `flatten` is all that it holds, it flattens. Writers take
+turns by a lock beside it and replace the file whole, so a reader never sees half of it.
 
 An operator in a hurry and a guardian import this file alone: nothing heavy is loaded by it. A stop
 can be made ready beforehand, so that it needs no room on a disc that is full when it is wanted.
@@ -27,23 +28,25 @@ SILENT = "silent "
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-def read_stops(text: bytes) -> dict[str, bool]:
-    """Return by id whether each stop of a file's content also flattens; at least one stop."""
-    return {name: rest == FLATTEN for name, rest in _lines(text).items()}
+def read_stops(text: bytes, time_ns: int) -> dict[str, bool]:
+    """Return by id whether each stop of a file also flattens; at least one stop.
+
+    Args:
+        text: its content.
+        time_ns: of its last change.
+    """
+    return {name: rest == FLATTEN for name, rest in _lines(text, time_ns).items()}
 
 
 def aims_of(text: bytes) -> dict[str, str]:
     """Return by id at which process (its beat's number, hexadecimal) a guardian's stop is aimed."""
-    silent = {k: v.removeprefix(SILENT) for k, v in _lines(text).items() if v.startswith(SILENT)}
+    silent = {k: v.removeprefix(SILENT) for k, v in _lines(text, 0).items() if v.startswith(SILENT)}
     return {name: process for name, process in silent.items() if _ID.fullmatch(process)}
 
 
 def stops_in(folder: Path) -> dict[str, bool]:
     """Return by id the stops of the file in an executor's data directory; none without a file."""
-    try:
-        return read_stops((folder / STOP_NAME).read_bytes())
-    except FileNotFoundError:
-        return {}
+    return {name: rest == FLATTEN for name, rest in _lines_in(folder).items()}
 
 
 def add_stop(folder: Path, stop_id: str, *, flatten: bool, silent: str = "") -> None:
@@ -107,19 +110,23 @@ def _turn(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _lines(text: bytes) -> dict[str, str]:
+def _lines(text: bytes, time_ns: int) -> dict[str, str]:
     """Return by id what follows it on its line; at least one id."""
     lines = {}
     for line in text.decode("ascii", "replace").splitlines():
         name, _, rest = line.strip().partition(" ")
         if _ID.fullmatch(name):
             lines[name] = rest.strip()
-    return lines or {hashlib.sha256(text).hexdigest()[:32]: ""}
+    if lines:
+        return lines
+    made = hashlib.sha256(b"%d %b" % (time_ns, text)).hexdigest()[:32]
+    return {made: FLATTEN if text.strip() == FLATTEN.encode() else ""}
 
 
 def _lines_in(folder: Path) -> dict[str, str]:
     try:
-        return _lines((folder / STOP_NAME).read_bytes())
+        with (folder / STOP_NAME).open("rb") as file:
+            return _lines(file.read(), os.fstat(file.fileno()).st_mtime_ns)
     except FileNotFoundError:
         return {}
 

@@ -68,7 +68,10 @@ LOTS: Final = (
     "acquired", "disposed", "side", "quantity", "asset", "price_acquired", "price_disposed",
     "cost", "proceeds", "fees", "profit", "currency",
 )  # fmt: skip
-"""Columns of a FIFO lot; one that is still open was not disposed of."""
+"""Columns of a FIFO lot: `acquired` is when it was bought, `disposed` when it was sold.
+
+A short lot was sold first. One that is still open lacks the other end.
+"""
 REASONS: Final = {0: "", **{rule.reason: rule.name for rule in TABLE}}
 """What led to a risk state, by code."""
 Line = dict[str, Any]
@@ -237,17 +240,20 @@ class Audited:
     def _closed(self, trip: list[int]) -> Line:
         signed = trip[TRIP_SIGNED_LOTS]
         quantity = self._lot * abs(signed)
-        opened, closed = (self._tick * trip[each] for each in (TRIP_OPEN_TICKS, TRIP_CLOSE_TICKS))
-        bought, sold = (opened, closed) if signed > 0 else (closed, opened)
+        ends = [
+            (utc_text(trip[time]), self._tick * trip[ticks])
+            for time, ticks in ((TRIP_OPEN_NS, TRIP_OPEN_TICKS), (TRIP_CLOSE_NS, TRIP_CLOSE_TICKS))
+        ]
+        (acquired, bought), (disposed, sold) = ends if signed > 0 else reversed(ends)
         profit = Decimal(trip[TRIP_PROFIT]) / UNITS
         return {
-            "acquired": utc_text(trip[TRIP_OPEN_NS]),
-            "disposed": utc_text(trip[TRIP_CLOSE_NS]),
+            "acquired": acquired,
+            "disposed": disposed,
             "side": "long" if signed > 0 else "short",
             "quantity": text(quantity),
             "asset": self.opening["base"],
-            "price_acquired": text(opened),
-            "price_disposed": text(closed),
+            "price_acquired": text(bought),
+            "price_disposed": text(sold),
             "cost": text(quantity * bought),
             "proceeds": text(quantity * sold),
             "fees": text(quantity * (sold - bought) - profit),
@@ -258,12 +264,13 @@ class Audited:
     def _open(self, lot: list[int]) -> Line:
         signed = lot[LOT_SIGNED]
         quantity, price = self._lot * abs(signed), self._tick * lot[LOT_PRICE_TICKS]
+        end = "acquired" if signed > 0 else "disposed"
         return {
-            "acquired": utc_text(lot[LOT_TIME_NS]),
+            end: utc_text(lot[LOT_TIME_NS]),
             "side": "long" if signed > 0 else "short",
             "quantity": text(quantity),
             "asset": self.opening["base"],
-            "price_acquired": text(price),
+            f"price_{end}": text(price),
             "cost" if signed > 0 else "proceeds": text(quantity * price),
             "fees": money(lot[LOT_FEE]),
             "currency": self.opening["quote"],

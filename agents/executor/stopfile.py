@@ -62,7 +62,7 @@ class StopFile:
             heard.append(RearmHeard("", f"outlived {fresh[0]}", fresh))
         return heard + [
             StopHeard(key, flatten=flatten)
-            for key, flatten in read_stops(text).items()
+            for key, flatten in read_stops(text, found.st_mtime_ns).items()
             if key not in self._outlived and is_news(state, key, flatten=flatten)
         ]
 

@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import sqlite3
+from collections import deque
+from decimal import Decimal
 
 import pytest
 from typer.testing import CliRunner
@@ -89,14 +91,39 @@ def test_a_minute_can_be_cut_out(lived):
 def test_the_lots_add_up_to_the_profit_of_the_trips(session, lived):
     """Proceeds less cost less fees is the profit, lot by lot; open ones come last."""
     rows = exported(lived, "lots")
-    closed = [row for row in rows if row["disposed"]]
+    closed = [row for row in rows if row["acquired"] and row["disposed"]]
     whole = journaled(lived, session)
     assert len(closed) == whole.record.account.ledger[LEDGER_TRIPS] > 0
     for row in closed:
         gain = float(row["proceeds"]) - float(row["cost"]) - float(row["fees"])
         assert gain == pytest.approx(float(row["profit"]), abs=1e-7)
+        assert (row["acquired"] <= row["disposed"]) or row["side"] == "short"
     document = json.loads(said("export", "lots", "--format", "json", "--run", lived)[0])
     assert len(document) == len(rows)
+
+
+def test_whoever_has_the_exported_fills_finds_the_same_lots(lived):
+    """First in, first out, in a dozen lines of an accountant's own."""
+    held, found = deque(), []
+    for fill in (row for row in exported(lived) if row["what"] == "filled"):
+        price, sign = Decimal(fill["price"]), 1 if fill["side"] == "buy" else -1
+        left = sign * Decimal(fill["quantity"])
+        while left and held and (held[0][0] > 0) != (left > 0):
+            lot = held[0]
+            part = min(abs(lot[0]), abs(left))
+            bought, sold = (price, lot[1]) if sign > 0 else (lot[1], price)
+            found.append((part, bought, sold))
+            lot[0] += sign * part
+            left -= sign * part
+            if not lot[0]:
+                held.popleft()
+        if left:
+            held.append([left, price])
+    lots = exported(lived, "lots")
+    names = ("quantity", "price_acquired", "price_disposed")
+    closed = [row for row in lots if row["acquired"] and row["disposed"]]
+    assert [tuple(Decimal(row[name]) for name in names) for row in closed] == found
+    assert [Decimal(row["quantity"]) for row in lots[len(closed) :]] == [abs(n) for n, _ in held]
 
 
 def test_a_sound_run_verifies_and_an_altered_one_does_not(lived, tmp_path):

@@ -1,12 +1,13 @@
 """Whom a stop in the file stops, and which one a restart outlives."""
 
+import os
 from types import SimpleNamespace
 
 from agents.executor.events import RearmHeard, StopHeard
 from agents.executor.recovery import open_journal, recover
 from agents.executor.shell import Shell
 from agents.executor.stopfile import StopFile
-from protocol.stopfile import add_stop, stops_in
+from protocol.stopfile import STOP_NAME, add_stop, lift_stops, stops_in
 from tests.agents.executor.market import recording, session_for
 
 ONE, TWO = "1" * 32, "2" * 32
@@ -73,3 +74,17 @@ async def test_an_executor_that_outlived_a_stop_trades_and_remembers(tmp_path):
         assert journal.last("intents") is not None
     with open_journal(tmp_path) as journal:
         assert set(recover(journal, session, lockstep=False).state.lifted) == {ONE}
+
+
+def test_an_empty_file_stops_again_after_its_first_stop_was_lifted(tmp_path):
+    """`touch stop` works each time: whoever lifted the last one did not lift the next."""
+    path, file = tmp_path / STOP_NAME, StopFile(tmp_path, MINE)
+    path.touch()
+    ((first, _),) = stops_in(tmp_path).items()
+    assert file.look(knowing()) == [StopHeard(first, flatten=False)]
+    lift_stops(tmp_path, [first])
+    assert file.look(knowing(first)) == []
+    path.touch()
+    os.utime(path, ns=(1, 1))
+    (heard,) = file.look(knowing(first))
+    assert heard.id != first
