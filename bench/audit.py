@@ -35,7 +35,7 @@ from bench.day import FEED, imported
 from market.replay_step import COUNT_PLACED
 from protocol.chain import check
 from protocol.chain_check import contents, verify
-from protocol.chain_file import FOLDER, chained
+from protocol.chain_file import FOLDER, STATE, Kept, chained, path_of
 from protocol.journal import Entry, Journal
 from risk import gate
 
@@ -156,6 +156,18 @@ def killed(place: Path, seconds: float) -> None:
     os.waitpid(pid, 0)
 
 
+def synced_of(place: Path, name: str) -> int:
+    """Return how many bytes of the chain's last file are on disk for good: a power cut's leavings.
+
+    All of them where the journal speaks of another file: it has just begun.
+    """
+    with Journal.open(place / "j.db", schema_version=1, tables=("rows",), readonly=True) as journal:
+        told = journal.get(STATE)
+    if told is not None and path_of(place, Kept.of(told).synced.number).name == name:
+        return Kept.of(told).synced.offset
+    return (place / FOLDER / name).stat().st_size
+
+
 def mended_of(place: Path, rng: random.Random, kills: int) -> dict[str, float]:
     """Kill a writer again and again; cut the tail as well; return how often all was sound."""
     place.mkdir()
@@ -164,8 +176,11 @@ def mended_of(place: Path, rng: random.Random, kills: int) -> dict[str, float]:
         killed(place, rng.uniform(0.05, 0.3))
         files = contents(place / FOLDER)
         if files and rng.random() < 0.5:  # what had not left the page cache
-            path = place / FOLDER / files[-1][0]
-            path.write_bytes(files[-1][1][: -rng.randrange(1, 200)])
+            name, content = files[-1]
+            synced = synced_of(place, name)
+            (place / FOLDER / name).write_bytes(
+                content[: synced + rng.randrange(len(content) - synced + 1)]
+            )
         with Journal.open(
             place / "j.db", schema_version=1, tables=("rows",), readonly=True
         ) as journal:

@@ -40,7 +40,7 @@ def test_a_guardians_stop_keeps_its_aim_beside_others(tmp_path):
 
 
 def test_a_damaged_file_stops_all_the_same():
-    """An id is made of what it holds, and of when it was written: a second `touch` is a new stop."""
+    """An id is made of what it holds and of when: a second `touch` is a new stop."""
     assert list(read_stops(b"\xff nonsense", 1).values()) == [False]
     assert read_stops(b"", 1) == read_stops(b"", 1)
     assert read_stops(b"", 1) != read_stops(b"", 2)
