@@ -1,11 +1,11 @@
 """Keeps the audit chain of a journal on disk, in files that are sealed one after another.
 
-A line is written some time after its row is on disk. Nothing is synced for it: the same
-transaction that keeps the row keeps what is needed to write the line again (the hash, and one byte
-a row since the last sync). So a torn tail, after a kill or a power cut, is mended from the journal
-at the start, and what does not come out the same then was altered by somebody.
+A line is written when its row is on disk. Nothing is synced for it: the same transaction that
+keeps the row keeps what is needed to write the line again (the hash, and one byte a row since the
+last sync). So a torn tail, after a kill or a power cut, is mended from the journal at the start,
+and what does not come out the same then was altered by somebody.
 
-    transaction { rows, hash } -> lines, WRITE_ROWS at once -> sync in a thread, every SYNC_ROWS
+    transaction { rows, hash } -> line -> ... -> sync in a thread, every SYNC_ROWS rows
 """
 
 import os
@@ -24,8 +24,6 @@ STATE = "audit"
 """Name of the chain's own state in the journal."""
 FOLDER = "audit"
 SYNC_ROWS = 256
-WRITE_ROWS = 64
-"""Records that wait for one write; whoever dies before it leaves them to the next start."""
 FILE_ROWS = 65_536
 """Records after which a file is sealed."""
 
@@ -100,7 +98,6 @@ class ChainFile:
         self._rows = dict(kept.synced.rows)
         self._before = (self._seq, self._hash, len(self._order))
         self._lines: list[bytes] = []
-        self._due: list[bytes] = []
         self._last: dict[str, int] = {}
         self._number, self._begun = kept.synced.number, kept.synced.begun
         self._file = os.open(path_of(folder, self._number), os.O_WRONLY | os.O_APPEND)
@@ -158,41 +155,29 @@ class ChainFile:
         self._last.clear()
 
     def committed(self) -> None:
-        """Write the lines of what was told, once they are many.
+        """Write the lines of what was told last.
 
         Raises:
             AuditError: the disk refused them; the next start writes them.
         """
-        self._due += self._lines
+        content = b"".join(self._lines)
         self._rows |= self._last
         self._lines.clear()
         self._last.clear()
-        full = self._seq - self._begun >= self._file_rows
-        if len(self._due) < WRITE_ROWS and not full:
-            return
-        self._write()
         try:
-            if full:
+            if os.write(self._file, content) != len(content):
+                raise AuditError(f"the disk took half a line of the audit ({self._folder})")
+            self._size += len(content)
+            if self._seq - self._begun >= self._file_rows:
                 self._seal()
             elif self._syncing is None and self._seq - self._synced.seq >= SYNC_ROWS:
                 self._syncing = (self._thread.submit(os.fsync, self._file), self._here())
         except OSError as error:
             raise AuditError(f"the audit cannot be written: {error.strerror}") from None
 
-    def _write(self) -> None:
-        content = b"".join(self._due)
-        self._due.clear()
-        try:
-            if os.write(self._file, content) != len(content):
-                raise AuditError(f"the disk took half a line of the audit ({self._folder})")
-        except OSError as error:
-            raise AuditError(f"the audit cannot be written: {error.strerror}") from None
-        self._size += len(content)
-
     def close(self) -> None:
         """Have everything on disk and close the file; the last file stays unsealed."""
         self._thread.shutdown()
-        self._write()
         os.fsync(self._file)
         os.close(self._file)
 

@@ -197,7 +197,11 @@ class Audited:
         if row.kind == "opened":
             yield {"what": "opened", "detail": told(row.body)}
         elif row.kind == STOP:
-            yield {"what": f"stop_{row.body['phase']}", "detail": told(row.body)}
+            held = {
+                "stops": row.body["stops"],
+                "position": self._quantity(row.body["position_lots"]),
+            }
+            yield {"what": f"stop_{row.body['phase']}", "detail": told(held)}
         elif row.kind == "state":
             found = named(row.body)
             before = RISK_STATES[int(found["before_state"])]
