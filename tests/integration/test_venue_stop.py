@@ -38,11 +38,11 @@ def names(house):
     return [row["clientOrderId"] for row in house.exchange.ask("GET", "openOrders")]
 
 
-def held(house, balances):
-    """What a balance of the base asset is worth, in quote."""
-    quote = next(name for name in ("USDT", "USDC") if house.exchange.symbol.endswith(name))
-    best = house.exchange.ask("GET", "ticker/bookTicker")
-    return float(balances[house.exchange.symbol.removesuffix(quote)]) * float(best["bidPrice"])
+def left(house):
+    """What the account holds of the base asset beyond what it held at first, in quote."""
+    base = house.exchange.symbol.removesuffix("USDT")
+    more = float(house.exchange.balances()[base]) - float(house.opening[base])
+    return more * float(house.exchange.ask("GET", "ticker/bookTicker")["bidPrice"])
 
 
 def heard(house):
@@ -57,8 +57,9 @@ def test_a_lone_executor_is_stopped_and_rearmed_by_the_operator_alone(house, tmp
     assert code == 0, text
     assert "run stopped: nothing of ours is open" in text
     assert names(house) == [FOREIGN]
-    left = held(house, house.exchange.balances()) - held(house, house.opening)
-    assert abs(left) < 10.0, "closed to what the account held before, but for less than an order"
+    assert abs(left(house)) < 10.0, (
+        "closed to what the account held before, but for less than an order"
+    )
     house.kill()
     (house.folder / STOP_NAME).unlink()  # whoever removes the file lifts nothing
     house.start()
