@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,6 @@ from risk.limits import Limits
 METRICS_OFFSET = 1
 """Of the executor's port from `bus.metrics_port`; the coordinator has the first."""
 LOCK_NAME = "executor.lock"
-LOCK_LOOKS, LOCK_LOOK_S = 5, 0.02
-"""A `stop` that asks who is alive holds the lock for a moment (`agents/cli/lone.py`)."""
 RESULT_NAME = "executor.json"
 
 log = structlog.get_logger()
@@ -170,18 +167,13 @@ def take_lock(folder: Path) -> int:
         RecoveryError: another executor holds it.
     """
     lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
-    for left in reversed(range(LOCK_LOOKS)):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if left:
-                time.sleep(LOCK_LOOK_S)
-                continue
-            os.close(lock)
-            raise RecoveryError(
-                f"another executor is at work in {folder}; end it, or use another folder"
-            ) from None
-        break
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise RecoveryError(
+            f"another executor is at work in {folder}; end it, or use another folder"
+        ) from None
     return lock
 
 
