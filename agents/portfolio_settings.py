@@ -24,7 +24,7 @@ class Portfolio(Section):
         le=1,
         description="share of all position limits, correlations counted, for all; 1: off",
     )
-    value_at_risk_limit: float = Field(
+    joint_value_limit: float = Field(
         0.05, ge=0, le=1, description="loss at 99 % of all together, of all capital; 0: off"
     )
     report_age_s: int = Field(
@@ -40,7 +40,7 @@ class Portfolio(Section):
             threshold=self.correlation_threshold,
             pair=self.correlation_pair_limit,
             portfolio=self.correlation_portfolio_limit,
-            value=self.value_at_risk_limit,
+            value=self.joint_value_limit,
             value_s=horizon_s,
             age_ns=self.report_age_s * 10**9,
         )

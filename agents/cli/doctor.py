@@ -126,4 +126,6 @@ def recording(settings: Settings) -> Iterator[Finding]:
     )
     for row in report(session).rows:
         if row.idle:
-            yield Finding(f"risk.{row.name}", fine=True, found=f"can never bind: {row.idle}")
+            yield Finding(
+                f"{row.section}.{row.name}", fine=True, found=f"can never bind: {row.idle}"
+            )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli.exits import USAGE, CommandError
-from agents.cli.options import Change, Config, Data, Feed, Json
+from agents.cli.options import Change, Config, Data, Feeds, Json
 from agents.cli.output import put
 from agents.cli.talk import Talk
 
@@ -109,18 +109,42 @@ def var(
 @app.command()
 def limits(
     *,
-    feed_path: Feed = None,
+    feeds: Feeds = None,
     data: Data = None,
     config: Config = None,
     change: Change = None,
     as_json: Json = False,
 ) -> None:
     """Show every limit, what happens when it binds, and which could never bind."""
-    from agents.cli import risk_limits
+    from agents.cli import risk_limits, risk_portfolio
     from agents.cli.flags import resolve
     from agents.session import ensure_bundled, open_session
 
-    loaded = resolve(config, change, {"feed.path": feed_path, "data": data})
-    ensure_bundled(loaded.settings)
-    told = risk_limits.report(open_session(loaded.settings))
-    put(risk_limits.as_json(told) if as_json else risk_limits.as_text(told))
+    flags = {"feed.path": feeds[0] if feeds else None, "data": data}
+    settings = resolve(config, change, flags).settings
+    if feeds is not None and len(feeds) > 1:
+        told = risk_portfolio.limits(settings, feeds)
+        put(risk_portfolio.limits_json(told) if as_json else risk_portfolio.limits_text(told))
+        return
+    ensure_bundled(settings)
+    alone = risk_limits.report(open_session(settings))
+    put(risk_limits.as_json(alone) if as_json else risk_limits.as_text(alone))
+
+
+@app.command()
+def portfolio(
+    *,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", help="folder of a run; default: the newest")
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the executors on one capital hold together, and what each may carry."""
+    from agents.cli import risk_portfolio
+    from agents.cli.flags import resolve
+
+    settings = resolve(config, None, {"data": data}).settings
+    told = risk_portfolio.standing(run_folder or settings.data / "runs" / "latest")
+    put(risk_portfolio.as_json(told) if as_json else risk_portfolio.as_text(told))

@@ -36,6 +36,7 @@ class Row:
         of: what it is a share of, or its unit.
         then: what happens when it binds.
         idle: why it can never bind here; empty when it can.
+        section: of the configuration, where it is set.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Row:
     of: str
     then: str
     idle: str = ""
+    section: str = "risk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,12 @@ class Report:
     closing: tuple[Flatten, Flatten]
 
 
-def report(session: Session) -> Report:
-    """Look at an hour of the session's market and judge every limit."""
+def report(session: Session, executors: int = 1) -> Report:
+    """Look at an hour of the session's market and judge every limit.
+
+    Args:
+        executors: how many share a capital, this one among them.
+    """
     step, view = last_view(session)
     setup = session.setup
     limits, scale = setup.limits, setup.scale
@@ -93,7 +99,7 @@ def report(session: Session) -> Report:
         symbol=session.meta.symbol,
         profile=session.settings.risk.profile.value,
         capital=capital,
-        rows=tuple(rows_of(session.settings, idle)),
+        rows=(*rows_of(session.settings, idle), *joint_rows(session.settings, executors)),
         caps=Caps(cap * worth, min(most, value * worth), min(most, liquid * worth)),
         closing=(long, short),
     )
@@ -147,6 +153,37 @@ def rows_of(settings: Settings, idle: dict[str, str]) -> list[Row]:
     return rows
 
 
+def joint_rows(settings: Settings, executors: int) -> list[Row]:
+    """Return a row for each limit of all executors on one capital together."""
+    told, share = settings.portfolio, settings.risk.max_position_size
+    alone = "one symbol has nothing to be correlated with" if executors == 1 else ""
+    most = f"all positions together are worth at most {share:.3g} of the capital"
+    found = []
+    for name, value, of, idle in (
+        (
+            "correlation_pair_limit",
+            told.correlation_pair_limit,
+            f"both limits, from {told.correlation_threshold:g}",
+            "1 is both in full" if told.correlation_pair_limit >= 1.0 else "",
+        ),
+        (
+            "correlation_portfolio_limit",
+            told.correlation_portfolio_limit,
+            "all limits",
+            "1 is all in full" if told.correlation_portfolio_limit >= 1.0 else "",
+        ),
+        (
+            "joint_value_limit",
+            told.joint_value_limit,
+            f"all capital, {settings.risk.value_at_risk_s:g} s",
+            "0: off" if told.joint_value_limit == 0.0 else most * (told.joint_value_limit >= share),
+        ),
+    ):
+        then = "caps the position"
+        found.append(Row(name, f"{value:g}", of, then, alone or idle, "portfolio"))
+    return found
+
+
 def _key(name: str) -> str:
     """Return a setting's name among those of `risk.limits`."""
     return "price_age_limit" if name == "price_age_s" else name
@@ -175,11 +212,15 @@ def as_json(told: Report) -> str:
 def as_text(told: Report) -> str:
     """Return a table, what cannot bind marked."""
     lines = [f"{told.symbol}, profile {told.profile}, capital {told.capital:,.2f}", ""]
-    lines.append(f"{'limit':<21} {'set to':>7}  {'of':<22} then")
+    lines.append(f"{'limit':<27} {'set to':>7}  {'of':<22} then")
+    section = "risk"
     for row in told.rows:
-        lines.append(f"{row.name:<21} {row.value:>7}  {row.of:<22} {row.then}")
+        if row.section != section:
+            lines += ["", "of all executors on the capital together:"]
+            section = row.section
+        lines.append(f"{row.name:<27} {row.value:>7}  {row.of:<22} {row.then}")
         if row.idle:
-            lines.append(f"{'':<21} {'':>7}  cannot bind: {row.idle}")
+            lines.append(f"{'':<27} {'':>7}  cannot bind: {row.idle}")
     lines += ["", "largest position now, quote asset:"]
     for name, figure in asdict(told.caps).items():
         lines.append(f"  {name.replace('_', ' '):<19} {figure:>14,.2f}")

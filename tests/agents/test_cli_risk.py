@@ -133,7 +133,7 @@ def test_limits_are_told_with_what_they_do_and_whether_they_can_bind(tmp_path):
     result = run("risk", "limits", "--feed", path, "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    rows = {row["name"]: row for row in told["rows"]}
+    rows = {row["name"]: row for row in told["rows"] if row["section"] == "risk"}
     assert set(rows) == {*Risk.model_fields} - NO_LIMITS
     assert "one move cannot reach it" in rows["daily_loss_limit"]["idle"]
     assert rows["stop_loss_threshold"]["idle"] == ""

@@ -26,7 +26,7 @@ LIMIT = 0.01 * CAPITAL
 OFF = {
     "correlation_pair_limit": 1.0,
     "correlation_portfolio_limit": 1.0,
-    "value_at_risk_limit": 0.0,
+    "joint_value_limit": 0.0,
 }
 
 
