@@ -1,4 +1,4 @@
-"""What `counterpoint risk` says of several executors on one capital: their limits, how they stand."""
+"""What `counterpoint risk` says of executors on one capital: their limits, how they stand."""
 
 import json
 from collections.abc import Sequence

@@ -146,7 +146,7 @@ def test_limits_are_told_with_what_they_do_and_whether_they_can_bind(tmp_path):
     result = run("risk", "limits", "--feed", path, "--set", "risk.profile=conservative", "--json")
     told = json.loads(result.stdout)
     assert told["profile"] == "conservative"
-    idle = {row["name"] for row in told["rows"] if row["idle"]}
+    idle = {row["name"] for row in told["rows"] if row["idle"] and row["section"] == "risk"}
     assert idle <= {"participation_limit", "flatten_cost_limit"}
     text = run("risk", "limits", "--feed", path).stdout
     assert "cannot bind: it is off" not in text

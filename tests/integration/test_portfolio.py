@@ -10,6 +10,7 @@ import pytest
 from agents.executor import records
 from agents.executor.judged import named
 from agents.executor.recovery import open_journal
+from bench.venue_house import VenueHouse
 from exchange.importers.synthetic import called, synthetic_recording
 from exchange.recording import save
 from market.quotes import LOTS_HUGE
@@ -105,6 +106,47 @@ def test_a_killed_executor_counts_as_limits_fully_used_until_it_is_back(feeds, t
     assert caps[back["venue_time"]] == back["portfolio_lots"] > gone["portfolio_lots"]
     code, text = told(tmp_path, "audit", "verify", "--run", folder)
     assert code == 0, text
+
+
+def most_at_exchange(feed, folder, **portfolio):
+    """Trade at the simulated exchange beside somebody who never speaks; return what was reached.
+
+    Returns:
+        The largest position with all orders of a side filled, and the largest cap, lots.
+    """
+    sections = {"bus": {"peers": "executor-2=/nowhere"}, "portfolio": portfolio}
+    with VenueHouse(feed, folder, speed=60.0, **sections) as house:
+        house.start()
+        house.until(lambda: len(house.exchange.trades()) > 30)
+        assert house.end() == 0
+        with open_journal(house.folder, readonly=True) as journal:
+            rows = [row.body for row in journal.rows(records.JUDGED) if row.kind != "opened"]
+    found = [named(body) for body in rows]
+    reach = [
+        max(
+            each["position_lots"] + each["open_buy_lots"],
+            each["open_sell_lots"] - each["position_lots"],
+        )
+        for each in found
+    ]
+    return max(reach), max(each["portfolio_lots"] for each in found)
+
+
+@pytest.mark.slow
+def test_at_an_exchange_the_cap_holds_and_without_the_limits_it_is_passed(tmp_path):
+    """The other's limits count as fully used: 0.6 x 2000 leaves 200, at about 100 a piece."""
+    feed = tmp_path / "planted.npz"
+    save(feed, synthetic_recording(seed=3, hours=4, setting="planted_edge"))
+    held, cap = most_at_exchange(feed, tmp_path / "held", correlation_pair_limit=0.6)
+    assert 0 < held <= cap < 2_100
+    off = {
+        "correlation_pair_limit": 1.0,
+        "correlation_portfolio_limit": 1.0,
+        "joint_value_limit": 0.0,
+    }
+    free, none = most_at_exchange(feed, tmp_path / "free", **off)
+    assert none == LOTS_HUGE
+    assert free > 1.5 * cap
 
 
 def test_what_cannot_be_run_together_is_one_line_and_leaves_nothing(feeds, tmp_path):
