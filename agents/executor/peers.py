@@ -196,7 +196,10 @@ def reckon(peers: Peers, account: Account, setup: Setup, now_ns: int) -> bool:
     shifted = peers.note_silence(now_ns)
     cycle = now_ns % peers.cycle_ns == 0
     own = own_told(account, setup, now_ns) if cycle or shifted else None
-    if own is None or own.mark <= 0.0:
+    if own is None:
+        return shifted
+    if own.mark <= 0.0:  # before our first mark: what a lot is worth is not known
+        account.risk[RISK_PORTFOLIO_LOTS] = 0
         return shifted
     if cycle and not peers.silent:
         peers.note_prices(own)

@@ -166,6 +166,13 @@ def test_who_was_never_heard_counts_as_limits_fully_used_too(feeds):
     assert cap_of(state, 3_000 * SECOND_NS)[0] == pytest.approx(125.0)
 
 
+def test_before_the_first_mark_nothing_may_be_carried(feeds):
+    """What a lot is worth is not known yet."""
+    state = new_state(session_of(feeds, ONE))
+    assert reckon(state.peers, state.account, state.session.setup, 3_000 * SECOND_NS)
+    assert state.account.risk[RISK_PORTFOLIO_LOTS] == 0
+
+
 def test_in_lockstep_no_age_decides_and_whoever_is_lost_is_not_waited_for(feeds):
     """Feed time stands until the report of the edge is there, or somebody is given up."""
     state = standing_alone(feeds, lockstep=True)
