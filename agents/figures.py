@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from agents.session import Session
-from market.breach import APPROVED
+from market.breach import APPROVED, RISK_LIQUID_LOTS, RISK_VALUE_LOTS
 from market.layout import (
     ACTION_CANCEL,
     ACTION_PLACE,
@@ -40,6 +40,8 @@ from market.layout import (
 )
 from market.ledger import position_lots
 from market.metrics import measure
+from market.policy import KELLY_COUNT, KELLY_FRACTION, kelly_moments
+from market.quotes import LOTS_HUGE
 from market.replay import Record
 from market.replay_step import (
     COUNT_REPORTS,
@@ -134,11 +136,29 @@ def figures(record: Record, session: Session, tape: Tape, *, trials: int) -> dic
         "quoted": quoted_figures(record, session),
         "fills": {"count": int(ledger[LEDGER_FILLS]), "round_trips": int(ledger[LEDGER_TRIPS]),
                   "winning": int(ledger[LEDGER_WINS])},
+        "sizing": sizing_figures(record),
         "balances": balances(ledger, session),
         "profit": profit(ledger, session),
         "metrics": measured.as_dict(),
         "verdict": verdict.as_dict(),
     }  # fmt: skip
+
+
+def sizing_figures(record: Record) -> dict[str, Any]:
+    """Return Kelly's share at the last decision, and what may be carried by each cap, lots.
+
+    The edge is the lower bound of the net return per cycle at full size, fraction of the capital.
+    """
+    kelly, risk = record.account.kelly, record.account.risk
+    mean, error, variance = kelly_moments(kelly)
+    caps = {"value_at_risk": RISK_VALUE_LOTS, "liquidity": RISK_LIQUID_LOTS}
+    return {
+        "fraction": float(kelly[KELLY_FRACTION]),
+        "edge": mean - error,
+        "variance": variance,
+        "observations": int(kelly[KELLY_COUNT]),
+        "caps_lots": {name: min(LOTS_HUGE, int(risk[place])) for name, place in caps.items()},
+    }
 
 
 def max_lots(session: Session) -> int:

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 
-from market.breach import HALTED, REDUCING
 from market.guard import hold_ladder
 from market.jit import inlined_kernel, kernel
 from market.layout import (
@@ -28,7 +27,16 @@ from market.layout import (
     VIEW_MID,
     VIEW_READY,
 )
-from market.quotes import clear_ladder, order_lots, write_ladder
+from market.legality import (
+    ASK_ONLY,
+    BID_ONLY,
+    BOTH,
+    PULL_BOTH,
+    REDUCE,
+    legal_actions,
+    masked,
+)
+from market.quotes import clear_ladder, order_lots, smallest_lots, write_ladder
 from market.types import F8, I8
 
 # --- what the policy may be told: f8[POLICY_COLUMNS] ----------------------------------------
@@ -61,12 +69,6 @@ PROPOSE_FRACTION = 2  # size_fraction, in [probe, 1]; 0: Kelly's
 PROPOSE_ACTION = 3  # 1 + action (PULL_BOTH .. REDUCE); 0: by the expected drift
 PROPOSE_LEVELS = 4  # levels more than the frame says: -1, 0 or 1
 PROPOSAL_COLUMNS = 5
-
-PULL_BOTH = 0
-BID_ONLY = 1
-ASK_ONLY = 2
-BOTH = 3
-REDUCE = 4
 
 
 def policy_settings(
@@ -248,25 +250,16 @@ def wanted_action(view_row: F8, width: float, tuning: F8, proposal: F8) -> int:
 
 
 @kernel
-def legal_action(
-    action: int, view_row: F8, position_lots: int, max_lots: int, risk_state: int
-) -> int:
-    """Return what the risk manager's mask leaves of an action; it comes last.
+def legal_action(action: int, position_lots: int, max_lots: int, legal: int) -> int:
+    """Return what the risk manager's mask (`legality.py`) leaves of an action; it comes last.
 
-    A side that would add to a full position is not quoted, and with nothing held there is nothing
-    to reduce. What was pulled stays pulled.
+    With a full position the other side is quoted. What was pulled stays pulled.
     """
-    if action == REDUCE and position_lots == 0:
-        action = PULL_BOTH
     if position_lots >= max_lots and action in (BOTH, BID_ONLY):
         action = ASK_ONLY
     elif position_lots <= -max_lots and action in (BOTH, ASK_ONLY):
         action = BID_ONLY
-    if risk_state == REDUCING:
-        action = REDUCE if position_lots != 0 else PULL_BOTH
-    if risk_state == HALTED or view_row[VIEW_READY] < 0.5:
-        action = PULL_BOTH
-    return action
+    return masked(action, legal)
 
 
 @kernel
@@ -342,10 +335,14 @@ def decide(
     if proposal[PROPOSE_WIDTH] > 0.0:
         width, shift = proposed_width_and_shift(mid, parameters[PARAMETER_SPREAD], proposal)
     action = wanted_action(view_row, width, tuning, proposal)
-    action = legal_action(action, view_row, position_lots, max_lots, risk_state)
     step = tuning[POLICY_LEVEL_STEP]
     change = min(1.0, max(-1.0, proposal[PROPOSE_LEVELS])) + tuning[POLICY_LEVEL_CHANGE]
     levels = max(1, int(parameters[PARAMETER_LEVELS]) + int(change))
+    # At the dearest quote the smallest order has fewest lots: no side is forbidden too early.
+    least = smallest_lots(int(mid + shift + width * (1.0 + levels * step)) + 1, scale)
+    ready = view_row[VIEW_READY] >= 0.5
+    legal = legal_actions(position_lots, max_lots, least, risk_state, ready)
+    action = legal_action(action, position_lots, max_lots, legal)
     # The minimum notional binds first at the lowest price, the outermost bid.
     price = max(1, int(mid + shift - width * (1.0 + levels * step)))
     base = parameters[PARAMETER_BASE_QUANTITY]

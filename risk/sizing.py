@@ -11,7 +11,26 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from market.policy import KELLY_FRACTION, POLICY_CAPITAL, new_kelly, observe_profit, size_fraction
+from market.account import Account, Setup
+from market.breach import (
+    RISK_LIQUID_LOTS,
+    RISK_PORTFOLIO_LOTS,
+    RISK_VALUE_LOTS,
+    position_cap_lots,
+)
+from market.layout import LEDGER_MARK, PARAMETER_BASE_QUANTITY
+from market.policy import (
+    KELLY_COUNT,
+    KELLY_FRACTION,
+    POLICY_CAPITAL,
+    cap_lots,
+    kelly_moments,
+    lots_of,
+    new_kelly,
+    observe_profit,
+    size_fraction,
+)
+from market.quotes import LOTS_HUGE, smallest_lots
 from market.types import F8
 from risk.var import Tail
 
@@ -23,6 +42,7 @@ class Bound(StrEnum):
     MAX_POSITION = "max_position"
     VALUE_AT_RISK = "value_at_risk"
     LIQUIDITY = "liquidity"
+    PORTFOLIO = "portfolio"
     MINIMUM = "smallest order"
 
 
@@ -33,12 +53,14 @@ class Room:
     Attributes:
         max_position: below the optimizer's limit of the position.
         value_at_risk: below the loss that may be risked.
-        liquidity: of recent flow, so that it can be left again.
+        liquidity: of recent flow and of the book, so that it can be left again.
+        portfolio: below what the others on the same capital leave.
     """
 
     max_position: int
     value_at_risk: int
     liquidity: int
+    portfolio: int = LOTS_HUGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +109,15 @@ def sized(base_lots: int, fraction: float, room: Room, least_lots: int) -> Size:
         room.max_position,
         room.value_at_risk,
         room.liquidity,
+        room.portfolio,
     )
-    names = (Bound.KELLY, Bound.MAX_POSITION, Bound.VALUE_AT_RISK, Bound.LIQUIDITY)
+    names = (
+        Bound.KELLY,
+        Bound.MAX_POSITION,
+        Bound.VALUE_AT_RISK,
+        Bound.LIQUIDITY,
+        Bound.PORTFOLIO,
+    )
     lots, bound = min(zip(caps, names, strict=True), key=lambda pair: pair[0])
     if 0 < lots < least_lots:
         return Size(0, Bound.MINIMUM)
@@ -98,6 +127,52 @@ def sized(base_lots: int, fraction: float, room: Room, least_lots: int) -> Size:
 def _share(lots: int, fraction: float) -> int:
     """Return a fraction of lots, rounded down but for the error of the product."""
     return min(lots, math.floor(lots * fraction + 1e-9))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """What the last decision made of Kelly and the caps.
+
+    Attributes:
+        fraction: Kelly's share; 0 when nothing was quoted or held.
+        edge: lower bound of the net return per cycle at full size, fraction of the capital.
+        variance: of that return.
+        observations: cycles behind it.
+        order: the innermost order of a flat account, and what made it as small as it is.
+        room: the caps behind it, lots.
+    """
+
+    fraction: float
+    edge: float
+    variance: float
+    observations: int
+    order: Size
+    room: Room
+
+
+def sizing_of(account: Account, setup: Setup, parameters: F8) -> Sizing:
+    """Return how large an order was at the last decision, and why; the same in replay and live.
+
+    Args:
+        account: as the decision left it.
+        setup: limits, scale and policy.
+        parameters: f8[PARAMETER_COLUMNS], in force.
+    """
+    kelly, risk, half = account.kelly, account.risk, int(account.ledger[LEDGER_MARK])
+    mean, error, variance = kelly_moments(kelly)
+    cap = int(position_cap_lots(half, setup.limits, setup.scale))
+    room = Room(
+        max_position=min(int(cap_lots(parameters, setup.scale)), cap - cap // 100),
+        value_at_risk=int(risk[RISK_VALUE_LOTS]),
+        liquidity=int(risk[RISK_LIQUID_LOTS]),
+        portfolio=int(risk[RISK_PORTFOLIO_LOTS]),
+    )
+    fraction = float(kelly[KELLY_FRACTION])
+    order = Size(0, Bound.KELLY)
+    if fraction > 0.0 and half > 0:
+        base = int(lots_of(parameters[PARAMETER_BASE_QUANTITY], setup.scale))
+        order = sized(base, fraction, room, int(smallest_lots(half // 2, setup.scale)))
+    return Sizing(fraction, mean - error, variance, int(kelly[KELLY_COUNT]), order, room)
 
 
 def exposure_within(tail: Tail, gross: float, limit: float) -> float:

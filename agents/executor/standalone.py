@@ -17,6 +17,7 @@ from agents.executor.shell import Shell
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Clock, Settings
 from market.layout import LEDGER_EQUITY, LEDGER_FILLS, UNITS
+from market.policy import KELLY_FRACTION
 from market.policy import cap_lots as cap_lots_of
 from protocol.heap import settle_heap
 from protocol.telemetry import serve_metrics
@@ -149,10 +150,16 @@ def gauges(shell: Shell) -> CollectorRegistry:
         ("venue_connected", "1 while its streams are there", lambda: connected(shell)),
         ("venue_losses", "Sessions lost", lambda: float(shell.venue_words().get("losses", 0))),
         ("fills", "Fills", lambda: float(shell.state.account.ledger[LEDGER_FILLS])),
+        ("size_fraction", "Kelly's share of base_quantity", lambda: share_of(shell)),
         ("equity", "Quote", lambda: float(shell.state.account.ledger[LEDGER_EQUITY]) / UNITS),
     ):
         Gauge(f"counterpoint_executor_{name}", text, registry=registry).set_function(read)
     return registry
+
+
+def share_of(shell: Shell) -> float:
+    """Return Kelly's share at the last decision."""
+    return float(shell.state.account.kelly[KELLY_FRACTION])
 
 
 def connected(shell: Shell) -> float:

@@ -1,10 +1,12 @@
 """What the executor shows of itself on telemetry: amounts as decimal text, nothing decided."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from agents.executor.state import State
+from agents.session import parameter_row
 from market.breach import ACTIVE, LIMIT_CAPITAL, LIMIT_POSITION, RISK_REASON, RISK_STATE
 from market.layout import (
     BUY,
@@ -33,8 +35,10 @@ from market.replay_step import (
     FILLED_TRADE_ID,
     FILLED_VISIBLE_NS,
 )
+from market.quotes import LOTS_HUGE
 from market.types import I8
 from protocol.messages import Direction, Fill, PnlReport, Status
+from risk.sizing import sizing_of
 
 RISK_STATES = ("active", "reducing", "halted")
 
@@ -95,6 +99,21 @@ def pnl_word(state: State) -> PnlReport:
     )
 
 
+def sizing_words(state: State) -> dict[str, Any]:
+    """Return how large orders are, and why; lots."""
+    setup = state.session.setup
+    found = sizing_of(state.account, setup, parameter_row(state.incumbent))
+    caps = {name: lots for name, lots in asdict(found.room).items() if lots < LOTS_HUGE}
+    return {
+        "fraction": round(found.fraction, 6),
+        "edge": found.edge,
+        "observations": found.observations,
+        "order_lots": found.order.lots,
+        "bound": found.order.bound.value,
+        "caps_lots": caps,
+    }
+
+
 def status_word(state: State, lag_s: float, venue: Mapping[str, Any]) -> Status:
     """Return how things stand; `venue` is what the shell knows of its venue."""
     session, ledger, risk = state.session, state.account.ledger, state.account.risk
@@ -118,6 +137,7 @@ def status_word(state: State, lag_s: float, venue: Mapping[str, Any]) -> Status:
         "fills": int(ledger[LEDGER_FILLS]),
         "position_lots": int(position_lots(ledger, session.setup.scale)),
         "equity": money(ledger[LEDGER_EQUITY]),
+        "sizing": sizing_words(state),
         "lag_ms": round(lag_s * 1e3, 3),
         **venue,
     }

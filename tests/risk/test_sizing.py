@@ -5,9 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.policy import policy_settings
-from risk.sizing import Bound, Room, exposure_within, kelly_fraction, sized
+from market.account import Setup, open_account
+from market.breach import (
+    RISK_LIQUID_LOTS,
+    RISK_PORTFOLIO_LOTS,
+    RISK_VALUE_LOTS,
+    limit_settings,
+    position_cap_lots,
+)
+from market.guard import guard_settings
+from market.layout import ASK_ROW, BID_ROW, LEDGER_MARK, SCALE_MIN_LOTS
+from market.policy import KELLY_FRACTION, POLICY_CAPITAL, observe_profit, policy_settings
+from market.queueing import fill_model
+from risk.sizing import Bound, Room, exposure_within, kelly_fraction, sized, sizing_of
 from risk.var import Model, Tail, tail
+from tests.market.test_policy import Desk
 
 TUNING = policy_settings(capital=10_000.0)
 PROBE = 0.1
@@ -18,13 +30,13 @@ LOTS = st.integers(-50, 10_000)
 @given(
     base=st.integers(0, 10_000),
     fraction=st.floats(1e-6, 1.0),
-    room=st.builds(Room, LOTS, LOTS, LOTS),
+    room=st.builds(Room, LOTS, LOTS, LOTS, LOTS),
     least=st.integers(1, 200),
 )
 def test_no_order_is_above_any_cap_or_below_the_smallest(base, fraction, room, least):
     """Whatever Kelly says, every cap holds; what is left is legal or nothing."""
     found = sized(base, fraction, room, least)
-    caps = (base, room.max_position, room.value_at_risk, room.liquidity)
+    caps = (base, room.max_position, room.value_at_risk, room.liquidity, room.portfolio)
     assert found.lots == 0 or least <= found.lots <= min(caps)
     if min(caps) >= least:
         assert found.lots >= least  # the probe stays alive
@@ -33,6 +45,7 @@ def test_no_order_is_above_any_cap_or_below_the_smallest(base, fraction, room, l
             Bound.MAX_POSITION: room.max_position,
             Bound.VALUE_AT_RISK: room.value_at_risk,
             Bound.LIQUIDITY: room.liquidity,
+            Bound.PORTFOLIO: room.portfolio,
         }
         assert found.lots == named.get(found.bound, found.lots)
 
@@ -116,3 +129,39 @@ def test_figures_out_of_range_are_refused():
     assert exposure_within(still, 1.0, 1.0) == math.inf
     with pytest.raises(ValueError, match="gross"):
         exposure_within(still, 0.0, 1.0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 1_000),
+    edge=st.floats(-0.02, 0.02),
+    base=st.floats(0.0, 0.6),
+    caps=st.tuples(*[st.integers(0, 80)] * 3),
+    position=st.sampled_from([0.0, 0.001, 0.05, 1.0]),
+)
+def test_the_executor_decides_what_is_told_here(seed, edge, base, caps, position):
+    """The innermost quotes of a flat account are the size, by the very kernel of every decision."""
+    desk = Desk(flow_share=0.0)
+    desk.parameters[1:] = 1.0, max(0.001, base), 1.0
+    desk.scale[SCALE_MIN_LOTS] = 3
+    limits = limit_settings(capital_units=10**13, max_position_fraction=position)
+    setup = Setup(
+        scale=desk.scale, model=fill_model(), limits=limits, policy=desk.tuning,
+        guarding=guard_settings(), cycle=np.array([1]), opening=np.array([10**13, 0, 0]),
+    )  # fmt: skip
+    account = open_account(setup, trips=0)
+    account.ledger[LEDGER_MARK] = 2_001
+    account.risk[[RISK_VALUE_LOTS, RISK_LIQUID_LOTS, RISK_PORTFOLIO_LOTS]] = caps
+    for profit in np.random.default_rng(seed).normal(edge, 0.01, 120):
+        account.kelly[KELLY_FRACTION] = 1.0
+        observe_profit(profit * desk.tuning[POLICY_CAPITAL], desk.tuning, account.kelly)
+    desk.kelly = account.kelly
+    cap = int(position_cap_lots(2_001, limits, desk.scale))
+    desk.decide(cap=min(cap - cap // 100, *caps))
+    found = sizing_of(account, setup, desk.parameters)
+    for row in (BID_ROW, ASK_ROW):
+        shown = desk.quotes(row)
+        assert found.order.lots == (shown[0][1] if shown else 0)
+    if found.fraction > 0.0:
+        assert PROBE <= found.fraction <= 1.0
+    assert found.observations == 120
