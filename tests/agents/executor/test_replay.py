@@ -17,6 +17,7 @@ from market.layout import LEDGER_FUNDED, LEDGER_TRIPS, REPORT_FUNDING
 from market.recorded_gymnasium import RecordedMarketEnv, Span
 from market.replay import replay_one
 from market.replay_step import COUNT_REPORTS
+from risk.sizing import Bound, sizing_of
 from tests.agents.executor.market import perpetual, recording, session_for
 
 
@@ -56,6 +57,22 @@ def test_a_run_without_updates_is_the_replay_byte_for_byte(feed, tmp_path, chang
     mine_is_the_replay(session_for(feed, **change), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("bound", "limits"),
+    [
+        (Bound.VALUE_AT_RISK, {"value_at_risk_limit": 0.00001, "flatten_cost_limit": 0.0}),
+        (Bound.LIQUIDITY, {"flatten_cost_limit": 0.0002, "value_at_risk_limit": 0.0}),
+    ],
+)
+def test_what_may_be_carried_binds_alike_live_and_in_replay(feed, tmp_path, bound, limits):
+    """Caps of the filtered loss and of the book, tight enough to cut the ladder."""
+    session = session_for(feed, risk=limits)
+    record = mine_is_the_replay(session, tmp_path)
+    room = sizing_of(record.account, session.setup, parameter_row(session.baseline)).room
+    cut = {Bound.VALUE_AT_RISK: room.value_at_risk, Bound.LIQUIDITY: room.liquidity}
+    assert cut[bound] < room.max_position
+
+
 def test_funding_is_paid_alike_live_and_in_replay(tmp_path):
     """A perpetual funded every two minutes: the same bytes, and the parts still add up."""
     session = session_for(perpetual(tmp_path))
@@ -84,6 +101,10 @@ def mine_is_the_replay(session, folder):
     for name in ("placed", "filled", "equity", "counts", "figures"):
         assert np.array_equal(getattr(theirs, name), getattr(mine.record, name)), name
     assert np.array_equal(theirs.account.ledger, mine.record.account.ledger)
+    parameters = parameter_row(session.baseline)
+    sized = sizing_of(mine.record.account, session.setup, parameters)
+    assert sized == sizing_of(theirs.account, session.setup, parameters)
+    assert sized.observations > 0
     count = int(theirs.account.ledger[LEDGER_TRIPS])
     assert np.array_equal(theirs.account.trips[:count], mine.record.account.trips)
     assert_the_environment_sees_it(session, tape, folder)
