@@ -357,8 +357,9 @@ class Flow:
         rng, risk = self.rng, self.account.risk
         self.view[VIEW_MID] = self.mid
         self.view[VIEW_FLOW] = float(rng.choice([0.02, 1.0, 1.0, 1.0]))
-        self.view[VIEW_LOSS] = self.mid * float(rng.choice([0.0, 0.02, 0.04, 0.1]))
-        self.view[VIEW_ROOM] = float(rng.choice([3.0, 20.0, 1e6, 1e6]))
+        # Rarely the caps of value and room bind, or nothing else ever would.
+        self.view[VIEW_LOSS] = 0.06 * self.mid if rng.random() < 0.1 else 0.0
+        self.view[VIEW_ROOM] = 3.0 if rng.random() < 0.1 else 1e6
         bid, ask = int(self.row[STEP_BID]), int(self.row[STEP_ASK])
         if not NO_BID < bid < ask < NO_ASK:
             return

@@ -21,6 +21,7 @@ from market.layout import (
     VIEW_READY,
 )
 from market.ledger import position_lots
+from market.legality import REDUCE
 from market.observation import LIMIT, OBSERVATION_COLUMNS
 from market.policy import (
     POLICY_PROBE,
@@ -29,7 +30,6 @@ from market.policy import (
     PROPOSE_LEVELS,
     PROPOSE_SHIFT,
     PROPOSE_WIDTH,
-    REDUCE,
 )
 from market.quiet import STILL_COLUMNS, STILL_MET
 from market.replay import no_records, rows_of

@@ -54,6 +54,7 @@ from market.layout import (
     VIEW_SIGMA_REFERENCE,
 )
 from market.ledger import fill, mark, position_lots, value
+from market.legality import REDUCE
 from market.observation import look
 from market.own import (
     OWN_METER_COUNT,
@@ -64,7 +65,7 @@ from market.own import (
     open_lots,
     own_touch,
 )
-from market.policy import PROPOSE_ACTION, REDUCE, cap_lots, decide, observe_profit
+from market.policy import PROPOSE_ACTION, cap_lots, decide, observe_profit
 from market.states import evaluate, is_of_loss
 from market.types import F8, I8
 

@@ -24,6 +24,7 @@ from market.layout import (
 )
 from market.ledger import position_lots
 from market.own import open_lots
+from market.quotes import LOTS_HUGE
 from market.replay_step import (
     COUNT_PLACED,
     FILLED_FEE,
@@ -35,7 +36,6 @@ from market.replay_step import (
     FILLED_TRADE_ID,
     FILLED_VISIBLE_NS,
 )
-from market.quotes import LOTS_HUGE
 from market.types import I8
 from protocol.messages import Direction, Fill, PnlReport, Status
 from risk.sizing import sizing_of
