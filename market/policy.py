@@ -250,11 +250,23 @@ def wanted_action(view_row: F8, width: float, tuning: F8, proposal: F8) -> int:
 
 
 @kernel
-def legal_action(action: int, position_lots: int, max_lots: int, legal: int) -> int:
+def legal_action(
+    action: int,
+    position_lots: int,
+    max_lots: int,
+    dearest_ticks: int,
+    view_row: F8,
+    risk_state: int,
+    scale: I8,
+) -> int:
     """Return what the risk manager's mask (`legality.py`) leaves of an action; it comes last.
 
-    With a full position the other side is quoted. What was pulled stays pulled.
+    With a full position the other side is quoted. What was pulled stays pulled. At the dearest
+    quote the smallest order has fewest lots: by it no side is forbidden too early.
     """
+    least = smallest_lots(dearest_ticks, scale)
+    ready = view_row[VIEW_READY] >= 0.5
+    legal = legal_actions(position_lots, max_lots, least, risk_state, ready)
     if position_lots >= max_lots and action in (BOTH, BID_ONLY):
         action = ASK_ONLY
     elif position_lots <= -max_lots and action in (BOTH, ASK_ONLY):
@@ -338,11 +350,9 @@ def decide(
     step = tuning[POLICY_LEVEL_STEP]
     change = min(1.0, max(-1.0, proposal[PROPOSE_LEVELS])) + tuning[POLICY_LEVEL_CHANGE]
     levels = max(1, int(parameters[PARAMETER_LEVELS]) + int(change))
-    # At the dearest quote the smallest order has fewest lots: no side is forbidden too early.
-    least = smallest_lots(int(mid + shift + width * (1.0 + levels * step)) + 1, scale)
-    ready = view_row[VIEW_READY] >= 0.5
-    legal = legal_actions(position_lots, max_lots, least, risk_state, ready)
-    action = legal_action(action, position_lots, max_lots, legal)
+    dearest = int(mid + shift + width * (1.0 + levels * step)) + 1
+    told = (max_lots, dearest, view_row, risk_state, scale)
+    action = legal_action(action, position_lots, *told)
     # The minimum notional binds first at the lowest price, the outermost bid.
     price = max(1, int(mid + shift - width * (1.0 + levels * step)))
     base = parameters[PARAMETER_BASE_QUANTITY]
@@ -354,8 +364,6 @@ def decide(
         return action
     lots = order_lots(base, fraction, price, scale)
     bid_room, ask_room = rooms(action, position_lots, max_lots, view_row, tuning)
-    best_bid = step_row[STEP_BID]
-    best_ask = step_row[STEP_ASK]
-    rows = (bid_room, ask_room, quote_units, base_units, best_bid, best_ask)
+    rows = (bid_room, ask_room, quote_units, base_units, step_row[STEP_BID], step_row[STEP_ASK])
     write_ladder(mid, shift, width, step, levels, lots, *rows, scale, ladder)
     return action

@@ -61,7 +61,7 @@ def test_a_run_without_updates_is_the_replay_byte_for_byte(feed, tmp_path, chang
     ("bound", "limits"),
     [
         (Bound.VALUE_AT_RISK, {"value_at_risk_limit": 0.00001, "flatten_cost_limit": 0.0}),
-        (Bound.LIQUIDITY, {"flatten_cost_limit": 0.0002, "value_at_risk_limit": 0.0}),
+        (Bound.LIQUIDITY, {"flatten_cost_limit": 0.00006, "value_at_risk_limit": 0.0}),
     ],
 )
 def test_what_may_be_carried_binds_alike_live_and_in_replay(feed, tmp_path, bound, limits):
