@@ -4,10 +4,11 @@ python -m bench.crash [--feeds ../shared/feeds] [--picture docs/pictures/crash.s
 
 Each day is played from price bars (`feed synth --from-bars`) and lived through by the executor that
 a user starts, four times: with a daily loss of 5 % that closes the position; the same and a stop
-loss of 2 %; the daily loss halting, the position kept; and without the limit. The loss with the
-limit must stay within it plus one guard step's gap (the largest move of the mid from one step to
-the next, from the step before the halt to the closing, on the position held) and what the book
-charged for closing at once: mid less the price received.
+loss of 2 %; the daily loss halting, the position kept; and without the limit. The limit must halt
+within one guard step's gap beyond it (what the position loses from one step to the next). The loss
+in all must stay within the limit plus what the mid fell from the last guard step within it until
+the position was closed, and what closing at once was charged: mid less the price received, and the
+taker's fee. Closing takes one guard step to hear the cancels and one to hear the fill.
 Exit 0 only when it does on every day, and neither without the limit nor without closing.
 """
 
@@ -29,6 +30,7 @@ from market.replay_step import (
     EQUITY_NOW_NS,
     EQUITY_POSITION_LOTS,
     EQUITY_UNITS,
+    FILLED_FEE,
     FILLED_LOTS,
     FILLED_MAKER,
     FILLED_PRICE_TICKS,
@@ -41,6 +43,7 @@ from risk.states import REASON_NAMES, State, changes_of
 LIMIT = 0.05
 STOP = 0.02
 CLOSED_STEPS_MAX = 5
+ROUNDING = 1e-6
 WAYS = {
     "limit": {"daily_loss_limit": LIMIT, "loss_closes": True},
     "limit and stop loss": {
@@ -61,8 +64,9 @@ class Row:
         exposure: largest position.
         loss: deepest below the day's opening.
         seen: loss at the guard step that halted; 0 without a halt by loss.
-        gap: one guard step's; 0 without such a halt.
-        charged: by the book for closing at once.
+        gap: one guard step's, the one that halted; 0 without such a halt.
+        fallen: what the mid took from the step before it until the position was closed.
+        charged: for closing at once, by book and venue.
         closing_steps: guard steps from the halt until nothing is held; -1: it never was.
     """
 
@@ -73,6 +77,7 @@ class Row:
     loss: float
     seen: float
     gap: float
+    fallen: float
     charged: float
     closing_steps: int
     changes: int
@@ -82,13 +87,14 @@ class Row:
     @property
     def within(self) -> bool:
         """Whether the loss stayed within the limit and the gap."""
-        return self.loss <= LIMIT + self.gap + self.charged
+        return self.loss <= LIMIT + self.fallen + self.charged + ROUNDING
 
     @property
     def as_wanted(self) -> bool:
         """Whether it came as the way must."""
         if self.way == "limit":
-            return self.seen >= LIMIT and self.within and self.closing_steps <= CLOSED_STEPS_MAX
+            sharp = LIMIT <= self.seen <= LIMIT + self.gap + ROUNDING
+            return sharp and self.within and 0 < self.closing_steps <= CLOSED_STEPS_MAX
         return self.within if self.way == "limit and stop loss" else not self.within
 
 
@@ -107,12 +113,12 @@ def measure(case: str, way: str, lived: Lived, seconds: float) -> Row:
         and each["risk_state"] == HALTED
         and is_of_loss(int(each["risk_reason"]))
     ]
-    seen = gap = charged = 0.0
+    seen = gap = fallen = charged = 0.0
     steps = 0
     if halts:
         halt = halts[0]
         seen = float(np.interp(halt["now_ns"], times, losses)) / CAPITAL
-        gap, charged, steps = gap_of(lived, halt["now_ns"], halt["position_lots"], scale)
+        gap, fallen, charged, steps = gap_of(lived, halt["now_ns"], halt["position_lots"], scale)
     return Row(
         case=case,
         way=way,
@@ -121,6 +127,7 @@ def measure(case: str, way: str, lived: Lived, seconds: float) -> Row:
         loss=float(losses.max()) / CAPITAL,
         seen=seen,
         gap=gap / CAPITAL,
+        fallen=fallen / CAPITAL,
         charged=charged / CAPITAL,
         closing_steps=steps,
         changes=len(changes_of(record.account.risk)),
@@ -140,27 +147,28 @@ def losses_of(lived: Lived) -> tuple[F8, F8]:
     return np.array(list(known), dtype=np.float64), losses
 
 
-def gap_of(lived: Lived, halt_ns: int, lots: int, scale: float) -> tuple[float, float, int]:
-    """Return one guard step's gap around a halt, what closing cost, and the steps until then.
+def gap_of(lived: Lived, halt_ns: int, lots: int, scale: float) -> tuple[float, float, float, int]:
+    """Return one guard step's gap at a halt, the fall until closed, the charge, and the steps.
 
-    It is the largest fall of the mid from one step to the next, from the step before the halt to
-    the closing, times the position; where it was never closed, to the halt, and -1 is told.
+    All three are quote asset; a position that was never closed has -1 steps.
     """
     tape = lived.session.tape_builder().advance(lived.session.last_ns)
     steps = tape.steps
     row = int(np.searchsorted(steps[:, STEP_NOW_NS], halt_ns))
     mids = 0.5 * (steps[:, STEP_BID] + steps[:, STEP_ASK])
+    unit = abs(lots) * scale
+    gap = unit * max(0.0, float(mids[row - 1] - mids[row]))
     filled = lived.run.record.filled
     closing = filled[(filled[:, FILLED_VISIBLE_NS] > halt_ns) & (filled[:, FILLED_MAKER] == 0)]
-    sold = closing[:, FILLED_LOTS].sum()
-    if sold < abs(lots):
-        return float(abs(lots) * scale * max(0.0, mids[row - 1] - mids[row])), 0.0, -1
+    if closing[:, FILLED_LOTS].sum() < abs(lots):
+        return gap, gap, 0.0, -1
     end = int(np.searchsorted(steps[:, STEP_NOW_NS], closing[-1, FILLED_VISIBLE_NS]))
-    worst = float(np.max(mids[row - 1 : end] - mids[row : end + 1]))
+    fallen = unit * max(0.0, float(mids[row - 1] - mids[row : end + 1].min()))
     sent = np.searchsorted(steps[:, STEP_NOW_NS], closing[:, FILLED_VISIBLE_NS]) - 1
-    under = mids[sent] - closing[:, FILLED_PRICE_TICKS]
-    charged = float(np.maximum(0.0, under) @ closing[:, FILLED_LOTS])
-    return abs(lots) * scale * max(0.0, worst), scale * charged, end - row
+    under = np.maximum(0.0, mids[sent] - closing[:, FILLED_PRICE_TICKS])
+    charged = scale * float(under @ closing[:, FILLED_LOTS])
+    charged += float(closing[:, FILLED_FEE].sum()) / UNITS
+    return gap, fallen, charged, end - row
 
 
 def draw(lived: Lived, kept: Lived, title: str) -> str:
@@ -229,7 +237,10 @@ def main() -> int:
     parser.add_argument("--case", type=int, action="append", help="number, from 0")
     told = parser.parse_args()
     rows = []
-    print(f"{'':<54} exposure    loss  at halt     gap charged  steps  changes  cancels  fills")
+    print(
+        f"{'':<54} exposure    loss  at halt     gap  fallen charged  steps  changes  cancels"
+        "  fills"
+    )
     with tempfile.TemporaryDirectory() as name:
         for number in told.case or range(len(CASES)):
             case = CASES[number]
@@ -258,7 +269,7 @@ def line(row: Row) -> str:
     """Return one row of the table."""
     return (
         f"{row.case:<32} {row.way:<21} {row.exposure:>8.1%} {row.loss:>7.2%}  {row.seen:>7.2%} "
-        f"{row.gap:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} {row.changes:>8} "
+        f"{row.gap:>7.2%} {row.fallen:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} {row.changes:>8} "
         f"{row.cancels:>8} {row.fills:>6}  {'as it must' if row.as_wanted else 'NOT AS IT MUST'}"
     )
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli.exits import USAGE, CommandError
-from agents.cli.options import Change, Config, Data, Feeds, Json
+from agents.cli.options import Change, Config, Data, Feed, Feeds, Json
 from agents.cli.output import put
 from agents.cli.talk import Talk
 
 if TYPE_CHECKING:
+    from agents.cli.risk_desk import Seen
     from exchange.importers.bars import Bars
 
 app = typer.Typer(
@@ -148,3 +149,69 @@ def portfolio(
     settings = resolve(config, None, {"data": data}).settings
     told = risk_portfolio.standing(run_folder or settings.data / "runs" / "latest")
     put(risk_portfolio.as_json(told) if as_json else risk_portfolio.as_text(told))
+
+
+Run = Annotated[
+    Path | None, typer.Option("--run", help="folder of a run; default: the newest, live or ended")
+]
+
+
+def seen_of(
+    run: Path | None,
+    feed_path: Path | None,
+    data: Path | None,
+    config: Path | None,
+    change: list[str] | None,
+) -> "Seen":
+    """Return the account of a run, or of a replay of the recording that is named."""
+    from agents.cli import risk_desk
+    from agents.cli.audit import folder_of
+    from agents.cli.flags import resolve
+    from agents.session import open_session
+
+    if run is not None and feed_path is not None:
+        raise CommandError("give --run or --feed, not both", USAGE)
+    if feed_path is None:
+        if change:
+            raise CommandError("--set goes with --feed: a run has its own settings", USAGE)
+        return risk_desk.of_run(folder_of(run, data, config))
+    loaded = resolve(config, change, {"feed.path": feed_path, "data": data})
+    return risk_desk.of_recording(open_session(loaded.settings))
+
+
+@app.command()
+def stress(
+    *,
+    run: Run = None,
+    feed_path: Feed = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Ask every scenario of a run's book, position and orders, or of a replay of --feed."""
+    from agents.cli.risk_status import stress_document, stress_text
+    from risk.stress import HISTORY
+    from risk.stress import stress as asked
+
+    seen = seen_of(run, feed_path, data, config, change)
+    outcomes = asked(seen.desk())
+    sources = {each.name: each.source for each in HISTORY}
+    put(stress_document(seen, outcomes) if as_json else stress_text(seen, outcomes, sources))
+
+
+@app.command()
+def status(
+    *,
+    run: Run = None,
+    feed_path: Feed = None,
+    data: Data = None,
+    config: Config = None,
+    change: Change = None,
+    as_json: Json = False,
+) -> None:
+    """Show state, limits with what is left of each, value at risk, stress and cost of closing."""
+    from agents.cli.risk_status import status_document, status_of, status_text
+
+    told = status_of(seen_of(run, feed_path, data, config, change))
+    put(status_document(told) if as_json else status_text(told))
