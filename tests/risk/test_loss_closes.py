@@ -13,9 +13,9 @@ from market.breach import HALTED, RISK_SINCE_NS, RISK_STATE
 from market.layout import UNITS
 from market.ledger import position_lots
 from market.replay_step import (
+    EQUITY_EXCESS,
     EQUITY_NOW_NS,
     EQUITY_POSITION_LOTS,
-    EQUITY_EXCESS,
     FILLED_MAKER,
     FILLED_VISIBLE_NS,
 )
