@@ -1,10 +1,10 @@
 """What would be lost if: scenarios, named and parametric, on the book, position and orders of now.
 
-Each outcome is a pure function of a `Desk` and a `Scenario`. A move is instant: every open order that
-it runs over is filled at its own price, nothing is cancelled in time, and what is then held is closed
-on the book of the scenario, beyond its last level by the square-root law (`market/liquidity.py`). A
-scenario that names no move is taken both ways, and the worse is told. Losses are quote asset, > 0;
-a gain is negative.
+Each outcome is a pure function of a `Desk` and a `Scenario`. A move is instant: every open order
+that it runs over is filled at its own price, nothing is cancelled in time, and what is then held is
+closed on the book of the scenario, beyond its last level by the square-root law
+(`market/liquidity.py`). A scenario that names no move is taken both ways, and the worse is told.
+Losses are quote asset, > 0; a gain is negative.
 """
 
 import math

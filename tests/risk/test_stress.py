@@ -120,7 +120,7 @@ def test_the_worst_moves_of_prices_know_no_longer_span_than_asked():
     ),
 )
 def test_more_of_the_same_is_never_cheaper(lots, orders):
-    """A wider spread, a thinner book, a wilder market, and a gap twice as deep for one who is long."""
+    """A wider spread, a thinner book, a wilder market, and for one who is long a deeper gap."""
     rows = [(side, 100 - side * away, size) for side, away, size in orders]
     held = desk(lots, orders_of(*rows) if rows else NO_ORDERS)
     for mild, hard in (
