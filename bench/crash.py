@@ -270,7 +270,8 @@ def line(row: Row) -> str:
     return (
         f"{row.case:<32} {row.way:<21} {row.exposure:>8.1%} {row.loss:>7.2%}  {row.seen:>7.2%} "
         f"{row.gap:>7.2%} {row.fallen:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} "
-        f"{row.changes:>8} {row.cancels:>8} {row.fills:>6}  {'as it must' if row.as_wanted else 'NOT AS IT MUST'}"
+        f"{row.changes:>8} {row.cancels:>8} {row.fills:>6}  "
+        f"{'as it must' if row.as_wanted else 'NOT AS IT MUST'}"
     )
 
 
