@@ -12,8 +12,8 @@ from where all stand only 1/n of the way to its own edge, n executors at once, s
 mean of allowed points is allowed. A silent executor stands at its L, both ways, and is still one of
 the n, so that silence never loosens anything.
 
-R is the sample's own: shrinking pulls one symbol under two names, which moves by fat tails, down to
-0.68 within half an hour, and a limit must not be loosened by that (`test_portfolio.py`).
+R is the sample's own: shrinking makes one market under two names, if its moves have fat tails, two
+that hardly count together, and a limit must not be loosened by that (`test_portfolio.py`).
 """
 
 import itertools

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from agents.cli.risk_portfolio import standing
 from agents.executor import records
 from agents.executor.judged import named
 from agents.executor.recovery import open_journal
@@ -55,17 +56,40 @@ def folder_of(data, name):
     raise AssertionError(f"no run of {name}")
 
 
-@pytest.mark.slow
-def test_two_recordings_in_lockstep_give_the_same_bytes_though_one_executor_is_killed(
-    feeds, tmp_path
-):
-    """Feed time waits for whoever died; what it had heard stands in its journal."""
-    calm = started(tmp_path / "calm", feeds)
-    code, whole, error = calm.end()
+@pytest.fixture(scope="module")
+def calm(feeds, tmp_path_factory):
+    """A run of both in lockstep; its folder, and what it printed."""
+    data = tmp_path_factory.mktemp("calm")
+    code, whole, error = started(data, feeds).end()
     assert code == 0, error
+    return data, whole
+
+
+@pytest.mark.slow
+@pytest.mark.slice
+def test_two_recordings_are_traded_at_once_and_each_executor_hears_the_other(calm):
+    """A report before every decision, and a cap that follows; nobody was given up."""
+    data, whole = calm
     found = json.loads(whole)["runs"]
     assert [each["recording"]["symbol"] for each in found] == ["AAA-USDT", "BBB-USDT"]
     assert all(each["tuned"]["fills"]["count"] > 0 for each in found)
+    for name in ("executor-1", "executor-2"):
+        with open_journal(folder_of(data, name), readonly=True) as journal:
+            rows = [row.body["row"] for row in journal.rows(records.HEARD) if row.kind == "peer"]
+            cycles = sum(row.kind == "cycle" for row in journal.rows(records.CYCLES))
+            judged = [row for row in journal.rows(records.JUDGED) if row.kind != "opened"]
+        assert None not in rows
+        assert cycles - 1 <= len(rows) <= cycles + 1
+        assert 0 < named(judged[-1].body)["portfolio_lots"] < LOTS_HUGE
+    told_of = standing(folder_of(data, "executor-1"))
+    assert [each.name for each in told_of.members] == ["executor-1", "executor-2"]
+    assert told_of.correlation[0][1] == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_an_executor_that_is_killed_in_lockstep_changes_not_one_byte(calm, feeds, tmp_path):
+    """Feed time waits for whoever died; what it had heard stands in its journal."""
+    _, whole = calm
     killed = started(tmp_path / "killed", feeds)
     killed.read_until("executor-2  ")
     killed.read_until("executor-2  ")
