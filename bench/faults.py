@@ -11,6 +11,7 @@ more being kills of the trader's life.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import statistics
@@ -23,32 +24,34 @@ from market.layout import REPORT_FILL, REPORT_FUNDING
 from tests.exchange.binance.fault_soak import Soak
 from tests.exchange.binance.fault_table import FAULTS, STEPS, Cell, cells_of, run_cell
 from tests.exchange.binance.ground import GROUNDS
-from tests.exchange.binance.theatre import theatre
+from tests.exchange.binance.theatre import Theatre, theatre
 
 
-async def table(name: str, faults: list[str], steps: list[str]) -> list[Cell]:
+async def table(name: str, stage: Theatre, faults: list[str], steps: list[str]) -> list[Cell]:
     """Run the cells of a ground, one after the other; print a row as soon as it is whole."""
     cells = []
-    with theatre(name) as stage:
-        for fault in faults:
-            wanted = cells_of(stage.ground, [fault], steps)
-            if not wanted:
-                print(f"{name:<8} {fault:<22}  none: {stage.ground.missing[fault]}", flush=True)
-                continue
-            row = [await run_cell(stage, *cell) for cell in wanted]
-            figures = ["broken" if each.broken else f"{each.resumed_s:.2f} s" for each in row]
-            cells += row
-            print(f"{name:<8} {fault:<22}" + "".join(f"{each:>16}" for each in figures), flush=True)
-            for cell in row:
-                if cell.broken:
-                    print(f"{'':<9}{cell.step}: {'; '.join(cell.broken)}", flush=True)
+    for fault in faults:
+        wanted = cells_of(stage.ground, [fault], steps)
+        if not wanted:
+            print(f"{name:<8} {fault:<22}  none: {stage.ground.missing[fault]}", flush=True)
+            continue
+        row = [await run_cell(stage, *cell) for cell in wanted]
+        figures = ["broken" if each.broken else f"{each.resumed_s:.2f} s" for each in row]
+        cells += row
+        print(f"{name:<8} {fault:<22}" + "".join(f"{each:>16}" for each in figures), flush=True)
+        for cell in row:
+            if cell.broken:
+                print(f"{'':<9}{cell.step}: {'; '.join(cell.broken)}", flush=True)
     return cells
 
 
 async def tables(names: list[str], faults: list[str], steps: list[str]) -> list[list[Cell]]:
     """Run the cells of all grounds, each at its own exchange."""
     print(f"{'':<31}" + "".join(f"{step:>16}" for step in steps))
-    return await asyncio.gather(*(table(name, faults, steps) for name in names))
+    with contextlib.ExitStack() as stack:  # all stand before one is asked: starting takes seconds
+        stages = [stack.enter_context(theatre(name)) for name in names]
+        places = zip(names, stages, strict=True)
+        return await asyncio.gather(*(table(*place, faults, steps) for place in places))
 
 
 def summary(cells: list[Cell]) -> dict[str, object]:

@@ -49,6 +49,8 @@ from market.types import I8
 
 MINUTE_US = 60 * 10**6
 LOCAL_WAIT_S = 30.0
+ANSWER_S = 90.0
+"""Longest wait for an answer: a machine that does other things may stand still for a minute."""
 CLI = [sys.executable, "-m", "agents.cli.main"]
 
 
@@ -180,7 +182,7 @@ def recorded(at: dict[str, Any], folder: Path, speed: float) -> "Iterator[subpro
 def feed_ns(at: dict[str, Any]) -> int | None:
     """Return the feed's time; None when it has ended."""
     try:
-        with urllib.request.urlopen(f"{at['control']}/status", timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{at['control']}/status", timeout=ANSWER_S) as answer:  # noqa: S310
             told = json.loads(answer.read())
     except OSError:
         return None
