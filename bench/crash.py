@@ -1,14 +1,14 @@
 """Falls and crashes lived through by an executor with its whole capital in one position.
 
-python -m bench.crash [--feeds ../shared/feeds] [--picture docs/pictures/crash.svg]
+python -m bench.crash [--feeds ../shared/feeds] [--pictures docs/pictures]
 
 Each day is played from price bars (`feed synth --from-bars`) and lived through by the executor that
 a user starts, four times: with a daily loss of 5 % that closes the position; the same and a stop
-loss of 2 %; the daily loss halting, the position kept; and without the limit. The limit must halt
-within one guard step's gap beyond it (what the position loses from one step to the next). The loss
-in all must stay within the limit plus what the mid fell from the last guard step within it until
-the position was closed, and what closing at once was charged: mid less the price received, and the
-taker's fee. Closing takes one guard step to hear the cancels and one to hear the fill.
+loss of 2 %; the daily loss halting, the position kept; and without the limit. The loss with
+the limit must stay within it plus one guard step's gap (what the mid took from the position between
+the last step within the limit and the one that halted) and what closing at once was charged: mid
+less the price received, and the fee. Closing takes one guard step to hear the cancels, and one to
+hear the fill.
 Exit 0 only when it does on every day, and neither without the limit nor without closing.
 """
 
@@ -52,8 +52,9 @@ WAYS = {
     "limit, position kept": {"daily_loss_limit": LIMIT},
     "no limit": {},
 }  # fmt: skip
-SHOWN = 0
-"""The case that is drawn."""
+SHOWN = {0: "crash-fall.svg", 3: "crash-flash.svg"}
+"""The cases that are drawn, by number."""
+SECOND_NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,6 @@ class Row:
         loss: deepest below the day's opening.
         seen: loss at the guard step that halted; 0 without a halt by loss.
         gap: one guard step's, the one that halted; 0 without such a halt.
-        fallen: what the mid took from the step before it until the position was closed.
         charged: for closing at once, by book and venue.
         closing_steps: guard steps from the halt until nothing is held; -1: it never was.
     """
@@ -77,7 +77,6 @@ class Row:
     loss: float
     seen: float
     gap: float
-    fallen: float
     charged: float
     closing_steps: int
     changes: int
@@ -87,7 +86,7 @@ class Row:
     @property
     def within(self) -> bool:
         """Whether the loss stayed within the limit and the gap."""
-        return self.loss <= LIMIT + self.fallen + self.charged + ROUNDING
+        return self.loss <= LIMIT + self.gap + self.charged + ROUNDING
 
     @property
     def as_wanted(self) -> bool:
@@ -113,12 +112,12 @@ def measure(case: str, way: str, lived: Lived, seconds: float) -> Row:
         and each["risk_state"] == HALTED
         and is_of_loss(int(each["risk_reason"]))
     ]
-    seen = gap = fallen = charged = 0.0
+    seen = gap = charged = 0.0
     steps = 0
     if halts:
         halt = halts[0]
         seen = float(np.interp(halt["now_ns"], times, losses)) / CAPITAL
-        gap, fallen, charged, steps = gap_of(lived, halt["now_ns"], halt["position_lots"], scale)
+        gap, charged, steps = gap_of(lived, halt["now_ns"], halt["position_lots"], scale)
     return Row(
         case=case,
         way=way,
@@ -127,7 +126,6 @@ def measure(case: str, way: str, lived: Lived, seconds: float) -> Row:
         loss=float(losses.max()) / CAPITAL,
         seen=seen,
         gap=gap / CAPITAL,
-        fallen=fallen / CAPITAL,
         charged=charged / CAPITAL,
         closing_steps=steps,
         changes=len(changes_of(record.account.risk)),
@@ -147,42 +145,40 @@ def losses_of(lived: Lived) -> tuple[F8, F8]:
     return np.array(list(known), dtype=np.float64), losses
 
 
-def gap_of(lived: Lived, halt_ns: int, lots: int, scale: float) -> tuple[float, float, float, int]:
-    """Return one guard step's gap at a halt, the fall until closed, the charge, and the steps.
+def gap_of(lived: Lived, halt_ns: int, lots: int, scale: float) -> tuple[float, float, int]:
+    """Return one guard step's gap at a halt, what closing was charged, and the steps it took.
 
-    All three are quote asset; a position that was never closed has -1 steps.
+    Both are quote asset; a position that was never closed has -1 steps.
     """
     tape = lived.session.tape_builder().advance(lived.session.last_ns)
     steps = tape.steps
     row = int(np.searchsorted(steps[:, STEP_NOW_NS], halt_ns))
     mids = 0.5 * (steps[:, STEP_BID] + steps[:, STEP_ASK])
-    unit = abs(lots) * scale
-    gap = unit * max(0.0, float(mids[row - 1] - mids[row]))
+    gap = abs(lots) * scale * max(0.0, float(mids[row - 1] - mids[row]))
     filled = lived.run.record.filled
     closing = filled[(filled[:, FILLED_VISIBLE_NS] > halt_ns) & (filled[:, FILLED_MAKER] == 0)]
     if closing[:, FILLED_LOTS].sum() < abs(lots):
-        return gap, gap, 0.0, -1
+        return gap, 0.0, -1
     end = int(np.searchsorted(steps[:, STEP_NOW_NS], closing[-1, FILLED_VISIBLE_NS]))
-    fallen = unit * max(0.0, float(mids[row - 1] - mids[row : end + 1].min()))
     sent = np.searchsorted(steps[:, STEP_NOW_NS], closing[:, FILLED_VISIBLE_NS]) - 1
     under = np.maximum(0.0, mids[sent] - closing[:, FILLED_PRICE_TICKS])
     charged = scale * float(under @ closing[:, FILLED_LOTS])
     charged += float(closing[:, FILLED_FEE].sum()) / UNITS
-    return gap, fallen, charged, end - row
+    return gap, charged, end - row
 
 
 def draw(lived: Lived, kept: Lived, title: str) -> str:
     """Draw price, loss, position and what was cancelled, with the changes of state."""
     session = lived.session
     tape = session.tape_builder().advance(session.last_ns)
-    steps = tape.steps[tape.steps[:, STEP_BID] < tape.steps[:, STEP_ASK]][::10]
+    steps = tape.steps[tape.steps[:, STEP_BID] < tape.steps[:, STEP_ASK]][::5]
     tick = float(session.meta.tick)
-    at = steps[:, STEP_NOW_NS].astype(np.float64)
-    mid = 0.5 * tick * (steps[:, STEP_BID] + steps[:, STEP_ASK])
+    at = steps[:, STEP_NOW_NS] / SECOND_NS
+    mid: F8 = 0.5 * tick * (steps[:, STEP_BID] + steps[:, STEP_ASK])
     marks = []
     changes = changes_of(lived.run.record.account.risk)
     for tone, state in ((1, State.HALTED), (3, State.REDUCING), (2, State.ACTIVE)):
-        when = np.array([each.now_ns for each in changes if each.state is state], dtype=np.float64)
+        when = np.array([each.now_ns / SECOND_NS for each in changes if each.state is state])
         if len(when):
             why = {REASON_NAMES[each.reason] for each in changes if each.state is state} - {""}
             name = f"{state.name}{': ' if why else ''}{', '.join(sorted(why))}"
@@ -191,12 +187,14 @@ def draw(lived: Lived, kept: Lived, title: str) -> str:
             )
     times, losses = losses_of(lived)
     free_times, free = losses_of(kept)
-    bound = np.full(2, 100.0 * LIMIT)
+    times, free_times = times / SECOND_NS, free_times / SECOND_NS
+    bound: F8 = np.full(2, 100.0 * LIMIT)
     ends = np.array([times[0], times[-1]])
     equity = lived.run.record.equity
     lot = float(session.meta.lot)
-    hours = np.floor(np.array(lived.cancels, dtype=np.float64) / 3e11) * 3e11
-    when, count = np.unique(hours, return_counts=True)
+    minutes = np.floor(np.array(lived.cancels) / SECOND_NS / 60.0) * 60.0
+    grid = np.arange(minutes.min(), times[-1], 60.0)
+    count = np.array([(minutes == each).sum() for each in grid], dtype=np.float64)
     panels = (
         Panel(f"price, {session.meta.symbol}", (*marks, Line("mid", at, mid, 0)), zero=False),
         Panel(
@@ -212,7 +210,7 @@ def draw(lived: Lived, kept: Lived, title: str) -> str:
             (
                 Line(
                     "held",
-                    equity[:, EQUITY_NOW_NS].astype(np.float64),
+                    equity[:, EQUITY_NOW_NS] / SECOND_NS,
                     equity[:, EQUITY_POSITION_LOTS] * lot,
                     2,
                 ),
@@ -220,12 +218,12 @@ def draw(lived: Lived, kept: Lived, title: str) -> str:
             height=110,
         ),
         Panel(
-            "cancels in five minutes",
-            (Line("cancels", when, count.astype(np.float64), 3),),
+            "cancels a minute",
+            (Line("cancels", grid, count, 3),),
             height=90,
         ),
     )
-    axis = time_axis(int(times[0]), int(times[-1]))
+    axis = time_axis(session.first_ns, session.last_ns)
     return plot(panels, axis, title=title, subtitle="whole capital in one position, UTC")
 
 
@@ -233,14 +231,11 @@ def main() -> int:
     """Live through every day, every way; print a table and one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--feeds", type=Path, default=Path(__file__).parents[2] / "shared/feeds")
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--pictures", type=Path, help="folder that they are written to")
     parser.add_argument("--case", type=int, action="append", help="number, from 0")
     told = parser.parse_args()
     rows = []
-    print(
-        f"{'':<54} exposure    loss  at halt     gap  fallen charged  steps  changes  cancels"
-        "  fills"
-    )
+    print(f"{'':<54} exposure    loss  at halt     gap charged  steps  changes  cancels  fills")
     with tempfile.TemporaryDirectory() as name:
         for number in told.case or range(len(CASES)):
             case = CASES[number]
@@ -255,9 +250,9 @@ def main() -> int:
                 row = measure(case.name, way, lived, round(time.monotonic() - began_s, 1))
                 rows.append(row)
                 print(line(row), flush=True)
-            if number == SHOWN and told.picture is not None:
-                text = draw(kept["limit"], kept["no limit"], case.name)
-                told.picture.write_text(text, encoding="utf-8")
+            if number in SHOWN and told.pictures is not None:
+                text = draw(kept["limit and stop loss"], kept["no limit"], case.name)
+                (told.pictures / SHOWN[number]).write_text(text, encoding="utf-8")
     held = all(row.as_wanted for row in rows)
     print(
         json.dumps({"bench": "crash", "limit": LIMIT, "held": held, "rows": [*map(asdict, rows)]})
@@ -269,7 +264,7 @@ def line(row: Row) -> str:
     """Return one row of the table."""
     return (
         f"{row.case:<32} {row.way:<21} {row.exposure:>8.1%} {row.loss:>7.2%}  {row.seen:>7.2%} "
-        f"{row.gap:>7.2%} {row.fallen:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} "
+        f"{row.gap:>7.2%} {row.charged:>7.2%} {row.closing_steps:>6} "
         f"{row.changes:>8} {row.cancels:>8} {row.fills:>6}  "
         f"{'as it must' if row.as_wanted else 'NOT AS IT MUST'}"
     )
