@@ -238,9 +238,11 @@ def pause(loaded: Loaded[Settings], *, quoting: bool) -> int:
         if wrong:
             warn("; ".join(wrong))
             return TIMEOUT
-        what = "may quote again" if quoting else "paused: quotes are withdrawn"
-        print(f"{', '.join(stack.executors)} {what}")
         held = stops_in(stack.folder)
+        what = "may quote again" if quoting else "paused: quotes are withdrawn"
+        if quoting and held:
+            what = "no longer paused, but stopped"
+        print(f"{', '.join(stack.executors)} {what}")
         if quoting and held:
             warn(f"{len(held)} stops are still in force; lift them with `counterpoint rearm`")
         return OK

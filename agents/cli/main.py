@@ -183,9 +183,9 @@ def coordinator(
 def status(*, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Tell what is running: mode, members, parameters in force, position."""
     from agents.cli import control
-    from agents.cli.flags import resolve
+    from agents.cli.flags import resolve_at_any_rate
 
-    raise typer.Exit(control.status(resolve(config, None, {"data": data}), as_json=as_json))
+    raise typer.Exit(control.status(resolve_at_any_rate(config, data), as_json=as_json))
 
 
 @app.command()
@@ -241,9 +241,9 @@ def stop(
 ) -> None:
     """Emergency: cancel everything now and stay stopped until `rearm`."""
     from agents.cli import control
-    from agents.cli.flags import resolve
+    from agents.cli.flags import resolve_at_any_rate
 
-    loaded = resolve(config, None, {"data": data})
+    loaded = resolve_at_any_rate(config, data)
     code = control.stop(loaded, reason=reason, flatten=flatten, timeout_s=timeout)
     raise typer.Exit(code)
 
@@ -266,9 +266,9 @@ def rearm(
 def pause(*, data: Data = None, config: Config = None) -> None:
     """Withdraw the quotes; everything else goes on."""
     from agents.cli import control
-    from agents.cli.flags import resolve
+    from agents.cli.flags import resolve_at_any_rate
 
-    raise typer.Exit(control.pause(resolve(config, None, {"data": data}), quoting=False))
+    raise typer.Exit(control.pause(resolve_at_any_rate(config, data), quoting=False))
 
 
 @app.command()
@@ -284,9 +284,9 @@ def resume(*, data: Data = None, config: Config = None) -> None:
 def down(*, data: Data = None, config: Config = None) -> None:
     """End the running stack cleanly: quotes cancelled, journals closed."""
     from agents.cli import control
-    from agents.cli.flags import resolve
+    from agents.cli.flags import resolve_at_any_rate
 
-    raise typer.Exit(control.down(resolve(config, None, {"data": data})))
+    raise typer.Exit(control.down(resolve_at_any_rate(config, data)))
 
 
 @app.command()

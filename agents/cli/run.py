@@ -257,13 +257,19 @@ def open_stack(told: Settings, session: "Session | None", folder: Path, sockets:
 
 
 def end_on_signals(supervisors: Sequence[Supervisor]) -> None:
-    """End every stack on Ctrl-C and on SIGTERM."""
+    """End every stack on Ctrl-C, on SIGTERM, and when the terminal is closed.
+
+    Under `nohup` a hangup is ignored, and stays so.
+    """
 
     def ask_to_end(*_: object) -> None:
         for each in supervisors:
             each.asked_to_end = True
 
-    for each in (signal.SIGINT, signal.SIGTERM):
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    for each in signals:
         signal.signal(each, ask_to_end)
 
 

@@ -180,6 +180,11 @@ def show(document: dict[str, Any]) -> None:
     console = Screen(108)
     speed = "" if document["speed"] is None else f", {document['speed']:g} times as fast"
     console.print(f"run         {document['run']}, clock {document['clock']}{speed}")
+    if document["pid"] is None and any(each["pid"] for each in document["members"]):
+        console.print(
+            "supervisor  gone: nothing that dies is started again, and there will be no result; "
+            "`counterpoint down` ends the run"
+        )
     mode, generation = document["mode"] or "unknown", document["generation"]
     epoch = DASH if document["epoch"] is None else document["epoch"]
     where = DASH if generation is None else generation

@@ -171,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check(told)
         else:
             asyncio.run(serve(build(wanted_of(told)), told))
+    except KeyboardInterrupt:  # before it served; afterwards the loop takes the signal
+        return 0
     except ExchangeError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one line that a user sees
         return error.exit_code

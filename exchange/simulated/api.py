@@ -18,6 +18,7 @@ from exchange.simulated.parameters import (
     read_cancel_all,
     read_cancel_replace,
     read_place,
+    reading_all,
 )
 from exchange.simulated.rates import ORDERS, WEIGHT
 from exchange.simulated.refusals import Refusal, unknown_outcome
@@ -86,11 +87,11 @@ ENDPOINTS = (
     private("openOrders.status", "openOrders", 6, queries.open_orders),
     private("allOrders", "allOrders", 20, queries.all_orders),
     private("myTrades", "myTrades", 20, queries.my_trades),
-    order("order.place", "POST", "order", read_place),
-    order("order.cancel", "DELETE", "order", read_cancel),
-    order("order.cancelReplace", "POST", "order/cancelReplace", read_cancel_replace),
-    order("order.amend.keepPriority", "PUT", "order/amend/keepPriority", read_amend),
-    order("openOrders.cancelAll", "DELETE", "openOrders", read_cancel_all),
+    order("order.place", "POST", "order", reading_all(read_place)),
+    order("order.cancel", "DELETE", "order", reading_all(read_cancel)),
+    order("order.cancelReplace", "POST", "order/cancelReplace", reading_all(read_cancel_replace)),
+    order("order.amend.keepPriority", "PUT", "order/amend/keepPriority", reading_all(read_amend)),
+    order("openOrders.cancelAll", "DELETE", "openOrders", reading_all(read_cancel_all)),
     Endpoint("order.test", "POST", "order/test", Security.SIGNED, 1, queries.price_of_test),
     Endpoint("listenKey.start", "POST", STREAM, Security.KEY, 2, queries.listen_key),
     Endpoint("listenKey.ping", "PUT", STREAM, Security.KEY, 2, queries.keep_listening),

@@ -14,6 +14,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from exchange.recording import units
 from exchange.simulated.hub import Connection, dump
 from exchange.simulated.instrument import CONTRACT_STATUSES, STATUSES
 from exchange.simulated.lockstep import Lockstep
+from exchange.simulated.parameters import DECIMAL
 from exchange.simulated.service import Service
 
 KINDS: dict[str, Callable[[Connection], bool]] = {
@@ -31,7 +33,17 @@ KINDS: dict[str, Callable[[Connection], bool]] = {
     "api": lambda each: each.kind == "api",
     "user": lambda each: bool(each.subscriptions) or each.raw_user is not None,
 }
+OFFSET_MAX_MS = 366 * 86_400_000
+STEPS = ("tick", "step")
+"""Filters that others are multiples of."""
 FILTERS = ("tick", "step", "min_quantity", "min_notional", "max_position")
+
+
+def is_amount(value: Any, *, above_zero: bool) -> bool:
+    """Return whether a value is decimal text of a filter, at most 20 digits before the point."""
+    if not isinstance(value, str) or re.fullmatch(DECIMAL, value) is None:
+        return False
+    return units(value) > 0 or not above_zero
 
 
 def application(service: Service, lockstep: Lockstep | None) -> web.Application:
@@ -70,7 +82,13 @@ class Desk:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                return said(await deed(dict(json.loads(await request.text() or "{}"))))
+                told = json.loads(await request.text() or "{}")
+            except (ValueError, RecursionError):
+                told = None
+            if not isinstance(told, dict):
+                return said({"error": "the body must be a JSON object; found something else"}, 400)
+            try:
+                return said(await deed(told))
             except (ValueError, TypeError, ArithmeticError) as error:
                 return said({"error": str(error)}, 400)
 
@@ -116,17 +134,25 @@ class Desk:
         for name, value in told.items():
             if name == "status" and value in statuses:
                 values[name] = value
-            elif name in FILTERS and isinstance(value, str):
+            elif name in FILTERS and is_amount(value, above_zero=name in STEPS):
                 values[name] = units(value)
             else:
-                allowed = f"status ({', '.join(statuses)}) or decimal text for {', '.join(FILTERS)}"
+                allowed = (
+                    f"status ({', '.join(statuses)}) or decimal text for {', '.join(FILTERS)}, "
+                    f"above zero for {' and '.join(STEPS)}"
+                )
                 raise ValueError(f"{name} must be {allowed}; found {value!r}")
         self._service.change_symbol(**values)
         return {}
 
     async def change_clock(self, told: dict[str, Any]) -> Any:
         """Put the server's wall clock off."""
-        self._service.offset_ns = round(float(told.get("offset_ms", 0)) * 1e6)
+        offset = told.get("offset_ms", 0)
+        if isinstance(offset, bool) or not isinstance(offset, int | float):
+            raise TypeError(f"offset_ms must be milliseconds, a number; found {offset!r}")
+        if not abs(offset) <= OFFSET_MAX_MS:
+            raise ValueError(f"offset_ms must be within a year, found {offset!r}")
+        self._service.offset_ns = round(offset * 1e6)
         return {}
 
     async def disconnect(self, told: dict[str, Any]) -> Any:

@@ -232,7 +232,7 @@ class Hub:
             if not self._listeners.get(name):
                 continue
             trades = self._public.trades
-            bar = trades.bars(interval, None, None, 1)[-1]
+            bar = trades.bars(interval, (None, None, 0), 1)[-1]
             more = {"s": event.told["s"], "i": interval, "x": False, "B": "0"}
             told = {"e": "kline", "E": event.told["E"], "s": event.told["s"], "k": bar | more}
             self._tell(name, Event(name, told))

@@ -1,7 +1,8 @@
 """Reads the parameters of a request into a command, with Binance's refusals. Judges no market."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from exchange.simulated.commands import Amend, Cancel, CancelAll, CancelReplace, Place
@@ -31,6 +32,59 @@ TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 RESPONSES = ("ACK", "RESULT", "FULL")
 OTHER_TYPES = ("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 Parameters = Mapping[str, str]
+OTHERS = frozenset(
+    [
+        *("timestamp", "signature", "recvWindow", "apiKey", "returnRateLimits"),
+        *("pegPriceType", "pegOffsetValue", "pegOffsetType", "orderRateLimitExceededMode"),
+    ]
+)
+"""Parameters of any order request that are read elsewhere, or known and without effect here."""
+
+
+T = TypeVar("T")
+
+
+class Noted(dict[str, str]):
+    """Parameters that note which of them were read."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return one, and note it."""
+        self.read.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        """Return one, and note it."""
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        """Look whether one is there, and note it."""
+        self.read.add(str(name))
+        return super().__contains__(name)
+
+
+def reading_all(
+    reader: Callable[[Parameters, Instrument, str], T],
+) -> Callable[[Parameters, Instrument, str], T]:
+    """Return a reader that refuses a request of which it did not read all: a name is misspelt."""
+
+    def read(parameters: Parameters, instrument: Instrument, made_id: str) -> T:
+        noted = Noted(parameters)
+        found = reader(noted, instrument, made_id)
+        unread = len(parameters.keys() - noted.read - OTHERS)
+        if unread:
+            raise Refusal(
+                -1104,
+                f"Not all sent parameters were read; read '{len(parameters) - unread}' "
+                f"parameter(s) but was sent '{len(parameters)}'.",
+            )
+        return found
+
+    return read
 
 
 def read_query(query: str, body: str) -> dict[str, str]:

@@ -65,10 +65,16 @@ def trades(service: Service, _: Account | None, parameters: Parameters) -> list[
 
 
 def aggregate_trades(service: Service, _: Account | None, parameters: Parameters) -> list[Any]:
-    """Return recorded trades, each as an aggregate."""
+    """Return recorded trades, each as an aggregate: from an id, in a span of time, or the last."""
     symbol_of(parameters, service.house.instrument)
     limit = limit_of(parameters, 500, 1000)
-    return service.public.trades.aggregates(whole(parameters, "fromId"), limit)
+    first_id = whole(parameters, "fromId")
+    start, end = whole(parameters, "startTime"), whole(parameters, "endTime")
+    if first_id is not None and (start is not None or end is not None):
+        raise Refusal(-1128, "Combination of optional parameters invalid.")
+    if start is None and end is None:
+        return service.public.trades.aggregates(first_id, limit)
+    return service.public.trades.aggregates_between(in_ns(start), in_ns(end), limit)
 
 
 def klines(service: Service, _: Account | None, parameters: Parameters) -> list[Any]:
@@ -78,9 +84,8 @@ def klines(service: Service, _: Account | None, parameters: Parameters) -> list[
     if interval not in INTERVALS_NS:
         raise Refusal(-1120, "Invalid interval.")
     start, end = whole(parameters, "startTime"), whole(parameters, "endTime")
-    bars = service.public.trades.bars(
-        interval, in_ns(start), in_ns(end), limit_of(parameters, 500, 1000)
-    )
+    span = (in_ns(start), in_ns(end), service.now_ns)
+    bars = service.public.trades.bars(interval, span, limit_of(parameters, 500, 1000))
     names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q")
     return [[bar[name] for name in names] + ["0"] for bar in bars]
 
@@ -132,11 +137,11 @@ def average_price(service: Service, _: Account | None, parameters: Parameters) -
     """Return the average price of five minutes."""
     symbol_of(parameters, service.house.instrument)
     start = service.now_ns - 300 * 10**9
-    bars = service.public.trades.bars("1d", start, None, 2)
-    volume = sum(float(bar["v"]) for bar in bars)
-    worth = sum(float(bar["q"]) for bar in bars)
-    last = service.house.instrument.price(service.public.trades.last_ticks)
-    price = f"{worth / volume:.8f}" if volume else last
+    instrument, tape = service.house.instrument, service.public.trades
+    lots, worth = tape.traded_since(start)
+    price = instrument.price(tape.last_ticks)
+    if lots:
+        price = f"{worth / lots * instrument.tick / UNITS:.8f}"
     return {"mins": 5, "price": price, "closeTime": Ns(service.now_ns)}
 
 

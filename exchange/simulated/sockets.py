@@ -119,7 +119,7 @@ def control(service: Service, connection: Connection, text: str) -> dict[str, An
     try:
         asked = json.loads(text)
         number = asked.get("id")
-        method, names = asked["method"], asked.get("params", [])
+        method, names = asked["method"], list_of(asked.get("params", []))
         if method == "SUBSCRIBE" and len(connection.streams) + len(names) <= STREAMS_MAX:
             service.hub.subscribe(connection, [name for name in names if isinstance(name, str)])
         elif method == "UNSUBSCRIBE":
@@ -130,9 +130,20 @@ def control(service: Service, connection: Connection, text: str) -> dict[str, An
             connection.combined = bool(names[1])
         else:
             return {"error": {"code": 2, "msg": "Invalid request"}, "id": number}
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return {"error": {"code": 3, "msg": "Invalid JSON or request"}, "id": number}
     return {"result": None, "id": number}
+
+
+def list_of(value: Any) -> list[Any]:
+    """Return a list of a request.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(value, list):
+        raise TypeError("params")
+    return value
 
 
 async def websocket_api(service: Service, request: web.Request) -> web.WebSocketResponse:
@@ -163,7 +174,7 @@ async def _api_request(
         asked = dict(json.loads(text, parse_float=str))
         number = asked.get("id")
         method, parameters = str(asked["method"]), dict(asked.get("params") or {})
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         refusal = Refusal(-1135, "Invalid JSON Request")
         connection.send(dump({"id": number, "status": 400, "error": refusal.body()}))
         return

@@ -88,23 +88,59 @@ class TradeTape:
             "M": True,
         }
 
-    def bars(
-        self, interval: str, start_ns: int | None, end_ns: int | None, limit: int
+    def aggregates_between(
+        self, start_ns: int | None, end_ns: int | None, limit: int
     ) -> list[dict[str, Any]]:
-        """Return bars, oldest first, as fields of a kline event; times without trades have none."""
-        length = INTERVALS_NS[interval]
+        """Return the first aggregates from a time on; without one, the last until an end.
+
+        Args:
+            start_ns: inclusive.
+            end_ns: inclusive.
+            limit: rows at most.
+        """
         times = self._times[: self.count]
         first = 0 if start_ns is None else int(np.searchsorted(times, start_ns))
         last = len(times) if end_ns is None else int(np.searchsorted(times, end_ns, side="right"))
-        if last <= first:
+        places = range(first, max(first, last))
+        chosen = places[:limit] if start_ns is not None else places[-limit:]
+        return [self.aggregate(index) for index in chosen]
+
+    def traded_since(self, start_ns: int) -> tuple[int, int]:
+        """Return (lots, ticks times lots) of the trades from a time on."""
+        first = int(np.searchsorted(self._times[: self.count], start_ns))
+        lots = self._lots[first : self.count]
+        return int(lots.sum()), int((lots * self._prices[first : self.count]).sum())
+
+    def bars(
+        self, interval: str, span_ns: tuple[int | None, int | None, int], limit: int
+    ) -> list[dict[str, Any]]:
+        """Return bars, oldest first, as fields of a kline event; one without trades is flat.
+
+        Args:
+            interval: of `INTERVALS_NS`.
+            span_ns: (first opening, last opening, now); without a first the last bars.
+            limit: bars at most.
+        """
+        length = INTERVALS_NS[interval]
+        times = self._times[: self.count]
+        if not len(times):
             return []
-        numbers = times[first:last] // length
-        edges = np.flatnonzero(np.diff(numbers)) + 1
-        starts = [first, *(edges + first).tolist()]
-        ends = [*starts[1:], last]
-        pairs = list(zip(starts, ends, strict=True))
-        pairs = pairs[:limit] if start_ns is not None else pairs[-limit:]
-        return [self._bar(begin, end, length) for begin, end in pairs]
+        start_ns, end_ns, now_ns = span_ns
+        born, now = int(times[0]) // length, max(now_ns, int(times[-1])) // length
+        last = now if end_ns is None else min(now, end_ns // length)
+        if start_ns is None:
+            first = max(born, last - limit + 1)
+        else:
+            first = max(born, -(-start_ns // length))
+            last = min(last, first + limit - 1)
+        edges = np.arange(first, last + 2, dtype=np.int64) * length
+        cuts = np.searchsorted(times, edges).tolist()
+        return [
+            self._bar(cuts[place], cuts[place + 1], length)
+            if cuts[place] < cuts[place + 1]
+            else self._flat(int(edges[place]), cuts[place] - 1, length)
+            for place in range(len(cuts) - 1)
+        ]
 
     def day(self, now_ns: int) -> dict[str, Any]:
         """Return what `ticker/24hr` says, but for the quotes."""
@@ -148,6 +184,18 @@ class TradeTape:
             "f": FIRST_ID + begin,
             "L": FIRST_ID + end - 1,
             "n": end - begin,
+        }
+
+    def _flat(self, start_ns: int, before: int, length: int) -> dict[str, Any]:
+        price, nothing = self._instrument.price(int(self._prices[before])), text(0)
+        return {
+            **dict.fromkeys("vqVQ", nothing),
+            **dict.fromkeys("ochl", price),
+            "t": Ns(start_ns),
+            "T": Ns(start_ns + length - 10**6),
+            "f": -1,
+            "L": -1,
+            "n": 0,
         }
 
     def _row(self, index: int) -> dict[str, Any]:

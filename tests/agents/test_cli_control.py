@@ -237,3 +237,37 @@ def test_down_ends_the_run_with_the_table_so_far(data, up):
     assert "ended early" in out
     assert "net of holding" in out
     assert told(data, "status")[0] == 3
+
+
+def begun(data):
+    """A run that trades at the wall clock."""
+    process = Process(
+        *("run", "--data", data, "--feed", data / "half.npz"),
+        *("--clock", "real", "--speed", SPEED, *QUICK),
+    )
+    process.read_until("fills")
+    return process
+
+
+@pytest.mark.slow
+def test_closing_the_terminal_ends_the_run(data):
+    """A hangup is Ctrl-C: no part trades on without whoever starts it again."""
+    process = begun(data)
+    process.send(signal.SIGHUP)
+    code, out, _ = process.end()
+    assert code == 0
+    assert "ended early" in out
+    assert told(data, "status")[0] == 3
+
+
+@pytest.mark.slow
+def test_a_run_without_its_supervisor_says_so_and_can_be_ended(data):
+    """Killed with -9 it leaves its parts; `status` tells, `down` ends them."""
+    process = begun(data)
+    process.send(signal.SIGKILL)
+    process.end()
+    code, text = told(data, "status")
+    assert code == 0
+    assert "supervisor  gone: nothing that dies is started again" in text
+    assert told(data, "down")[0] == 0
+    assert told(data, "status")[0] == 3

@@ -127,6 +127,47 @@ async def test_clock_and_symbol_change_on_request(server, client):
     assert (await client.place("BUY", "0.5", "90.00", "open"))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "word"),
+    [
+        ("symbol", '{"tick": "0"}', "above zero for tick and step"),
+        ("symbol", '{"tick": "-1"}', "decimal text"),
+        ("symbol", '{"min_notional": "NaN"}', "decimal text"),
+        ("clock", '{"offset_ms": "x"}', "offset_ms must be milliseconds"),
+        ("clock", '{"offset_ms": 1e99}', "within a year"),
+        ("faults", "xx", "must be a JSON object"),
+        ("faults", "[1]", "must be a JSON object"),
+        ("faults", "[" * 9_000, "must be a JSON object"),
+    ],
+)
+async def test_a_wrong_request_of_the_control_port_changes_nothing(client, path, body, word):
+    """400 with one line; the next order is taken as before."""
+    async with client.session.post(f"{client.server.control}/{path}", data=body) as answer:
+        assert answer.status == 400
+        assert word in (await answer.json())["error"]
+    assert (await client.place("BUY", "0.5", "90.00", "sound"))[0] == 200
+
+
+async def test_a_frame_that_is_no_request_gets_an_answer(client):
+    """Also one of brackets alone, deeper than any parser goes."""
+    for text in ("[" * 3_000, "{}", "7"):
+        async with client.session.ws_connect(f"{client.server.sockets}/ws-api/v3") as api:
+            await api.send_str(text)
+            assert (await api.receive_json(timeout=10))["error"]["code"] == -1135
+        async with client.session.ws_connect(f"{client.server.sockets}/ws") as stream:
+            await stream.send_str(text)
+            assert (await stream.receive_json(timeout=10))["error"]["code"] == 3
+
+
+async def test_a_misspelt_parameter_is_refused_before_anything_is_done(client):
+    """Binance says how many it read; the order does not stand under another id."""
+    told = {"timeInForce": "GTC", "newClientOrderID": "other"}
+    status, body = await client.place("BUY", "0.5", "90.00", "mine", kind="LIMIT", **told)
+    assert (status, body["code"]) == (400, -1104)
+    assert body["msg"].startswith("Not all sent parameters were read; read '")
+    assert not await known(client, "mine")
+
+
 async def test_the_count_of_unfilled_orders_is_told(server, client):
     """X-MBX-ORDER-COUNT counts orders that have not filled."""
     await client.place("BUY", "0.5", "90.00", "counted")
