@@ -77,7 +77,7 @@ DEFECTS = (
         "state.lifted[key] = None",
         "pass",
     ),
-    Defect("stopped said at once", f"{TRADE}:_is_calm", "state.open_orders or count", "False"),
+    Defect("stopped said at once", f"{TRADE}:_enter_phase", "state.open_orders or count", "False"),
     Defect("quotes while stopped", f"{TRADE}:trade", "1 if state.quiet else 0", "0"),
     Defect(
         "a rearm that is not durable",
