@@ -131,7 +131,8 @@ def recover(journal: Journal, session: Session, *, lockstep: bool) -> Recovered:
         state = thaw(session, frozen, lockstep=lockstep)
         venue.rebuild(intents(journal, state.now_ns), state.now_ns)
     heard_seq = int(journal.get(HEARD_SEQ, 0))
-    last = [journal.last(table) for table in (records.INTENTS, records.REPORTS, records.HEARD)]
+    happened = (records.INTENTS, records.REPORTS, records.JUDGED, records.HEARD)
+    last = [journal.last(table) for table in happened]
     horizon_ns = max([state.now_ns, *(row.time_ns for row in last if row is not None)])
     found = Recovered(
         state, venue, deque(journal.rows(records.HEARD, heard_seq)), heard_seq, horizon_ns

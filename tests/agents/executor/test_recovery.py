@@ -106,6 +106,18 @@ def test_every_single_crash_point_of_the_first_minutes_is_survived(session, whol
         same(journaled(folder, session), whole)
 
 
+@pytest.mark.parametrize("table", [records.INTENTS, records.REPORTS, records.JUDGED, records.HEARD])
+def test_whatever_a_step_wrote_is_lived_again_before_anything_new_is_heard(
+    session, tmp_path, table
+):
+    """A phase of a stop alone too: a stop heard on restart must not come before it."""
+    with open_journal(tmp_path) as journal:
+        recover(journal, session, lockstep=False)
+        later_ns = session.first_ns + 90 * 10**9
+        journal.append((Entry(table, later_ns, "stop", {"id": "a", "flatten": False}, key="it"),))
+        assert recover(journal, session, lockstep=False).horizon_ns == later_ns
+
+
 def test_an_ended_run_starts_again_and_has_nothing_left_to_do(session, whole, tmp_path):
     """Starting on a finished journal changes nothing in it."""
     assert life(session, tmp_path)
