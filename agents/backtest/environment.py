@@ -9,12 +9,10 @@ from collections.abc import Mapping
 
 import gymnasium
 
-from agents.backtest.opening import open_backtest
-from agents.session import Session, ensure_bundled, feed_of, feed_path, parameter_row
+from agents.backtest.opening import open_backtest, stored_tape
+from agents.session import ensure_bundled, parameter_row
 from agents.settings import Settings
-from exchange.tapes import TAPES, open_tape
 from market.recorded_gymnasium import RecordedMarketEnv, Span
-from market.tape import Tape
 from protocol.settings import load_settings
 
 NAME = "counterpoint/MarketMaking-v0"
@@ -43,20 +41,9 @@ def market_making(
     flags = {"feed.path": feed, "feed.hours": hours, **(settings or {})}
     told = load_settings(Settings, environ={}, flags=flags).settings
     ensure_bundled(told)
-    session, tape = open_backtest(told, _tape_of)
+    session, tape = open_backtest(told, stored_tape)
     span = Span(tape.step_at(session.first_ns), tape.step_at(session.last_ns) + 1, cycles)
     return RecordedMarketEnv(tape, session.setup, parameter_row(session.baseline), span)
-
-
-def _tape_of(session: Session) -> Tape:
-    return open_tape(
-        feed_path(session.settings),
-        session.making(),
-        feed=feed_of(session.settings),
-        until_ns=session.until_ns,
-        births=session.by_order,
-        store=session.settings.data / TAPES,
-    )
 
 
 if NAME not in gymnasium.registry:

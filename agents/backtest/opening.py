@@ -14,6 +14,7 @@ from agents.session import (
     Session,
     existing_path,
     feed_of,
+    feed_path,
     needed_seconds,
     session_of,
     window,
@@ -22,6 +23,7 @@ from agents.settings import Settings
 from exchange.recording import Meta
 from exchange.recording_folder import open_source
 from exchange.recording_stream import read_head
+from exchange.tapes import TAPES, Progress, open_tape, silent
 from market.feed_delay import DelayedSource
 from market.layout import EVENT_COLUMNS, EVENT_LOCAL_NS, EVENT_SEEN, SEEN_LOCAL, STEP_NOW_NS
 from market.tape import BLOCK_ROWS, Tape, grid_of
@@ -57,6 +59,31 @@ def open_backtest(
     funding = funding_of(session.meta, settings, first_ns, last_ns)
     setup = session.setup._replace(funding=funding)
     return replace(session, last_ns=last_ns, setup=setup, event_count=tape.event_count), tape
+
+
+def stored_tape(
+    session: Session, *, progress: Progress = silent, tell: Callable[[str], None] = silent
+) -> Tape:
+    """Return the tape of a session: kept in the data folder from an earlier run, or made and kept.
+
+    Args:
+        session: of `open_backtest`.
+        progress: told how far reading has come.
+        tell: takes one line when a stored tape is of no use.
+
+    Raises:
+        RecordingError: the recording cannot be read.
+    """
+    return open_tape(
+        feed_path(session.settings),
+        session.making(),
+        feed=feed_of(session.settings),
+        until_ns=session.until_ns,
+        births=session.by_order,
+        store=session.settings.data / TAPES,
+        progress=progress,
+        tell=tell,
+    )
 
 
 def head_of(settings: Settings, block_rows: int) -> tuple[Meta, I8, bool]:

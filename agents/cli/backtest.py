@@ -172,19 +172,12 @@ def told(talk: Talk, what: str) -> Callable[[int, int], None]:
 
 def tape_of(session: "Session", talk: Talk) -> "Tape":
     """Return the tape of a session: kept from an earlier run, or made and kept."""
-    from agents.session import feed_of, feed_path
-    from exchange.tapes import TAPES, open_tape
+    from agents.backtest.opening import stored_tape
 
-    return open_tape(
-        feed_path(session.settings),
-        session.making(),
-        feed=feed_of(session.settings),
-        until_ns=session.until_ns,
-        births=session.by_order,
-        store=session.settings.data / TAPES,
-        progress=lambda read, expected: talk("reading the recording", read / max(1, expected)),
-        tell=say,
-    )
+    def progress(read: int, expected: int) -> None:
+        talk("reading the recording", read / max(1, expected))
+
+    return stored_tape(session, progress=progress, tell=say)
 
 
 def candidates_of(request: Request, session: "Session", span: "Span") -> "Candidates":
