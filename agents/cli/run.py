@@ -296,8 +296,9 @@ def onlooker_of(
 ) -> "Onlooker | VenueOnlooker":
     """Return what looks at a run."""
     if session is None:
-        from agents.cli.venue import VenueOnlooker
+        from agents.cli.venue import VenueOnlooker, first_words
 
+        say(first_words(folder, settings))
         return VenueOnlooker(folder, settings)
     from agents.cli.progress import Onlooker
 

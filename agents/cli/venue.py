@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agents.cli.progress import Onlooker, Progress
 from agents.settings import Clock, Settings
+from agents.venue_settings import VenuePace
 
 
 def at_venue(settings: Settings) -> Settings:
@@ -33,6 +34,18 @@ def at_venue(settings: Settings) -> Settings:
             "venue": told.model_copy(update=files),
             "run": settings.run.model_copy(update=pace),
         }
+    )
+
+
+def first_words(folder: Path, settings: Settings) -> str:
+    """Return what is said before there is anything to show: why it is silent, and where to look."""
+    watched = f"watches the market for {settings.executor.warmup_s} s before it quotes"
+    log = folder / f"{settings.account.executor}.log"
+    if settings.venue.pace is VenuePace.WALL:
+        return f"{watched}; when nothing comes for longer, {log} says why"
+    return (
+        f"{watched}, by the exchange's clock (pace {settings.venue.pace.value}); when nothing "
+        f"comes, its feed may run at another pace; {log} says more"
     )
 
 
