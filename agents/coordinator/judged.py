@@ -19,6 +19,7 @@ from agents.coordinator.modes.table import Signal
 from agents.coordinator.records import Body, Kind
 from agents.coordinator.state import Decided, Phase, State, voters
 from protocol.errors import NackCode
+from protocol.merge import digest
 from protocol.messages import Ack, Nack, Pair, Stage
 
 
@@ -61,20 +62,30 @@ def _judged(draft: Draft, event: Answered, flight: Decided) -> Signal | None:
     match event.word:
         case None:
             post_decision(draft)
+        case Ack(digest=str(of)) if of != digest(flight.params):
+            # Two logs make one message id of one pair: this answers the other one's decision.
+            detail = f"another set was judged under {flight.pair[0]}.{flight.pair[1]}"
+            _end(draft, event, flight, NackCode.REPLAY, detail)
         case Ack(stage=Stage.APPLIED):
             return applied(draft)
         case Nack(code=NackCode.FENCED | NackCode.REPLAY as code, detail=detail):
-            # Somebody else decides under our key: from a copy of this log, perhaps. The decision
-            # is over, or the next start would say it again and be fenced by it again.
-            body = {"pair": list(flight.pair), "peer": draft.state.rules.executor}
-            draft.record(Kind.ALARM, {**body, "code": code.value, "detail": detail})
-            rejected(draft, flight, code, detail, seen=event.pair)
-            draft.send(Fenced(detail))
+            _end(draft, event, flight, code, detail)
         case Nack(code=code, detail=detail):
             return rejected(draft, flight, code, detail, seen=event.pair)
         case _:
             pass  # received
     return None
+
+
+def _end(draft: Draft, event: Answered, flight: Decided, code: NackCode, detail: str) -> None:
+    """Log the alarm that somebody else decides under our key, from a copy of this log perhaps.
+
+    The decision is over, or the next start would say it again and be fenced by it again.
+    """
+    body = {"pair": list(flight.pair), "peer": draft.state.rules.executor}
+    draft.record(Kind.ALARM, {**body, "code": code.value, "detail": detail})
+    rejected(draft, flight, code, detail, seen=event.pair)
+    draft.send(Fenced(detail))
 
 
 def note_applied(draft: Draft, pair: Pair) -> Signal | None:

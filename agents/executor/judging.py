@@ -102,7 +102,8 @@ def renew(state: State) -> tuple[list[Entry], list[Effect]]:
         kind = "applied" if problem is None else "refused"
         entries.append(_entry(now_ns, kind, pending, problem))
         if pending.ref:
-            said.append(Reply(COORDINATOR, pending.ref, _answer(problem), state.verdict.pair))
+            answer = _answer(problem, digest(pending.params))
+            said.append(Reply(COORDINATOR, pending.ref, answer, state.verdict.pair))
     held = state.in_force
     if held is not None and now_ns > held.not_after_ns:
         state.in_force = None
@@ -122,9 +123,9 @@ def _entry(now_ns: int, kind: str, agreed: Agreed, problem: Problem | None) -> E
     return Entry(records.PARAMETERS, now_ns, kind, body, key=f"{kind} {now_ns}")
 
 
-def _answer(problem: Problem | None) -> Ack | Nack:
+def _answer(problem: Problem | None, of: str) -> Ack | Nack:
     if problem is None:
-        return Ack(stage=Stage.APPLIED)
+        return Ack(stage=Stage.APPLIED, digest=of)
     return Nack(code=problem[0], detail=printable(problem[1]))
 
 
@@ -133,21 +134,23 @@ def stage_of(state: State, pair: Pair, told: str) -> Ack | Nack | None:
 
     The one that was judged last is known, and the one in force, and the one that waits for its
     time: a newer one, refused, may have come between. Another set under such a pair (`told` is the
-    digest) comes of a copied log or a stolen key, and must not take the first one's answer.
+    digest) comes of a copied log or a stolen key, and must not take the first one's answer; an
+    `ack` names the set that it is about.
     """
     verdict = state.verdict
     if pair == state.applied_pair:
-        return Ack(stage=Stage.APPLIED) if told == state.applied_digest else _other(pair)
+        same = told == state.applied_digest
+        return Ack(stage=Stage.APPLIED, digest=told) if same else _other(pair)
     if state.pending is not None and pair == state.pending.pair:
         same = told == digest(state.pending.params)
-        return Ack(stage=Stage.RECEIVED) if same else _other(pair)
+        return Ack(stage=Stage.RECEIVED, digest=told) if same else _other(pair)
     if pair != verdict.pair:
         return None
     if told != verdict.digest:
         return _other(pair)
     if verdict.code is not None:
         return Nack(code=verdict.code, detail=printable(verdict.detail))
-    return Ack(stage=Stage.RECEIVED)
+    return Ack(stage=Stage.RECEIVED, digest=told)
 
 
 def _other(pair: Pair) -> Nack:

@@ -213,7 +213,8 @@ def _decision(state: State, heard: DecisionHeard) -> Effects:
         late = _nack(NackCode.STALE_VERSION, line)
         effects.append(Reply(heard.src, replaced.ref, late, state.verdict.pair))
     if heard.ref:
-        answer = _nack(*problem) if problem is not None else Ack(stage=Stage.RECEIVED)
+        received = Ack(stage=Stage.RECEIVED, digest=digest(heard.word.params))
+        answer = _nack(*problem) if problem is not None else received
         effects.append(Reply(heard.src, heard.ref, answer, state.verdict.pair))
     return tuple(effects)
 

@@ -11,9 +11,7 @@ from typing import Any
 from agents.coordinator.records import Kind
 from protocol.bus.frames import parse_header, source_of
 from protocol.bus.participant import COORDINATOR
-from protocol.codec import decode
 from protocol.errors import NackCode
-from protocol.merge import digest
 from protocol.messages import Ack, Mode, Nack, Stage
 from tests.simulation.engine import SECOND, demand
 
@@ -134,13 +132,6 @@ class Bounds:
         if to.type == "decision" and isinstance(word, Nack) and word.code is NackCode.FENCED:
             highest = self.watch.judged[0]
             demand(to.epoch < highest, 15, f"epoch {to.epoch} was fenced, {highest} was judged")
-
-    def reading(self, message: Any) -> None:
-        """Note which set a decision tells."""
-        header = message.header
-        if header.type == "decision":
-            word = decode("decision", header.enc, message.body)
-            self.watch.told[header.id] = digest(word.params)
 
     def no_expiry_of_what_was_accepted(self, name: str, to: Any, word: Any) -> None:
         """14: the bus does not call expired what the executor's disk has accepted last."""

@@ -67,7 +67,6 @@ class Watch:
         self.rearms: dict[str, set[str]] = {}  # lifts of each rearm that was said
         self.calm: set[str] = set()  # ids to which `stopped` was said
         self.votes: dict[tuple[str, str], str] = {}
-        self.told: dict[str, str] = {}  # by id: digest of the decision that the executor handles
         self.rows: dict[Any, set[Any]] = defaultdict(set)
         self.auditors: dict[Any, _Auditor] = {}
         self.folds: dict[Any, Any] = {}
@@ -236,7 +235,6 @@ class Watch:
         """13: no message is handled twice in one life, nor by another."""
         header = message.header
         key = (header.src, header.id)
-        self.bounds.reading(message)
         if header.type == "parameter_update":
             self.bounds.generations[header.id] = header.gen
         demand(key not in party.handled, 13, f"{party.name} handled {header.type} twice")
@@ -257,18 +255,19 @@ class Watch:
         if party.name == "coordinator":
             self._promised_by_coordinator(node, to, word.stage)
         elif party.name == self.world.rules.executor:
-            self._promised_by_executor(node, to, word.stage)
+            self._promised_by_executor(node, to, word)
 
-    def _promised_by_executor(self, node: Any, to: Any, stage: Stage) -> None:
+    def _promised_by_executor(self, node: Any, to: Any, word: Ack) -> None:
+        stage = word.stage
         rows, pair = self.rows["executor"], (to.epoch, to.version)
         sound = True
         match to.type, stage:
             case "decision", Stage.RECEIVED:
                 sound = ("decision", f"decision {pair[0]} {pair[1]}") in rows
-                self.no_answer_of_another_set(to, pair)
+                self.no_answer_of_another_set(word, pair)
             case "decision", Stage.APPLIED:
                 sound = pair in self.applied
-                self.no_answer_of_another_set(to, pair)
+                self.no_answer_of_another_set(word, pair)
             case "emergency_stop", Stage.RECEIVED:
                 sound = ("stop", f"stop {to.id}") in rows
             case "emergency_stop", Stage.STOPPED:
@@ -279,13 +278,13 @@ class Watch:
                 sound = self.rearms[to.id] <= self.lifts
         demand(sound, 14, f"the executor said {stage.value} to {to.type}, its disk knows nothing")
 
-    def no_answer_of_another_set(self, to: Any, pair: Any) -> None:
-        """11: of two sets under one pair, from a copied log, the second hears no word of the first.
+    def no_answer_of_another_set(self, word: Any, pair: Any) -> None:
+        """11: of two sets under one pair, from a copied log, each answer names the one judged.
 
-        It is nacked instead, and the coordinator that hears so logs an alarm and ends.
+        The second is nacked, and a coordinator that hears of another set logs an alarm and ends.
         """
-        said, held = self.told[to.id], self.judged_sets.get(pair)
-        demand(said == held, 11, f"{pair} was answered for another set than was judged")
+        held = self.judged_sets.get(pair)
+        demand(word.digest == held, 11, f"{pair} was answered for another set than was judged")
 
     def _promised_by_coordinator(self, node: Any, to: Any, stage: Stage) -> None:
         rows = self.rows[node.disks["log"]]

@@ -191,8 +191,8 @@ DEFECTS = (
     Defect(
         "a set that takes another one's answer",
         f"{JUDGING}:stage_of",
-        "if told == state.applied_digest",
-        "if True",
+        "same = told == state.applied_digest",
+        "same = True",
     ),
     Defect(
         "what was accepted in an earlier life is called expired",
@@ -215,8 +215,8 @@ DEFECTS = (
     ),
     Defect(
         "a fenced decision that is said again",
-        f"{JUDGED}:_judged",
-        "rejected(draft, flight, code, detail, seen=event.pair)\n            draft.send",
+        f"{JUDGED}:_end",
+        "rejected(draft, flight, code, detail, seen=event.pair)\n    draft.send",
         "draft.send",
     ),
     Defect(

@@ -197,10 +197,6 @@ class Ears(Hearing):
             self.party.opened(opened)
         return super()._take(opened)
 
-    def _recalled(self, message: Message) -> Any:
-        self.party.watch.bounds.reading(message)
-        return super()._recalled(message)
-
     def _handle(self, message: Message) -> None:
         self.party.handling(message)
         try:

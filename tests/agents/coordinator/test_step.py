@@ -314,14 +314,31 @@ def test_whoever_joins_is_told_everything(bench):
     assert (word.pair, word.params, word.generation) == (flight.pair, WIDER, 0)
 
 
-def test_another_set_under_our_pair_raises_an_alarm_and_ends_us(bench):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Nack(code=NackCode.REPLAY, detail="another set was judged"),
+        Ack(stage=Stage.RECEIVED, digest=digest(WIDEST)),
+        Ack(stage=Stage.APPLIED, digest=digest(WIDEST)),
+    ],
+    ids=["refused", "received", "applied"],
+)
+def test_another_set_under_our_pair_raises_an_alarm_and_ends_us(bench, answer):
     """A copy of the log decides elsewhere: who comes second logs it, and says it never again."""
     pair = bench.decided().pair
-    effects = bench.judge(Nack(code=NackCode.REPLAY, detail="another set was judged"))
+    effects = bench.judge(answer)
     assert [each for each in effects if isinstance(each, Fenced)]
     kinds = [each.kind for each in bench.disk if each.body.get("pair") == list(pair)]
     assert kinds == [Kind.DECISION, Kind.ALARM, Kind.REJECTED]
     assert bench.state.flight is None
+
+
+def test_an_answer_that_names_our_set_is_ours(bench):
+    """As every executor says it; one that names none is believed as before."""
+    of = digest(bench.decided().params)
+    assert not bench.judge(Ack(stage=Stage.RECEIVED, digest=of))
+    bench.judge(Ack(stage=Stage.APPLIED, digest=of))
+    assert bench.kinds()[-1] is Kind.APPLIED
 
 
 def test_versions_go_on_above_what_the_executor_has_judged(bench):

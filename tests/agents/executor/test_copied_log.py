@@ -5,6 +5,7 @@ import pytest
 from agents.executor.events import Reply
 from agents.executor.state import freeze, thaw
 from protocol.errors import NackCode
+from protocol.merge import digest
 from protocol.messages import Ack, Stage
 from tests.agents.executor.market import recording, session_for
 from tests.agents.executor.test_step import Life
@@ -24,14 +25,15 @@ def test_another_set_under_a_known_pair_gets_no_answer_of_the_first(life):
     life.to_boundary()
     first = life.decision((1, 1))
     other = life.decision((1, 1), spread=0.9, ref="c" * 32)
+    applied = Ack(stage=Stage.APPLIED, digest=digest(first.word.params))
     life.tell(first)
     assert words(life.tell(other))[0].code is NackCode.REPLAY
     life.tell(life.done())
     life.live(until_ns=first.word.not_before)
-    assert words(life.tell(first)) == [Ack(stage=Stage.APPLIED)]
+    assert words(life.tell(first)) == [applied]
     assert words(life.tell(other))[0].code is NackCode.REPLAY
     life.state = thaw(life.state.session, freeze(life.state), lockstep=True)
-    assert words(life.tell(first)) == [Ack(stage=Stage.APPLIED)]
+    assert words(life.tell(first)) == [applied]
     assert words(life.tell(other))[0].code is NackCode.REPLAY
 
 
