@@ -41,7 +41,8 @@ OBSERVATION_COLUMNS = 8
 
 LIMIT = 3.0
 DAILY_LOSS = 0.05  # of capital, where no limit is set: a unit, not a limit
-HOUR_NS = 3600.0 * 1e9
+MILLISECOND_NS = 1_000_000
+HOUR_MS = 3600.0 * 1e3
 
 
 @inlined_kernel
@@ -96,8 +97,9 @@ def look(
         seen[OBSERVE_VOLATILITY] = clipped(math.log(sigma / view_row[VIEW_SIGMA_REFERENCE]))
     seen[OBSERVE_IMBALANCE] = clipped(view_row[VIEW_IMBALANCE])
     if lots_meter[LOTS_COUNT] > 0:
-        oldest_ns = lots[lots_meter[LOTS_FIRST], LOT_TIME_NS]
-        seen[OBSERVE_AGE] = clipped((now_ns - oldest_ns) / HOUR_NS)
+        # In whole milliseconds, as coarse as a fill's time is on any wire.
+        oldest_ms = lots[lots_meter[LOTS_FIRST], LOT_TIME_NS] // MILLISECOND_NS
+        seen[OBSERVE_AGE] = clipped((now_ns // MILLISECOND_NS - oldest_ms) / HOUR_MS)
     seen[OBSERVE_SCORE] = clipped(reward_score(kelly))
     if max_lots > 0:
         seen[OBSERVE_EXPOSURE] = clipped(position / max_lots)

@@ -178,7 +178,9 @@ class Teller:
             say(f"{self._name}  {seen.line}" if self._name else seen.line)
 
     def close(self) -> None:
-        """End the line and let the journal go."""
+        """End the line and let the journal go; a run shorter than a look still shows its end."""
+        if not self._line:
+            self()
         if sys.stderr.isatty() and self._line and not self._name:
             print(file=sys.stderr)
         self._onlooker.close()
