@@ -12,6 +12,7 @@ from agents.coordinator.records import Kind
 from protocol.bus.frames import parse_header, source_of
 from protocol.bus.participant import COORDINATOR
 from protocol.errors import NackCode
+from protocol.merge import digest
 from protocol.messages import Ack, Mode, Nack, Stage
 from tests.simulation.engine import SECOND, demand
 
@@ -101,6 +102,8 @@ class Bounds:
         elif isinstance(word, Nack) and word.code in (NackCode.REPLAY, NackCode.FENCED):
             kind = Kind.ALARM
         node, pair = party.node, (header.epoch, header.version)
+        if isinstance(word, Ack) and names_another_set(node, pair, word):
+            kind = Kind.ALARM
         rows = self.watch.rows[node.disks["log"]]
         if kind is Kind.ALARM:
             over = (kind, pair) in rows
@@ -225,3 +228,14 @@ class Bounds:
                 if each.header.type == "snapshot_request"
             ]
             demand(not asked or not party.node.alive, 20, f"{party.name} still asks for snapshots")
+
+
+def names_another_set(node: Any, pair: Any, word: Ack) -> bool:
+    """Return whether an answer is about another set than the one that a coordinator has in flight.
+
+    Two coordinators of one epoch, from a copied log, give one id to their decisions of one pair.
+    """
+    flight = node.shell._state.flight
+    if flight is None or flight.pair != pair:
+        return False
+    return word.digest not in {None, digest(flight.params)}
