@@ -32,8 +32,8 @@ from protocol.messages import (
     utc_text,
 )
 
-EARLY_MAX = 64
-"""Answers kept that overtook their boundary."""
+EARLY_EACH = 8
+"""Answers of one seat kept that overtook their boundary: a flooding seat drops its own alone."""
 PLAIN = "plain"
 """Under this name propose all who cannot sign; nobody in the roster may have it."""
 QUEUE_MAX = 16
@@ -210,8 +210,11 @@ def _hold(draft: Draft, heard: Heard) -> None:
 
     Time goes on at boundaries: whoever is benched by the last one may be waited for at this one.
     """
-    held = tuple(each for each in draft.state.early if each.id != heard.id)
-    draft.state = replace(draft.state, early=(*held, heard)[-EARLY_MAX:])
+    held = [each for each in draft.state.early if each.id != heard.id]
+    own = [each for each in held if each.src == heard.src]
+    if len(own) >= EARLY_EACH:
+        held.remove(own[0])
+    draft.state = replace(draft.state, early=(*held, heard))
 
 
 def _answer(draft: Draft, heard: Heard, word: ParameterUpdate | None) -> Signal | None:

@@ -173,6 +173,19 @@ def test_an_answer_that_overtakes_its_boundary_waits_for_it(bench):
     assert bench.state.round is not None
 
 
+def test_a_flooding_seat_drops_no_answer_of_another_that_came_early(bench):
+    """All wait for a boundary that is late; a hundred of one seat push out its own."""
+    key = ident("executor-1", "boundary", 1)
+    early = update(WIDER, START + BOUNDARY)
+    bench.hear("optimizer-1", early, "answer", 1, ref=key)
+    nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="nothing")
+    for serial in range(100):
+        bench.hear("executor-1", nothing, "flood", serial, ref=ident("no", "boundary", serial))
+    assert len(bench.state.early) < 20
+    bench.boundary(1)
+    assert bench.state.round is not None
+
+
 def test_a_mode_that_these_seats_cannot_have_is_refused():
     """One seat cannot agree with anybody; the mode and the generation stay."""
     bench = Bench(seats=("executor-1",))
