@@ -215,7 +215,7 @@ async def test_a_decision_goes_through_round_vote_and_cycle_edge(feed, bus, tmp_
     first = derive_id(session.settings.seed, "boundary", 1)
     assert ("executor-1", first) in played.seats
     assert played.votes[0].choice in (Choice.APPROVE, Choice.REJECT)
-    assert [final.stage for final in played.finals] == [Stage.APPLIED]
+    assert played.finals == [Ack(stage=Stage.APPLIED, digest=digest(lived.final))]
     assert lived.applied == {(1, 1): boundary_ns + 120 * SECOND_NS}
     assert lived.final != session.baseline
     assert [line["what"] for line in lived.history] == ["applied"]

@@ -1,4 +1,4 @@
-"""Two coordinators decide under one pair, from a copied log or with a stolen key."""
+"""Two coordinators decide under one pair, from a copied log or with a stolen key; the highest holds."""
 
 import pytest
 
@@ -51,3 +51,20 @@ def test_a_decision_that_is_behind_hears_how_far(life):
     (said,) = [e for e in life.tell(life.decision((2, 3), ref="c" * 32)) if isinstance(e, Reply)]
     assert said.word.code is NackCode.STALE_VERSION
     assert said.pair == (1, 7)
+
+
+def test_the_highest_pair_judged_never_falls(life):
+    """A newer decision is refused while an older one waits for its time: it stays fenced off."""
+    life.to_boundary()
+    older = life.decision((1, 1))
+    life.tell(older)
+    life.tell(life.done())
+    newer = life.decision((2, 2), spread=1.5, ref="c" * 32)
+    assert words(life.tell(newer))[0].code is NackCode.STEP
+    effects = life.live(until_ns=older.word.not_before)
+    applied = Ack(stage=Stage.APPLIED, digest=digest(older.word.params))
+    assert words(effects) == [applied]
+    assert life.state.verdict.pair == (2, 2)
+    assert words(life.tell(older)) == [applied]
+    late = life.decision((1, 3), ref="f" * 32)
+    assert words(life.tell(late))[0].code is NackCode.FENCED
