@@ -1,4 +1,4 @@
-"""Two coordinators decide under one pair, from a copied log or with a stolen key; the highest holds."""
+"""Two coordinators decide under one pair, from a copied log or a stolen key; the highest holds."""
 
 import pytest
 
