@@ -25,6 +25,7 @@ from exchange.importers.synthetic import synthetic_recording
 from exchange.order_ids import read_births
 from exchange.recording import Meta, save, scale_of
 from exchange.recording_folder import load_recording
+from exchange.recording_fundings import read_fundings
 from market.account import Setup
 from market.features import observer_settings
 from market.feed_delay import FeedDelay, delay_feed
@@ -173,7 +174,10 @@ def open_session(settings: Settings) -> Session:
     if not settings.venue.recorded:
         folder = settings.venue.folder
         assert folder is not None, "a session at a venue has a folder"
-        return session_at(settings, read_facts(folder), folder)
+        facts = read_facts(folder)
+        known = read_fundings(folder / RECORDING_NAME)
+        meta = facts.meta.model_copy(update={"funding": known})
+        return session_at(settings, facts.model_copy(update={"meta": meta}), folder)
     path = existing_path(settings)
     recording = load_recording(path)
     feed = feed_of(settings)

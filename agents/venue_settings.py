@@ -23,6 +23,10 @@ class VenueKind(StrEnum):
     BINANCE = "binance"
     USDM = "binance-futures"
     PAPER = "paper"
+    PAPER_USDM = "paper-futures"
+
+
+PAPERS = frozenset({VenueKind.PAPER, VenueKind.PAPER_USDM})
 
 
 class VenuePace(StrEnum):
@@ -46,7 +50,8 @@ class VenueTable(Section):
     kind: Annotated[VenueKind, Field(strict=False)] = Field(
         VenueKind.RECORDING,
         description="recording: in this process; binance: over the network; binance-futures: the "
-        "same for USD-M; paper: the live public market, our orders filled as in a backtest, no key",
+        "same for USD-M; paper, paper-futures: the live public market of either, our orders filled "
+        "as in a backtest, no key",
     )
     url: str = Field(
         "testnet",
@@ -91,7 +96,7 @@ class VenueTable(Section):
     @classmethod
     def _paper_is_of_the_live_market(cls, told: Any) -> Any:
         """Paper risks nothing, and a testnet's market is nobody's."""
-        if isinstance(told, dict) and told.get("kind") == "paper":
+        if isinstance(told, dict) and str(told.get("kind")) in PAPERS:
             return {"url": LIVE, **told}
         return told
 
@@ -103,13 +108,17 @@ class VenueTable(Section):
     @property
     def guarded(self) -> bool:
         """Whether orders rest at an exchange, in the wall's time, when the executor dies."""
-        recorded = self.kind in {VenueKind.RECORDING, VenueKind.PAPER}
-        return not recorded and self.pace is not VenuePace.LOCKSTEP
+        return not (self.recorded or self.paper) and self.pace is not VenuePace.LOCKSTEP
 
     @property
     def futures(self) -> bool:
         """Whether it is USD-M futures."""
-        return self.kind is VenueKind.USDM
+        return self.kind in {VenueKind.USDM, VenueKind.PAPER_USDM}
+
+    @property
+    def paper(self) -> bool:
+        """Whether nothing is sent: a public market, and our own reckoning of our orders."""
+        return self.kind in PAPERS
 
     @property
     def code(self) -> str:
@@ -132,7 +141,7 @@ class VenueTable(Section):
         if self.futures and self.orders is VenueRoad.SOCKET:
             raise PydanticCustomError(
                 "out_of_range",
-                "venue.orders must be rest with venue.kind binance-futures, found socket",
+                "venue.orders must be rest at USD-M futures, found socket",
             )
         if self.pace is VenuePace.LOCKSTEP and self.control is None:
             raise PydanticCustomError(

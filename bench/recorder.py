@@ -1,11 +1,12 @@
 """Records a day over sockets, holds it to its source, and kills the recorder again and again.
 
-    python -m bench.recorder [--feed DAY] [--hours 24] [--speed 600] [--kills 20]
+    python -m bench.recorder [--feed DAY] [--hours 24] [--speed 600] [--kills 20] [--futures]
 
 The real `counterpoint replay-exchange` serves, the real `counterpoint record` records. The bar:
 no stream is lost and no event missing, every trade is the source's, the book is the source's at
 every minute, a kill loses at most the last second, and handing over takes a venue less than 50 us
-at the median.
+at the median. With --futures the market is a perpetual contract of USD-M futures, funded every ten
+minutes, and every funding is the source's as well: time and rate.
 """
 
 import argparse
@@ -28,7 +29,7 @@ import numpy as np
 from exchange.book_levels import Levels
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recorder import Recorder
-from exchange.recording import Recording, load, save
+from exchange.recording import Meta, Recording, load, save
 from exchange.recording_folder import load_recording
 from exchange.recording_sink import RecordingSink
 from exchange.segments import is_segment_folder
@@ -145,16 +146,40 @@ def books_at(
         }
 
 
+def perpetual(day: Recording, *, every_s: int = 600) -> Recording:
+    """Return a market as a perpetual contract that is funded again and again."""
+    first_ns, last_ns = (at // 10**9 * 10**9 for at in day.meta.span_ns)
+    times = range(first_ns + every_s * 10**9, last_ns, every_s * 10**9)
+    rates = tuple((at, (-1) ** number * 10_000 + number) for number, at in enumerate(times))
+    change = {"spot": False, "fee_in_base": False, "funding": rates}
+    return Recording(day.meta.model_copy(update=change), day.events)
+
+
+def fundings_agree(source: Meta, found: Meta, *, speed: float) -> bool:
+    """Return whether a recording has the fundings of its source, but for those of its last moment.
+
+    Args:
+        source, found: of both.
+        speed: feed seconds a wall second: what was told within the last three may be missing.
+    """
+    first_ns, last_ns = found.span_ns
+    due = {row for row in source.funding if first_ns <= row[0] <= last_ns}
+    sure = {row for row in due if row[0] <= last_ns - 3e9 * speed}
+    return sure <= set(found.funding) <= due
+
+
 @contextlib.contextmanager
-def served(feed: Path, speed: float) -> Iterator[dict[str, Any]]:
+def served(feed: Path, speed: float, *, futures: bool = False) -> Iterator[dict[str, Any]]:
     """Serve a recording in a process; yield where."""
     command = [*CLI, "replay-exchange", "--feed", str(feed), "--port", "0", "--control", "0"]
+    command += ["--futures"] if futures else []
     with subprocess.Popen(
         [*command, "--speed", f"{speed:g}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as server:
         try:
             assert server.stdout is not None
-            yield json.loads(server.stdout.readline()) | {"pid": server.pid}
+            said = json.loads(server.stdout.readline())
+            yield said | {"pid": server.pid, "futures": futures}
         finally:
             server.kill()
 
@@ -163,6 +188,7 @@ def served(feed: Path, speed: float) -> Iterator[dict[str, Any]]:
 def recorded(at: dict[str, Any], folder: Path, speed: float) -> "Iterator[subprocess.Popen[bytes]]":
     """Record in a process of its own; yield it once its first rows are there."""
     command = [*CLI, "record", "--symbol", at["symbol"], "--url", at["url"], "--json"]
+    command += ["--venue", "binance-futures"] if at["futures"] else []
     with subprocess.Popen(
         [*command, "--out", str(folder), "--speed", f"{speed:g}"],
         stdout=subprocess.PIPE,
@@ -189,9 +215,11 @@ def feed_ns(at: dict[str, Any]) -> int | None:
     return None if told["ended"] else int(told["feed_ns"])
 
 
-def record_day(feed: Path, folder: Path, *, speed: float, seconds: float = 1e9) -> dict[str, Any]:
+def record_day(
+    feed: Path, folder: Path, *, speed: float, seconds: float = 1e9, futures: bool = False
+) -> dict[str, Any]:
     """Record a served feed until it ends, or for so long; return what the recorder said."""
-    with served(feed, speed) as at, recorded(at, folder, speed) as process:
+    with served(feed, speed, futures=futures) as at, recorded(at, folder, speed) as process:
         end = time.monotonic() + seconds
         while time.monotonic() < end and feed_ns(at) is not None:
             time.sleep(0.2)
@@ -201,9 +229,11 @@ def record_day(feed: Path, folder: Path, *, speed: float, seconds: float = 1e9) 
     return told | {"exit_code": process.returncode}
 
 
-def killed(feed: Path, folder: Path, *, speed: float, after_s: float) -> float:
+def killed(
+    feed: Path, folder: Path, *, speed: float, after_s: float, futures: bool = False
+) -> float:
     """Kill a recorder after some time; return how many seconds before it the recording ends."""
-    with served(feed, speed) as at, recorded(at, folder, speed) as process:
+    with served(feed, speed, futures=futures) as at, recorded(at, folder, speed) as process:
         time.sleep(after_s)
         before = feed_ns(at)
         process.kill()
@@ -259,18 +289,27 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=24.0, help="of the artificial day")
     parser.add_argument("--speed", type=float, default=600.0)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--futures", action="store_true", help="a perpetual contract")
     told = parser.parse_args()
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         feed = told.feed or folder / "day.npz"
         if told.feed is None:
-            save(feed, synthetic_recording(seed=1, hours=told.hours))
-        said = record_day(feed, folder / "day", speed=told.speed)
-        found = load_recording(folder / "day")
-        agreed = agreement(load(feed), found)
+            day = synthetic_recording(seed=1, hours=told.hours)
+            save(feed, perpetual(day) if told.futures else day)
+        market = {"futures": told.futures}
+        said = record_day(feed, folder / "day", speed=told.speed, **market)
+        found, source = load_recording(folder / "day"), load(feed)
+        agreed = agreement(source, found)
         lost = [
-            killed(feed, folder / f"kill{each}", speed=60, after_s=float(rng.uniform(0.5, 4)))
+            killed(
+                feed,
+                folder / f"kill{each}",
+                speed=60,
+                after_s=float(rng.uniform(0.5, 4)),
+                **market,
+            )
             for each in range(told.kills)
         ]
         busy = synthetic_recording(seed=1, hours=0.1, setting="busy")
@@ -279,6 +318,7 @@ def main() -> int:
         "recorded_events": len(found.events),
         "losses": said["losses"],
         "clock_raised": said["clock_raised"],
+        "fundings": len(found.meta.funding),
         "files": len(said["files"]),
         "files_passed": sum(each["passed"] for each in said["files"]),
         **{name: getattr(agreed, name) for name in Agreement.__slots__},
@@ -292,6 +332,8 @@ def main() -> int:
         "no event is missing": said["skipped"] == 0 and cost["skipped"] == 0,
         "every trade is the source's": agreed.trades > 0 and agreed.trades_equal,
         "every book is the source's": agreed.books > 0 and agreed.books_equal == agreed.books,
+        "every funding is the source's": bool(found.meta.funding) == bool(source.meta.funding)
+        and fundings_agree(source.meta, found.meta, speed=told.speed),
         "every sealed file passes": figures["files"] == figures["files_passed"] > 0,
         "a kill loses a second": figures["kill_lost_s_max"] <= 1.0,
         "handing over costs nothing": cost["hand_over_us_p50"] < 50,

@@ -112,6 +112,10 @@ class OwnSide:
         if self._exchange.meter[METER_OVERFLOW]:
             raise VenueError("more reports came in one step than the ring holds")
 
+    def schedule(self, rows: I8) -> None:
+        """Add fundings that have become known, i8[n, FUNDING_COLUMNS], later than those before."""
+        self._funding = np.concatenate((self._funding, rows))
+
     def charge(self, half_ticks: int, delays: I8, now_ns: int) -> None:
         """Charge the fundings that are due by a step; see `market.funding.charge`.
 

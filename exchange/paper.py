@@ -9,14 +9,13 @@ what happened before it was sent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 
-from exchange.binance.instrument import Instrument, meta_of
+from exchange.binance.instrument import meta_of
 from exchange.binance.rows import Event, MarketRows, Sink
 from exchange.binance.settings import BinanceSettings, Condition, Opening, Record
 from exchange.errors import VenueError
@@ -24,7 +23,9 @@ from exchange.event_clocks import EventClocks
 from exchange.order_life import LiveOrder
 from exchange.own_side import NO_REPORTS, OwnSide
 from exchange.port import MarketStep, VenueAccount
+from exchange.public_feed import PublicFeed
 from exchange.recording import scale_of
+from exchange.recording_fundings import Funding
 from market.growing import grown
 from market.indexer import NO_IDS
 from market.latency import NO_LATENCY, DelayLine, Latency
@@ -45,6 +46,7 @@ from market.layout import (
     STEP_CURSOR,
 )
 from market.queueing import FIFO, MODEL_KIND, fill_model
+from market.strategy import half_ticks_of
 from market.types import F8, I8
 from protocol.orders import Approved, demand_approved
 from protocol.tasks import end_all
@@ -54,60 +56,6 @@ KEPT_MIN = 1 << 14
 """Events that were lived through and are kept rather than moved."""
 PLENTY = 10**18
 """Units of either asset in a paper account that nobody told otherwise."""
-
-
-class PublicFeed(Protocol):
-    """A live public market; see `binance.public.PublicMarket`."""
-
-    floor_ns: int
-    losses: int
-
-    @property
-    def settings(self) -> BinanceSettings:
-        """How it is reached; the guard interval is its too."""
-        ...
-
-    @property
-    def known(self) -> Instrument:
-        """The symbol."""
-        ...
-
-    @property
-    def lost(self) -> str:
-        """Why the stream is lost; empty while it is not."""
-        ...
-
-    async def open(self) -> list[Event]:
-        """Connect; return the whole book."""
-        ...
-
-    async def close(self) -> None:
-        """Disconnect."""
-        ...
-
-    def now_ns(self) -> int:
-        """Return the venue's time."""
-        ...
-
-    def take(self) -> list[Event]:
-        """Return what has come since."""
-        ...
-
-    def wait_s(self, until_ns: int) -> float:
-        """Return the wall seconds until a time of the venue."""
-        ...
-
-    async def wait(self, seconds: float) -> None:
-        """Wait until something comes, or for so long."""
-        ...
-
-    def break_off(self) -> list[Event]:
-        """Return what still came before the stream was lost, and that it was."""
-        ...
-
-    async def rebuild(self) -> list[Event]:
-        """Build all anew; return the book."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +101,8 @@ class PaperVenue:
         self._now_ns = self._next_ns = 0
         self._rebuilding: asyncio.Task[list[Event]] | None = None
         self._owed = NO_REPORTS
+        self._funded_ns = 0  # time of the last funding that was charged
+        self._funded: Callable[[tuple[Funding, ...]], None] | None = None
 
     # --- the port ----------------------------------------------------------------------------
 
@@ -242,6 +192,7 @@ class PaperVenue:
         interval_ns = self.settings.interval_ns
         self._now_ns = int(self._events[0, EVENT_LOCAL_NS])
         self._next_ns = self._now_ns // interval_ns * interval_ns + interval_ns
+        self._funded_ns = record.now_ns or self._now_ns
         self._owed = over(record.orders, record.now_ns or self._next_ns, self._next_ns)
         return Opening(
             known=known,
@@ -264,6 +215,10 @@ class PaperVenue:
         """Hand every public event to a sink; call it once opened, before the first step."""
         self._rows.hand_on(sink)
 
+    def record_fundings(self, sink: Callable[[tuple[Funding, ...]], None]) -> None:
+        """Hand every funding to a sink, as it is charged; call it before the first step."""
+        self._funded = sink
+
     async def close(self) -> None:
         """Disconnect; what rests is over."""
         if self._rebuilding is not None:
@@ -272,10 +227,15 @@ class PaperVenue:
 
     def _opening(self) -> tuple[int, int]:
         quote_units, base_units = self._record.quote_units, self._record.base_units
+        plenty = 0 if self._futures else PLENTY  # a position is none that one begins with
         return (
             PLENTY if quote_units is None else quote_units,
-            PLENTY if base_units is None else base_units,
+            plenty if base_units is None else base_units,
         )
+
+    @property
+    def _futures(self) -> bool:
+        return self.settings.place.futures
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -333,6 +293,7 @@ class PaperVenue:
         self._delays = self._delay_line.extend(*times)[0]
         side = self._side()
         side.advance(self._events[: self._count], NO_IDS, self._delays, now_ns)
+        self._charge(half_ticks_of(step))
         reports = side.reports(now_ns)
         if len(self._owed):
             reports, self._owed = np.concatenate((self._owed, reports)), NO_REPORTS
@@ -342,12 +303,35 @@ class PaperVenue:
         self._let_go(min(side.read, max(0, seen - 1)))
         return MarketStep(now_ns, step, view, plan, reports)
 
+    def _charge(self, half_ticks: int) -> None:
+        """Charge the fundings that are due, as a replay does: at the first step after their time.
+
+        Args:
+            half_ticks: bid + ask of the step, 0 without a sound book.
+        """
+        side = self._ours
+        if side is None:  # no price was seen yet
+            return
+        due = self.market.fundings(self._now_ns)
+        new = tuple(row for row in due if row[0] > self._funded_ns)
+        if new:
+            self._funded_ns = new[-1][0]
+            side.schedule(np.array(new, dtype=np.int64))
+            if self._funded is not None:
+                self._funded(new)
+        side.charge(half_ticks, self._delays, self._now_ns)
+
     def _side(self) -> OwnSide:
         """Return the exchange's side; it begins with the first step that shows a price."""
         if self._ours is None:
             window = self._rows.window
             known, terms = self.market.known, self._terms
-            meta = meta_of(known, maker_fee=terms.maker_fee, taker_fee=terms.taker_fee, spot=True)
+            meta = meta_of(
+                known,
+                maker_fee=terms.maker_fee,
+                taker_fee=terms.taker_fee,
+                spot=not self._futures,
+            )
             side = OwnSide(
                 window or (0, 1),
                 model=fill_model(terms.model, unit=float(known.lot)),

@@ -22,6 +22,7 @@ from exchange.book_levels import BOTH, NO_EVENTS, Levels
 from exchange.errors import RecordingError
 from exchange.event_clocks import EventClocks
 from exchange.recording import Data, Meta, encode
+from exchange.recording_fundings import Funding, add_fundings
 from exchange.recording_stream import FileSource
 from exchange.segments import (
     OPEN,
@@ -219,6 +220,15 @@ class Recorder:
                 raise
         self._size += len(raw)
         self._pending.clear()
+
+    def fund(self, rows: tuple[Funding, ...]) -> None:
+        """Write fundings beside the segments; those that are sealed from now on hold theirs.
+
+        Raises:
+            RecordingError: as `append`.
+        """
+        with self._telling():
+            add_fundings(self.folder, rows)
 
     def seal(self) -> list[tuple[Path, Audit]]:
         """Seal the segments that are full; return each with its audit. May run in a thread.

@@ -14,6 +14,7 @@ import numpy as np
 
 from exchange.errors import RecordingError
 from exchange.recording import Counts, Meta, Recording
+from exchange.recording_fundings import funded
 from exchange.recording_stream import FileSource
 from exchange.segments import (
     OPEN,
@@ -145,6 +146,7 @@ class FolderSource:
         digest = hashlib.sha256()
         total = dict.fromkeys(Counts.model_fields, 0)
         spans: list[tuple[int, int]] = []
+        fundings: dict[int, int] = {}
         for sequence in sequences:
             with ExitStack() as stack:
                 source, meta, opening = self._open(sequence)
@@ -155,6 +157,7 @@ class FolderSource:
                 else:
                     rows, content = source.expected, meta.sha256
             self._limits[sequence] = rows
+            fundings.update(meta.funding)
             skipped = opening if sequence != self.first else 0
             counts = meta.counts.model_dump()
             if skipped:
@@ -168,12 +171,13 @@ class FolderSource:
             digest.update(f"{sequence}:{rows}:{skipped}:{content}\n".encode())
         update: dict[str, Any] = {
             "counts": Counts(**total),
+            "funding": tuple(sorted(fundings.items())),
             "span_ns": (spans[0][0], spans[-1][1]) if spans else (0, 0),
             "source": f"segments {sequences[0]} to {sequences[-1]}",
             "sha256": "",
             "notes": {},
         }
-        self.meta = self.meta.model_copy(update=update)
+        self.meta = funded(self.meta.model_copy(update=update), self.folder)
         facts = (digest.hexdigest(), self.meta.tick, self.meta.lot)
         self.identity = ":".join(facts)
 

@@ -22,6 +22,8 @@ from exchange.binance.rows import Event
 from exchange.binance.settings import BinanceSettings
 from exchange.errors import RecordingError
 from exchange.recorder import HOUR_NS, ROWS_MAX, SECOND_NS, Recorder
+from exchange.recording_folder import FolderSource
+from exchange.recording_fundings import Funding
 from exchange.recording_sink import RecordingSink, RecordingState
 from exchange.segments import ROW_BYTES
 from market.layout import EVENT_KIND, KIND_CLEAR
@@ -85,6 +87,7 @@ class Ended:
     """How a recording ended.
 
     Attributes:
+        fundings: of the contract, within what was recorded.
         state: of the recording, everything sealed.
         recorder: closed; its sealed segments and their audits are there.
         losses: times that the stream was lost.
@@ -93,6 +96,7 @@ class Ended:
     state: RecordingState
     recorder: Recorder
     losses: int
+    fundings: tuple[Funding, ...] = ()
 
 
 def rows_of(events: list[Event]) -> I8:
@@ -117,7 +121,10 @@ async def record(wish: Wish, stop: asyncio.Event, begun: Callable[[Recorder], No
     try:
         book = await market.open()
         meta = meta_of(
-            market.known, maker_fee=wish.maker_fee, taker_fee=wish.taker_fee, spot=True
+            market.known,
+            maker_fee=wish.maker_fee,
+            taker_fee=wish.taker_fee,
+            spot=not wish.market.place.futures,
         ).model_copy(update={"source": f"recorded from {wish.market.place.streams}"})
         recorder = Recorder(
             wish.folder, meta, rotate_ns=wish.rotation.every_ns, rotate_rows=wish.rotation.rows
@@ -131,13 +138,24 @@ async def record(wish: Wish, stop: asyncio.Event, begun: Callable[[Recorder], No
         await market.close()
         if sink is not None:
             state = await asyncio.to_thread(sink.close)
-    return Ended(state, recorder, market.losses)
+    fundings = await asyncio.to_thread(fundings_of, wish.folder)
+    return Ended(state, recorder, market.losses, fundings)
+
+
+def fundings_of(folder: Path) -> tuple[Funding, ...]:
+    """Return the fundings that a folder holds; none when it cannot be read."""
+    try:
+        with FolderSource(folder) as source:
+            return source.meta.funding
+    except RecordingError:
+        return ()
 
 
 async def _follow(
     market: PublicMarket, sink: RecordingSink, stop: asyncio.Event, seconds: float | None
 ) -> None:
     began_s = told_s = time.monotonic()
+    funded: tuple[Funding, ...] = ()
     stopping = asyncio.create_task(stop.wait())
     try:
         while not stop.is_set():
@@ -149,6 +167,9 @@ async def _follow(
                 sink.add(rows_of(book))
             if rows := market.take():
                 sink.add(rows_of(rows))
+            if (fundings := market.final_fundings()) != funded:
+                sink.fund(fundings)
+                funded = fundings
             now_s = time.monotonic()
             if seconds is not None and now_s - began_s >= seconds:
                 return

@@ -14,6 +14,7 @@ import structlog
 from exchange.book_levels import NO_EVENTS
 from exchange.errors import RecordingError
 from exchange.recorder import Recorder
+from exchange.recording_fundings import Funding
 from market.layout import (
     EVENT_EXCH_NS,
     EVENT_KIND,
@@ -89,6 +90,7 @@ class RecordingSink:
         self._passed_count = self._passed_taken = 0
         self._taken = 0
         self._batch = NO_EVENTS  # taken from the queue, not by the recorder
+        self._funded: tuple[Funding, ...] = ()  # told, not written yet
         self._failures = 0
         self._failing = ""
         self._begun = False
@@ -117,6 +119,11 @@ class RecordingSink:
                 first = self._passed[0][:1]  # it says when the hole began
                 self._passed = [first, last_of_levels(np.concatenate(self._passed))]
                 self._passed_count = 0
+
+    def fund(self, rows: tuple[Funding, ...]) -> None:
+        """Take fundings of the contract. Never waits."""
+        with self._door:
+            self._funded += rows
 
     def state(self) -> RecordingState:
         """Return how the recording stands."""
@@ -185,6 +192,7 @@ class RecordingSink:
     def _write(self) -> None:
         """Hand over what is queued, and write it; what fails is tried again the next time."""
         recorder = self._recorder
+        self._fund()
         self._batch = self._take()
         if not self._timed(self._batch):
             return
@@ -208,6 +216,19 @@ class RecordingSink:
         if not len(self._batch):
             self._skip_passed()
         self._seal_beside()
+
+    def _fund(self) -> None:
+        """Write the fundings that were told; what fails is tried again the next time."""
+        with self._door:
+            rows, self._funded = self._funded, ()
+        if not rows:
+            return
+        try:
+            self._recorder.fund(rows)
+        except RecordingError as error:
+            self._failed(str(error))
+            with self._door:
+                self._funded = rows + self._funded
 
     def _timed(self, events: I8) -> bool:
         """Put what came before there was a time just before the first event that has one, in place.

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from exchange.errors import RecordingError
 from exchange.recording import Counts, Data, Meta, Recording, decode, decode_into, save
+from exchange.recording_fundings import funded
 from market.layout import (
     EVENT_EXCH_NS,
     EVENT_KIND,
@@ -254,6 +255,7 @@ def seal_segment(path: Path, *, clock_raised: int = 0) -> Recording:
     """
     with SegmentSource(path) as source:
         recording, data = recording_of(source, clock_raised=clock_raised)
+    recording = Recording(funded(recording.meta, path.parent), recording.events)
     sealed = path.with_suffix(SEALED)
     meta = save(sealed, recording, data)
     try:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from exchange.recorder import Recorder
     from exchange.recording_live import Ended, Wish
 
-STANDARD_BPS = 10.0
-"""What Binance takes of a spot trade from an account without discounts."""
-
-Venue = Annotated[str, typer.Option("--venue", help="binance, testnet or demo")]
+FUTURES = "binance-futures"
+Venue = Annotated[
+    str, typer.Option("--venue", help="binance, binance-futures, testnet or demo (of spot)")
+]
 Symbol = Annotated[str, typer.Option("--symbol", help="BTC-USDT, BTC/USDT or BTCUSDT")]
-Url = Annotated[str | None, typer.Option("--url", help="of a simulated exchange, or another host")]
+Url = Annotated[
+    str | None, typer.Option("--url", help="testnet, demo, a simulated exchange, or another host")
+]
 Speed = Annotated[
     float | None, typer.Option("--speed", help="with --url: how fast its feed runs; default 1")
 ]
@@ -34,27 +36,22 @@ def market_of(venue: str, symbol: str, url: str | None, speed: float | None) -> 
     Raises:
         CommandError: the venue is unknown, or a speed was given for one that has none.
     """
-    from exchange.binance.client import environment_of
+    from exchange.binance.client import NAMED, environment_of
     from exchange.binance.settings import BinanceSettings, Pace
     from exchange.importers.instruments import bare
 
-    names = {"binance": "live", "testnet": "testnet", "demo": "demo"}
-    if venue == "binance-futures":
-        raise CommandError(
-            "--venue binance-futures is not watched: record and scout know spot alone; take one of "
-            f"{', '.join(names)}",
-            USAGE,
-        )
+    names = {"binance": "live", FUTURES: "live", "testnet": "testnet", "demo": "demo"}
     if venue not in names:
         raise CommandError(f"--venue must be {', '.join(names)}, found {venue!r}", USAGE)
-    if speed is not None and url is None:
+    replayed = url is not None and url not in NAMED
+    if speed is not None and not replayed:
         raise CommandError("--speed is that of a replayed feed: give its --url", USAGE)
     if speed is not None and not 0 < speed <= 10_000:
         raise CommandError(f"--speed must be in (0, 10000], found {speed:g}", USAGE)
     return BinanceSettings(
-        place=environment_of(url or names[venue]),
+        place=environment_of(url or names[venue], futures=venue == FUTURES),
         symbol=bare(symbol),
-        pace=Pace.WALL if url is None else Pace.FEED,
+        pace=Pace.FEED if replayed else Pace.WALL,
         speed=speed or 1.0,
     )
 
@@ -73,25 +70,35 @@ def record(
         float | None, typer.Option("--minutes", help="how long; default: until ended")
     ] = None,
     maker_fee: Annotated[
-        float, typer.Option("--maker-fee", help="basis points, noted in the recording")
-    ] = STANDARD_BPS,
-    taker_fee: Annotated[float, typer.Option("--taker-fee", help="basis points")] = STANDARD_BPS,
+        float | None,
+        typer.Option("--maker-fee", help="basis points, noted in the recording; unset: the usual"),
+    ] = None,
+    taker_fee: Annotated[
+        float | None, typer.Option("--taker-fee", help="basis points; unset: the usual")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Record a market from its public streams: readable while it grows, sealed by the hour."""
     from fractions import Fraction
 
+    from exchange.binance.client import standard_fees
     from exchange.recording_live import Wish, rotation_of
 
     market = market_of(venue, symbol, url, speed)
     if minutes is not None and not minutes > 0:
         raise CommandError(f"--minutes must be above 0, found {minutes:g}", USAGE)
+    usual = standard_fees(market.place)
+    fees = [
+        each if bps is None else Fraction(str(bps)) / 10_000
+        for each, bps in zip(usual, (maker_fee, taker_fee), strict=True)
+    ]
+    kind = "-futures" if market.place.futures else ""
     wish = Wish(
         market=market,
-        folder=out or Path(f"{market.symbol.lower()}-{market.place.name}"),
+        folder=out or Path(f"{market.symbol.lower()}-{market.place.name}{kind}"),
         rotation=rotation_of(rotate),
-        maker_fee=Fraction(str(maker_fee)) / 10_000,
-        taker_fee=Fraction(str(taker_fee)) / 10_000,
+        maker_fee=fees[0],
+        taker_fee=fees[1],
         seconds=None if minutes is None else 60 * minutes,
     )
     ended = asyncio.run(run(wish))
@@ -129,6 +136,7 @@ def summary(wish: "Wish", ended: "Ended") -> dict[str, Any]:
         "symbol": recorder.meta.symbol,
         "folder": str(wish.folder),
         "events": state.taken,
+        "fundings": len(ended.fundings),
         "skipped": state.skipped,
         "losses": ended.losses,
         "clock_raised": state.clock_raised,
@@ -149,9 +157,10 @@ def summary(wish: "Wish", ended: "Ended") -> dict[str, Any]:
 
 def as_text(told: dict[str, Any]) -> str:
     """Return a summary as lines."""
+    funded = f"{told['fundings']} fundings, " if told.get("fundings") else ""
     found = (
         f"{told['folder']}: {told['symbol']}, {told['events']:,} events, "
-        f"{told['losses']} losses of the stream, {told['silences']} silences "
+        f"{funded}{told['losses']} losses of the stream, {told['silences']} silences "
         f"(longest {told['longest_silence_s']:g} s)"
     )
     lines = [found]

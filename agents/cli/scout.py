@@ -48,7 +48,10 @@ def scout(
         str | None, typer.Argument(help="BTC-USDT; that of --feed by default")
     ] = None,
     *,
-    fee: Annotated[str, typer.Option("--fee", help="maker fee: 10bps, 0.1%, -0.5bps")] = "10bps",
+    fee: Annotated[
+        str | None,
+        typer.Option("--fee", help="maker fee: 10bps, 0.1%, -0.5bps; unset: the venue's usual"),
+    ] = None,
     minutes: Annotated[float, typer.Option("--minutes", help="of the live market")] = 10.0,
     feed: Annotated[
         Path | None, typer.Option("--feed", help="a recording, in place of the live market")
@@ -66,7 +69,7 @@ def scout(
     from exchange.recording_folder import load_recording
     from exchange.scout import scout as judge
 
-    bps = fee_of(fee)
+    bps = None if fee is None else fee_of(fee)
     if not capital > 0:
         raise CommandError(f"--capital must be above 0, found {capital:g}", USAGE)
     if feed is not None:
@@ -79,8 +82,18 @@ def scout(
         raise CommandError(f"--minutes must be in [1, 10080], found {minutes:g}", USAGE)
     else:
         meta, events = asyncio.run(watch(market_of(venue, symbol, url, speed), minutes))
+    if bps is None:
+        bps = usual_fee_bps(meta)
     report = judge(events, meta, fee_bps=bps, capital=capital)
     put(json.dumps(as_dict(report), indent=2) if as_json else as_text(report))
+
+
+def usual_fee_bps(meta: "Meta") -> float:
+    """Return what a maker pays without discounts, of spot or of futures, basis points."""
+    from exchange.binance.client import NAMED, USDM, standard_fees
+
+    maker_fee, _ = standard_fees((NAMED if meta.spot else USDM)["live"])
+    return float(maker_fee * 10_000)
 
 
 async def watch(settings: "BinanceSettings", minutes: float) -> "tuple[Meta, I8]":
@@ -111,7 +124,12 @@ async def watch(settings: "BinanceSettings", minutes: float) -> "tuple[Meta, I8]
     finally:
         talk.done()
         await market.close()
-    meta = meta_of(market.known, maker_fee=Fraction(0), taker_fee=Fraction(0), spot=True)
+    meta = meta_of(
+        market.known,
+        maker_fee=Fraction(0),
+        taker_fee=Fraction(0),
+        spot=not settings.place.futures,
+    )
     return meta, EventClocks().put_in_order(rows_of(events))[0]
 
 

@@ -8,7 +8,8 @@ import typer
 Venue = Annotated[
     str | None,
     typer.Option(
-        "--venue", help="recording, binance, binance-futures, testnet, demo, live or paper"
+        "--venue",
+        help="recording, binance, binance-futures, testnet, demo, live, paper or paper-futures",
     ),
 ]
 Url = Annotated[

@@ -28,6 +28,7 @@ from exchange.binance.instrument import meta_of
 from exchange.binance.settings import BinanceSettings, Opening, Pace, Record, StartRefusedError
 from exchange.binance.survey import Listing, survey
 from exchange.errors import AdviceError, RecordingError, VenueError
+from exchange.paper import PaperVenue
 from exchange.port import MarketStep
 from exchange.recorder import Recorder
 from exchange.recording import Meta, scale_of
@@ -98,6 +99,8 @@ class Connection:
             await self.venue.close()
             raise
         self.venue.record(self._add)
+        if isinstance(self.venue, PaperVenue):
+            self.venue.record_fundings(self._sink.fund)
         return opening
 
     def events(self) -> I8:
@@ -182,8 +185,7 @@ async def _begin(
     opening: Opening,
     ending: Asked,
 ) -> Live | None:
-    venue = connection.venue
-    meta = connection.meta
+    venue, meta = connection.venue, connection.meta
     steps = venue.events()
     seen: deque[MarketStep] = deque()
     basis = await warm_up(settings, meta, connection, (steps, seen), ending)

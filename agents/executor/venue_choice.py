@@ -8,8 +8,7 @@ from typing import TypeAlias
 from agents.executor.account_keys import binance_settings, fee_of
 from agents.session import latency_of
 from agents.settings import Settings
-from agents.venue_settings import VenueKind
-from exchange.binance.client import environment_of
+from exchange.binance.client import environment_of, standard_fees
 from exchange.binance.public import PublicMarket
 from exchange.binance.settings import BinanceSettings, Pace, Record
 from exchange.binance.venue import BinanceVenue
@@ -18,8 +17,6 @@ from market.types import F8
 from protocol.errors import SettingsError
 
 TradedVenue: TypeAlias = BinanceVenue | PaperVenue
-STANDARD_FEE = Fraction(1, 1000)
-"""What Binance takes of a spot trade from an account without discounts."""
 
 POLL_S, LEAST_POLL_S = 60.0, 2.0
 """Between two looks at the symbol: on paper no refused order tells that it trades no more."""
@@ -38,19 +35,21 @@ def trading_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceS
         VenueError: the address is none.
     """
     told, feed = settings.venue, settings.feed
-    if told.kind is not VenueKind.PAPER:
+    if not told.paper:
         return binance_settings(settings, environ)
     if Pace(told.pace.value) is Pace.LOCKSTEP:
         raise SettingsError("venue.pace lockstep needs an account; paper keeps wall or feed")
     if feed.fee_tiers is not None:
         raise SettingsError("feed.fee_tiers is for recordings; on paper give feed.maker_fee_bps")
     pace = Pace(told.pace.value)
+    place = environment_of(told.url, futures=told.futures)
+    maker_fee, taker_fee = standard_fees(place)
     return BinanceSettings(
-        place=environment_of(told.url),
+        place=place,
         symbol=told.code,
         interval_ns=settings.executor.guard_interval_ns,
-        maker_fee=STANDARD_FEE if feed.maker_fee_bps is None else fee_of(feed.maker_fee_bps),
-        taker_fee=STANDARD_FEE if feed.taker_fee_bps is None else fee_of(feed.taker_fee_bps),
+        maker_fee=maker_fee if feed.maker_fee_bps is None else fee_of(feed.maker_fee_bps),
+        taker_fee=taker_fee if feed.taker_fee_bps is None else fee_of(feed.taker_fee_bps),
         pace=pace,
         speed=settings.run.speed,
         poll_s=POLL_S if pace is Pace.WALL else max(LEAST_POLL_S, POLL_S / settings.run.speed),
@@ -61,7 +60,7 @@ def venue_of(
     settings: Settings, trading: BinanceSettings, observer: F8, record: Record
 ) -> TradedVenue:
     """Return the venue, not open yet."""
-    if settings.venue.kind is not VenueKind.PAPER:
+    if not settings.venue.paper:
         return BinanceVenue(trading, observer, record)
     terms = Terms(
         maker_fee=trading.maker_fee or Fraction(0),

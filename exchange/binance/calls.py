@@ -13,10 +13,13 @@ from exchange.binance.instrument import Instrument
 from exchange.binance.settings import BinanceSettings, Road
 from exchange.binance.words import to_ns
 from exchange.reconcile import FoundFunding
+from exchange.recording_fundings import Funding
 from market.layout import UNITS
 
 PAGE = 1_000
 PAGES_MAX = 100
+FUNDINGS_LISTED = 100
+"""Of the market's fundings: a month at one each eight hours, four days at one an hour."""
 BURNT = "BNB"
 """What pays the fees of an account that has asked for it."""
 
@@ -80,6 +83,14 @@ class Calls(Protocol):
 
     async def fundings(self, since_ns: int) -> tuple[FoundFunding, ...]:
         """Return the fundings since a time, oldest first.
+
+        Raises:
+            VenueError: no answer.
+        """
+        ...
+
+    async def funding_rates(self) -> tuple[tuple[Funding, ...], Funding | None]:
+        """Return the last fundings of the symbol, and the next one with its rate as it stands.
 
         Raises:
             VenueError: no answer.
@@ -169,6 +180,10 @@ class SpotCalls:
     async def fundings(self, since_ns: int) -> tuple[FoundFunding, ...]:  # noqa: ARG002
         """Return none: nothing is lent on spot."""
         return ()
+
+    async def funding_rates(self) -> tuple[tuple[Funding, ...], Funding | None]:
+        """Return none: nothing is lent on spot."""
+        return (), None
 
 
 class UsdmCalls:
@@ -270,6 +285,20 @@ class UsdmCalls:
             )
             for row in rows
         )
+
+    async def funding_rates(self) -> tuple[tuple[Funding, ...], Funding | None]:
+        """See `Calls`."""
+        asked = self._client.futures_funding_rate(symbol=self._symbol, limit=FUNDINGS_LISTED)
+        rows = await demand(asked, "the fundings that passed")
+        told = await demand(self._client.futures_mark_price(symbol=self._symbol), "the next one")
+        passed = tuple(_funding(row["fundingTime"], row["fundingRate"]) for row in rows)
+        coming = _funding(told["nextFundingTime"] or 0, told["lastFundingRate"] or "0")
+        return passed, coming if coming[0] else None
+
+
+def _funding(at: int, rate: str) -> Funding:
+    """Return time, ns, and rate, 1e-8."""
+    return to_ns(int(at)), int(Fraction(rate) * UNITS)
 
 
 def calls_of(client: AsyncClient, settings: BinanceSettings) -> Calls:

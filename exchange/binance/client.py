@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -142,6 +143,16 @@ def environment_of(text: str, *, futures: bool = False) -> Environment:
         f"{socket}://{place}",
         f"{socket}://{place}/ws-api/v3",
     )
+
+
+def standard_fees(place: Environment) -> tuple[Fraction, Fraction]:
+    """Return what a maker and a taker pay without discounts, parts of the notional.
+
+    Source: Binance's fee schedules of spot and of USD-M futures, level VIP 0.
+    """
+    if place.futures:
+        return Fraction(2, 10_000), Fraction(5, 10_000)
+    return Fraction(1, 1_000), Fraction(1, 1_000)
 
 
 def new_client(place: Environment, key: str, secret: str, rates: Rates) -> AsyncClient:

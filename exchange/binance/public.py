@@ -11,12 +11,15 @@ import structlog
 
 from exchange.binance.clock import Clock, FeedClock, Offset, WallClock
 from exchange.binance.desk import stamp_ns
+from exchange.binance.funding_rates import FundingRates
 from exchange.binance.instrument import Instrument, changed
 from exchange.binance.rates import Rates
 from exchange.binance.rows import Event, lost_event
 from exchange.binance.session import Session
 from exchange.binance.settings import BinanceSettings, Pace
 from exchange.errors import VenueError
+from exchange.recording_fundings import Funding
+from protocol.tasks import end_all
 
 RETRY_S = (0.2, 5.0)
 """Shortest and longest pause between two tries to build a session."""
@@ -49,7 +52,8 @@ class PublicMarket:
             self.clock = FeedClock(settings.speed)
         self._session: Session | None = None
         self._known: Instrument | None = None
-        self._care: asyncio.Task[None] | None = None
+        self._fundings = FundingRates()
+        self._care: list[asyncio.Task[None]] = []
 
     @property
     def known(self) -> Instrument:
@@ -70,14 +74,15 @@ class PublicMarket:
             VenueError: the exchange cannot be reached, or the symbol is not listed.
         """
         book = await self._connect()
-        self._care = asyncio.create_task(self._look_after())
+        self._care = [asyncio.create_task(self._look_after())]
+        if self.settings.place.futures:
+            self._care.append(asyncio.create_task(self._follow_fundings()))
         return book
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._care is not None:
-            self._care.cancel()
-            await asyncio.gather(self._care, return_exceptions=True)
+        await end_all(self._care)
+        self._care.clear()
         if self._session is not None:
             await self._session.close()
 
@@ -96,6 +101,14 @@ class PublicMarket:
             seen_ns = max(self.clock.now_ns(wall_ns), self.floor_ns + 1)
             rows.extend(session.market_rows(message, seen_ns))
         return rows
+
+    def fundings(self, now_ns: int) -> tuple[Funding, ...]:
+        """Return the fundings until a time, as far as they are known then; none on spot."""
+        return self._fundings.due(now_ns)
+
+    def final_fundings(self) -> tuple[Funding, ...]:
+        """Return the fundings that passed, with the rates that were charged; none on spot."""
+        return self._fundings.final()
 
     def wait_s(self, until_ns: int) -> float:
         """Return the wall seconds until a time of the venue; 0 when it has come."""
@@ -199,3 +212,15 @@ class PublicMarket:
             elif now.trading is not self.known.trading:
                 log.warning("symbol_changed", trading=now.trading.value)
                 self._known = now
+
+    async def _follow_fundings(self) -> None:
+        """Ask for fundings: now and then, and more often when one is near."""
+        while True:
+            session = self._session
+            if session is not None and not session.streams.lost:
+                try:
+                    self._fundings.heard(*await session.funding_rates())
+                except VenueError as error:
+                    log.warning("fundings_not_told", reason=str(error))
+            told = self.settings.speed, self.settings.poll_s
+            await asyncio.sleep(self._fundings.pause_s(self.now_ns(), *told))

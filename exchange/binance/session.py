@@ -28,6 +28,7 @@ from exchange.binance.words import Failure, found_order, to_ns, trade_of
 from exchange.depth import DepthSync, Diff, Sync
 from exchange.errors import VenueError
 from exchange.reconcile import Found, FoundFunding, FoundOrder, FoundTrade, asked_for
+from exchange.recording_fundings import Funding
 from market.layout import BUY, SELL
 
 MARKET = "MARKET"
@@ -213,6 +214,10 @@ class Session:
     async def fundings(self) -> tuple[FoundFunding, ...]:
         """Return every funding since `since_ns`; none before that is known."""
         return () if self.since_ns is None else await self._calls.fundings(self.since_ns)
+
+    async def funding_rates(self) -> tuple[tuple[Funding, ...], Funding | None]:
+        """Return the symbol's last fundings and its next one; nothing on spot."""
+        return await self._calls.funding_rates()
 
     async def after_fundings(self) -> int:
         """Return a time after the newest funding, ns; 0 without any."""

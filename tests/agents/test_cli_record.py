@@ -24,10 +24,27 @@ def test_another_address_is_a_replayed_feed_at_its_speed():
 
 
 @pytest.mark.parametrize(
+    ("url", "rest", "pace"),
+    [
+        (None, "https://fapi.binance.com/fapi", Pace.WALL),
+        ("testnet", "https://testnet.binancefuture.com/fapi", Pace.WALL),
+        ("http://127.0.0.1:9010", "http://127.0.0.1:9010/fapi", Pace.FEED),
+    ],
+)
+def test_futures_are_a_venue_of_their_own(url, rest, pace):
+    """Live, practising, or a simulated exchange, each below its own addresses."""
+    market = market_of("binance-futures", "BTC-USDT", url, None)
+    assert (market.place.futures, market.place.rest, market.pace) == (True, rest, pace)
+
+
+@pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (("kraken", "BTC-USDT", None, None), "--venue must be binance, testnet, demo"),
-        (("binance-futures", "BTC-USDT", None, None), "record and scout know spot alone"),
+        (
+            ("kraken", "BTC-USDT", None, None),
+            "--venue must be binance, binance-futures, testnet, demo",
+        ),
+        (("binance-futures", "BTC-USDT", "testnet", 60.0), "--url"),
         (("binance", "BTC-USDT", None, 60.0), "--url"),
         (("binance", "BTC-USDT", "http://127.0.0.1:1", 0.0), "--speed"),
         (("binance", "BTC-USDT", "http://127.0.0.1:1", float("nan")), "--speed"),

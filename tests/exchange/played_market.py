@@ -47,9 +47,9 @@ class PlayedMarket:
     """
 
     def __init__(self, recording, *, interval_ns=10**9, late_ns=0, cuts_ns=(), skip=0):
-        self.settings = BinanceSettings(
-            environment_of("http://127.0.0.1:1"), recording.meta.symbol, interval_ns=interval_ns
-        )
+        place = environment_of("http://127.0.0.1:1", futures=not recording.meta.spot)
+        self.settings = BinanceSettings(place, recording.meta.symbol, interval_ns=interval_ns)
+        self._fundings = recording.meta.funding
         self.known = instrument_of_meta(recording.meta)
         self.floor_ns = self.losses = 0
         self.lost = ""
@@ -77,6 +77,10 @@ class PlayedMarket:
             self._cuts.pop(0)
             self.lost = "cut"
         return self._until(self._time_ns - self._late_ns)
+
+    def fundings(self, now_ns):
+        """Tell the fundings of the recording until a time."""
+        return tuple(row for row in self._fundings if row[0] <= now_ns)
 
     def wait_s(self, until_ns):
         """Return the seconds of played time."""

@@ -10,7 +10,16 @@ import urllib.request
 import numpy as np
 import pytest
 
-from bench.recorder import agreement, feed_ns, killed, record_day, recorded, served
+from bench.recorder import (
+    agreement,
+    feed_ns,
+    fundings_agree,
+    killed,
+    perpetual,
+    record_day,
+    recorded,
+    served,
+)
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import Recording, save
@@ -72,6 +81,35 @@ def test_what_is_recorded_over_sockets_is_the_market_that_was_served(feed, tmp_p
 def test_a_recorder_killed_at_a_moment_loses_at_most_the_last_second(feed, tmp_path):
     """Kill -9: what was seen a second before is on the disk and can be read."""
     assert killed(feed[0], tmp_path / "day", speed=SPEED, after_s=2.3) <= 1.0
+
+
+@pytest.mark.slow
+def test_a_perpetual_contract_is_recorded_with_its_fundings_over_a_kill(feed, tmp_path):
+    """Sockets of USD-M futures: trades, books, and every funding, a recorder's death between."""
+    source = perpetual(feed[1], every_s=120)
+    path, folder = tmp_path / "perpetual.npz", tmp_path / "day"
+    save(path, source)
+    assert killed(path, tmp_path / "killed", speed=SPEED, after_s=3.0, futures=True) <= 1.0
+    said = record_day(path, folder, speed=SPEED, seconds=10, futures=True)
+    assert said["exit_code"] == 0
+    assert said["skipped"] == said["losses"] == 0
+    assert all(each["passed"] for each in said["files"]), said["files"]
+    found, sealed = load_recording(folder), load_recording(folder / said["files"][0]["file"])
+    assert (found.meta.venue, found.meta.spot, found.meta.fee_in_base) == (
+        "binanceusdm",
+        False,
+        False,
+    )
+    assert found.meta.maker_fee_bps == 2.0
+    agreed = agreement(source, found)
+    assert agreed.trades > 100
+    assert agreed.trades_equal
+    assert agreed.books == agreed.books_equal >= 8
+    assert len(found.meta.funding) == said["fundings"] >= 3
+    assert fundings_agree(source.meta, found.meta, speed=SPEED)
+    assert sealed.meta.funding == found.meta.funding
+    with served(path, SPEED, futures=True) as at, recorded(at, tmp_path / "killed", SPEED):
+        until(lambda: len(load_recording(tmp_path / "killed").meta.funding) >= 1)
 
 
 @pytest.mark.slow

@@ -95,16 +95,15 @@ def mark_price(service: Service) -> str:
 
 
 def premium_index(service: Service, _: Account | None, parameters: Parameters) -> Any:
-    """Return mark price and funding, as far as the recording knows of one."""
+    """Return mark price and the next funding, its rate as it stands, if the recording has one."""
     house = service.house
-    passed = [rate for at, rate in service.funding if at <= service.now_ns]
-    coming = [at for at, _ in service.funding if at > service.now_ns]
+    coming = next((row for row in service.funding if row[0] > service.now_ns), None)
     row = {
         "symbol": house.instrument.symbol,
         "markPrice": mark_price(service),
         "indexPrice": mark_price(service),
         "estimatedSettlePrice": mark_price(service),
-        "lastFundingRate": text(passed[-1]) if passed else ZERO,
+        "lastFundingRate": text(coming[1]) if coming else ZERO,
         "interestRate": ZERO,
         "nextFundingTime": Ns(coming[0]) if coming else 0,
         "time": Ns(service.now_ns),

@@ -28,9 +28,10 @@ from exchange.recorded import (
 )
 from exchange.recording import save
 from exchange.recording_folder import load_recording
-from market.layout import ACTION_CANCEL, REPORT_FILL, REPORT_KIND, REPORT_VISIBLE_NS
+from market.layout import ACTION_CANCEL, REPORT_FILL, REPORT_FUNDING, REPORT_KIND, REPORT_VISIBLE_NS
 from market.tape import TapeBuilder
 from protocol.errors import JournalError, SettingsError
+from tests.agents.executor.market import perpetual
 from tests.exchange.binance.stage import ROOT, staged
 
 SPEED = "60"
@@ -38,9 +39,9 @@ TIGHT = ("parameters.spread_percentage=0.02", "parameters.levels=2", "executor.w
 
 
 @contextlib.contextmanager
-def trading(stage, folder: Path):
+def trading(stage, folder: Path, venue: str):
     """Run an executor on paper in a process of its own."""
-    command = [sys.executable, "-m", "agents.cli.main", "executor", "--venue", "paper"]
+    command = [sys.executable, "-m", "agents.cli.main", "executor", "--venue", venue]
     command += ["--url", stage.url, "--symbol", stage.symbol, "--pace", "feed", "--speed", SPEED]
     for each in TIGHT:
         command += ["--set", each]
@@ -68,11 +69,20 @@ def fills_of(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_the_fills_of_paper_are_those_of_a_replay_of_its_recording(tmp_path):
+@pytest.mark.parametrize("venue", ["paper", "paper-futures"])
+def test_the_fills_of_paper_are_those_of_a_replay_of_its_recording(tmp_path, venue):
     """One by one, with everything that came between, from its journal and its recording."""
+    futures = venue == "paper-futures"
     feed = tmp_path / "day.npz"
-    save(feed, synthetic_recording(seed=3, hours=2.0))
-    with staged(feed, "--speed", SPEED) as stage, trading(stage, tmp_path / "data") as process:
+    if futures:
+        feed = perpetual(tmp_path, hours=2.0)
+    else:
+        save(feed, synthetic_recording(seed=3, hours=2.0))
+    more = ["--futures"] if futures else []
+    with (
+        staged(feed, "--speed", SPEED, *more) as stage,
+        trading(stage, tmp_path / "data", venue) as process,
+    ):
         for _ in range(120):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
@@ -84,7 +94,11 @@ def test_the_fills_of_paper_are_those_of_a_replay_of_its_recording(tmp_path):
     folder = next((tmp_path / "data" / "runs").glob("*/executor.db")).parent
     facts = read_facts(folder)
     session = session_at(Settings(), facts, folder)
-    found = load_recording(folder / RECORDING_NAME).events
+    recorded = load_recording(folder / RECORDING_NAME)
+    found = recorded.events
+    setup = session.setup
+    if futures:
+        setup = setup._replace(funding=np.array(recorded.meta.funding, dtype=np.int64))
     making = session.making()
     builder = TapeBuilder(
         found,
@@ -97,7 +111,7 @@ def test_the_fills_of_paper_are_those_of_a_replay_of_its_recording(tmp_path):
         sent = {each.now_ns: each.rows for each in intents(journal, 1 << 62)}
         lived = [records.report_rows(row.body)[0] for row in journal.rows(records.REPORTS)]
     reports = np.concatenate(lived)
-    replay = RecordedVenue(builder, session.setup, first_ns=facts.first_ns, last_ns=1 << 62)
+    replay = RecordedVenue(builder, setup, first_ns=facts.first_ns, last_ns=1 << 62)
     again = []
     while (step := replay.step()) is not None:
         again.append(step.reports)
@@ -115,6 +129,9 @@ def test_the_fills_of_paper_are_those_of_a_replay_of_its_recording(tmp_path):
     replayed, reports = (each[each[:, REPORT_VISIBLE_NS] <= end_ns] for each in (replayed, reports))
     assert np.array_equal(replayed, reports)
     assert int((reports[:, REPORT_KIND] == REPORT_FILL).sum()) >= 5
+    assert (REPORT_FUNDING in reports[:, REPORT_KIND]) == futures
+    assert facts.meta.spot != futures
+    assert futures == (facts.target_units == 0)
 
 
 def test_paper_needs_no_key_and_watches_the_live_market():
@@ -127,6 +144,15 @@ def test_paper_needs_no_key_and_watches_the_live_market():
     assert market.pace is Pace.WALL
     again = Settings.model_validate_json(settings.model_dump_json())
     assert trading_settings(again, {}) == market
+
+
+def test_paper_of_futures_watches_the_futures_market_at_its_fees():
+    """Live unless another is named, with what that exchange takes without discounts."""
+    settings = Settings.model_validate({"venue": {"kind": "paper-futures", "symbol": "BTC-USDT"}})
+    market = trading_settings(settings, {})
+    assert market.place.rest == "https://fapi.binance.com/fapi"
+    assert (float(market.maker_fee), float(market.taker_fee)) == (0.0002, 0.0005)
+    assert not settings.venue.guarded
 
 
 def test_paper_cannot_be_led_in_lockstep():
