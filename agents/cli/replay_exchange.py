@@ -1,17 +1,18 @@
 """`counterpoint replay-exchange`: becomes the simulated Binance.
 
-Standard output is one JSON line once it serves: its address, its symbol and its control port.
+Standard output is one JSON line once it serves: its address, its symbols and its control port.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from agents.cli.exits import USAGE, CommandError
-from agents.cli.options import Change, Config, Data, Fee, Feed, Hours, Seed, TakerFee
+from agents.cli.options import Change, Config, Data, Fee, Feeds, Hours, Seed, TakerFee
 from agents.cli.output import flush
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ Accounts = Annotated[
 Control = Annotated[int | None, typer.Option("--control", help="port for faults and lockstep")]
 Latency = Annotated[str, typer.Option("--latency", help="of requests and answers: 5ms, or 5ms,7ms")]
 Step = Annotated[int, typer.Option("--step-ms", help="step of lockstep")]
+Clients = Annotated[int, typer.Option("--clients", help="that lockstep waits for before it begins")]
 State = Annotated[Path | None, typer.Option("--state", help="folder that keeps orders and trades")]
 Futures = Annotated[bool, typer.Option("--futures", help="as Binance USD-M futures would")]
 
 
 def replay_exchange(
     *,
-    feed_path: Feed = None,
+    feeds: Feeds = None,
     synthetic: Synthetic = False,
     port: Port = 9010,
     host: Host = "127.0.0.1",
@@ -44,6 +46,7 @@ def replay_exchange(
     control: Control = None,
     latency: Latency = "0",
     step_ms: Step = 1000,
+    clients: Clients = 1,
     state: State = None,
     maker_fee: Fee = None,
     taker_fee: TakerFee = None,
@@ -54,11 +57,11 @@ def replay_exchange(
     config: Config = None,
     change: Change = None,
 ) -> None:
-    """Serve a recording as Binance would: REST, streams, WebSocket API, on this machine."""
+    """Serve recordings as Binance would: REST, streams, WebSocket API, on this machine."""
     from agents.cli.flags import resolve
 
     flags = {
-        "feed.path": feed_path,
+        "feed.path": feeds[0] if feeds else None,
         "feed.maker_fee_bps": maker_fee,
         "feed.taker_fee_bps": taker_fee,
         "data": data,
@@ -71,12 +74,14 @@ def replay_exchange(
         "control": control,
         "latency": latency,
         "step-ms": step_ms,
+        "clients": clients,
         "state": state,
         "seed": seed,
         "hours": hours,
     }
     settings = resolve(config, change, flags).settings
-    become(settings, synthetic=synthetic, futures=futures, options=options)
+    more = [path.resolve() for path in (feeds or [])[1:]]
+    become(settings, synthetic=synthetic, more=more, futures=futures, options=options)
 
 
 def become(
@@ -84,6 +89,7 @@ def become(
     *,
     synthetic: bool,
     options: dict[str, object | None],
+    more: Sequence[Path] = (),
     futures: bool = False,
 ) -> NoReturn:
     """Serve the configured recording until asked to end, in this process.
@@ -91,6 +97,7 @@ def become(
     Args:
         settings: feed, fill model and fees are used.
         synthetic: an artificial day made on the spot, in place of any recording.
+        more: recordings of other symbols.
         futures: USD-M futures in place of spot.
         options: of `python -m exchange.simulated`, by name; None: its own default.
 
@@ -106,6 +113,8 @@ def become(
     if not synthetic:
         make_ready(settings)
         arguments = ["--feed", str(feed_path(settings).resolve())]
+        for path in more:
+            arguments += ["--feed", str(path)]
     if futures:
         arguments.append("--futures")
     fees = {"maker-fee": settings.feed.maker_fee_bps, "taker-fee": settings.feed.taker_fee_bps}

@@ -8,24 +8,28 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from exchange.errors import ExchangeError, SimulationError
 from exchange.simulated import control, rest
-from exchange.simulated.building import LOCKSTEP, Built, Wanted, build, day_of
+from exchange.simulated.building import LOCKSTEP, Built, Wanted, build, days_of
 from exchange.simulated.service import Service
 from protocol.heap import settle_heap
 from protocol.tasks import end_all
 
 GRACE_S = 1.0
 USAGE = 2
+CLIENTS_MAX = 100
 
 
 def parser() -> argparse.ArgumentParser:
     """Return what the command line understands."""
     found = argparse.ArgumentParser(prog="python -m exchange.simulated", description=__doc__)
-    found.add_argument("--feed", type=Path, help="recording (.npz)")
+    found.add_argument(
+        "--feed", type=Path, action="append", help="recording (.npz); again for another symbol"
+    )
     found.add_argument("--synthetic", action="store_true", help="an artificial day instead")
     found.add_argument("--seed", type=int, default=1, help="of the artificial day")
     found.add_argument("--hours", type=float, default=24.0, help="of the artificial day")
@@ -34,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--control", type=int, help="port for faults and lockstep; loopback only")
     found.add_argument("--speed", default="1", help="feed seconds a second, or lockstep")
     found.add_argument("--step-ms", type=int, default=1000, help="step of lockstep")
+    found.add_argument("--clients", type=int, default=1, help="that lockstep waits for at first")
     found.add_argument("--accounts", type=Path, help="who may trade (TOML); default: test, test")
     found.add_argument("--latency", default="0", help="of requests and answers, as 5ms or 5ms,7ms")
     found.add_argument("--fill-model", default="power:4", help="how a place in a line is told")
@@ -53,7 +58,8 @@ def wanted_of(told: argparse.Namespace) -> Wanted:
     Raises:
         SimulationError: two options contradict each other, or a figure is out of range.
     """
-    if told.synthetic == (told.feed is not None):
+    feeds = told.feed or []
+    if told.synthetic == bool(feeds):
         raise SimulationError("give either --feed DAY or --synthetic")
     if told.accounts is None and not ipaddress.ip_address(told.host).is_loopback:
         raise SimulationError(
@@ -69,8 +75,10 @@ def wanted_of(told: argparse.Namespace) -> Wanted:
         raise SimulationError("--speed lockstep needs --control PORT, where its clients wait")
     if not 1 <= told.step_ms <= 60_000:
         raise SimulationError(f"--step-ms must be in [1, 60000], found {told.step_ms}")
+    if not 1 <= told.clients <= CLIENTS_MAX:
+        raise SimulationError(f"--clients must be in [1, {CLIENTS_MAX}], found {told.clients}")
     return Wanted(
-        feed=told.feed,
+        feeds=tuple(feeds),
         speed=speed,
         seed=told.seed,
         hours=told.hours,
@@ -83,6 +91,7 @@ def wanted_of(told: argparse.Namespace) -> Wanted:
         state=told.state,
         listen_keys=told.listen_keys,
         futures=told.futures,
+        clients=told.clients,
     )
 
 
@@ -92,11 +101,12 @@ def check(told: argparse.Namespace) -> None:
     Raises:
         SimulationError: why not, and what to do.
     """
-    called = told.called or str(told.feed)
+    feed = (told.feed or [None])[0]
+    called = told.called or str(feed)
     try:
-        found = day_of(wanted_of(told)).recording.meta.symbol
+        found = days_of(wanted_of(told))[0].recording.meta.symbol
     except ExchangeError as error:
-        raise SimulationError(str(error).replace(str(told.feed), called)) from None
+        raise SimulationError(str(error).replace(str(feed), called)) from None
     if found != told.check:
         raise SimulationError(f"{called} is of {found}, not of {told.check}; set SYMBOL={found}")
 
@@ -119,11 +129,12 @@ async def open_port(app: web.Application, host: str, port: int) -> tuple[web.App
 
 
 async def say_end(service: Service) -> None:
-    """Say so when the feed has ended."""
+    """Say so when a feed has ended, and with it all."""
     await service.over.wait()
-    known = service.house.instrument
-    line = f"the feed has ended: {known.symbol} is {known.status}, its open orders have expired"
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - nobody would look for the status
+    for market in service.markets.values():
+        known = market.instrument
+        line = f"the feed has ended: {known.symbol} is {known.status}, its open orders have expired"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - nobody would look for the status
 
 
 async def serve(built: Built, told: argparse.Namespace) -> None:
@@ -134,7 +145,10 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
         loop.add_signal_handler(name, ended.set)
     runner, port = await open_port(rest.application(built.service), told.host, told.port)
     runners = [runner]
-    ready = {"url": f"http://{told.host}:{port}", "symbol": built.instrument.symbol}
+    symbols = list(built.service.markets)
+    ready: dict[str, Any] = {"url": f"http://{told.host}:{port}", "symbol": symbols[0]}
+    if len(symbols) > 1:
+        ready["symbols"] = symbols
     if told.control is not None:
         app = control.application(built.service, built.lockstep)
         other, number = await open_port(app, "127.0.0.1", told.control)
@@ -159,8 +173,8 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
     await built.service.hub.disconnect(1001, "shutdown", lambda _: True)
     for each in runners:
         await each.cleanup()
-    if built.store is not None:
-        built.store.close()
+    for store in built.stores:
+        store.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

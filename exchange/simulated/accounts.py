@@ -4,7 +4,7 @@ What is locked is what the open orders could cost. It is never kept beside them:
 Nothing here decides whether an order fills; `core.py` does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -100,19 +100,22 @@ class Fees:
 
 @dataclass(slots=True)
 class Account:
-    """One client of the exchange.
+    """One client of the exchange, with its orders and trades in one symbol.
 
     Attributes:
         key: the first, by which the account is known inside.
+        balances: free and locked together; one and the same of all its symbols.
         more_keys: others that reach it, each with its secret.
         margin: of an account of USD-M futures; None: spot.
+        symbol: of the orders and trades.
+        elsewhere: the same client in the other symbols; what it has locked there is locked here.
     """
 
     name: str
     key: str
     secret: str
     fees: Fees
-    balances: dict[str, int]  # free and locked together
+    balances: dict[str, int]
     number: int = 0
     public_key: str | None = None
     more_keys: dict[str, str] = field(default_factory=dict)
@@ -122,6 +125,8 @@ class Account:
     trades: list[Trade] = field(default_factory=list)
     updated_ns: int = 0
     margin: Margin | None = None
+    symbol: str = ""
+    elsewhere: list["Elsewhere"] = field(default_factory=list, repr=False, compare=False)
 
     def add(self, order: Order) -> None:
         """Keep an order; a later one with the same client id hides the earlier one."""
@@ -140,7 +145,12 @@ class Account:
         return order
 
     def locked(self, asset: str, instrument: Instrument) -> int:
-        """Return what the open orders hold of an asset, units."""
+        """Return what the open orders hold of an asset, units; those in other symbols too."""
+        others = (each.account.tied_up(asset, each.instrument) for each in self.elsewhere)
+        return self.tied_up(asset, instrument) + sum(others)
+
+    def tied_up(self, asset: str, instrument: Instrument) -> int:
+        """Return what the open orders of this symbol hold of an asset, units."""
         total = 0
         for order in self.open.values():
             if order.side == BUY:
@@ -178,6 +188,20 @@ class Account:
     def assets(self) -> Iterator[str]:
         """Return the assets that it has or had, in a steady order."""
         return iter(self.balances)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A client in another symbol.
+
+    Attributes:
+        instrument: that symbol's assets and steps, which never change.
+        mark: twice the middle of its recorded quotes, ticks.
+    """
+
+    account: Account
+    instrument: Instrument
+    mark: Callable[[], int]
 
 
 def commission_of(

@@ -208,10 +208,14 @@ async def _carry_out(service: Service, request: Request, account: Account | None
     if endpoint.query is not None:
         if service.clock is not None:
             service.live_until(service.feed_now())
-        return endpoint.query(service, account, request.parameters)
+        parameters = request.parameters
+        if endpoint.security is Security.KEY and request.key is not None:
+            parameters = {**parameters, "apiKey": request.key}
+        return endpoint.query(service, account, parameters)
     assert endpoint.reader is not None
     assert account is not None
-    command = endpoint.reader(request.parameters, service.house.instrument, service.made_id())
+    assert request.key is not None
+    command = endpoint.reader(request.parameters, service.markets, service.made_id())
     commands = command if isinstance(command, list) else [command]
     orders = sum(isinstance(each, Place | CancelReplace) for each in commands)
     if orders:
@@ -220,16 +224,19 @@ async def _carry_out(service: Service, request: Request, account: Account | None
         service.rates.add(account.key, ORDERS, orders, now_s)
     request.sent = True
     if not isinstance(command, list):
-        return await service.order(account, command)
-    return await asyncio.gather(*(_one_of_many(service, account, each) for each in commands))
+        return await service.order(account, command, request.key)
+    told = (_one_of_many(service, account, each, request.key) for each in commands)
+    return await asyncio.gather(*told)
 
 
-async def _one_of_many(service: Service, account: Account, command: Command | Refusal) -> Any:
+async def _one_of_many(
+    service: Service, account: Account, command: Command | Refusal, key: str
+) -> Any:
     """Return the answer to one command of a batch; a refusal concerns it alone."""
     if isinstance(command, Refusal):
         return command.body()
     try:
-        return await service.order(account, command)
+        return await service.order(account, command, key)
     except Refusal as refusal:
         return refusal.body()
 

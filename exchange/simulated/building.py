@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from exchange.errors import SimulationError
 from exchange.importers.synthetic import synthetic_recording
@@ -16,14 +18,16 @@ from exchange.simulated.accounts_file import default_account, on_margin, read_ac
 from exchange.simulated.clock import Delays, FeedClock
 from exchange.simulated.core import Core
 from exchange.simulated.faults import Faults
-from exchange.simulated.house import House, keep_nothing, note_nothing
+from exchange.simulated.house import House, keep_nothing, note_nothing, share_accounts
 from exchange.simulated.hub import Hub
 from exchange.simulated.instrument import Instrument, instrument_of
 from exchange.simulated.lockstep import Lockstep
+from exchange.simulated.market import Market
 from exchange.simulated.public import PublicMarket
 from exchange.simulated.rates import Rates, standard_rates, usdm_rates
 from exchange.simulated.recorded_side import RecordedSide
 from exchange.simulated.service import Service
+from exchange.simulated.store import NAME as STATE_NAME
 from exchange.simulated.store import Store
 from exchange.simulated.usdm import wire as usdm_wire
 from market.book import window_for
@@ -44,16 +48,17 @@ class Wanted:
     """What was asked for.
 
     Attributes:
-        feed: recording; None: an artificial day.
+        feeds: recordings, each of another symbol; none: an artificial day.
         seed, hours: of the artificial day.
         speed: feed seconds a second; None: lockstep.
         step_ms: guard interval, the step of lockstep.
         state: folder that keeps orders and trades; None: nothing is kept.
         listen_keys: whether the old user stream is served too.
         futures: whether it is an exchange of USD-M futures.
+        clients: that lockstep waits for before its first step.
     """
 
-    feed: Path | None
+    feeds: tuple[Path, ...]
     speed: float | None
     seed: int = 1
     hours: float = 24.0
@@ -66,16 +71,16 @@ class Wanted:
     state: Path | None = None
     listen_keys: bool = False
     futures: bool = False
+    clients: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An exchange ready to run."""
+    """An exchange ready to run; a store for each symbol, where anything is kept."""
 
     service: Service
     lockstep: Lockstep | None
-    store: Store | None
-    instrument: Instrument
+    stores: tuple[Store, ...]
 
 
 def wall() -> tuple[int, int]:
@@ -83,16 +88,16 @@ def wall() -> tuple[int, int]:
     return time.time_ns(), time.monotonic_ns()
 
 
-def recording_of(wanted: Wanted) -> Recording:
-    """Return the recording with the fees that were asked for.
+def recording_of(wanted: Wanted, feed: Path | None) -> Recording:
+    """Return a recording, or the artificial day, with the fees that were asked for.
 
     Raises:
         ExchangeError: it cannot be read or made.
     """
-    if wanted.feed is None:
+    if feed is None:
         recording = synthetic_recording(seed=wanted.seed, hours=wanted.hours)
     else:
-        recording = load_recording(wanted.feed)
+        recording = load_recording(feed)
     fees = {"maker_fee_bps": wanted.maker_fee_bps, "taker_fee_bps": wanted.taker_fee_bps}
     change: dict[str, object] = {n: value for n, value in fees.items() if value is not None}
     if wanted.futures:  # any recording may be served as that of a perpetual contract
@@ -110,6 +115,7 @@ class Day:
     first_ns: int
     last_ns: int
     futures: bool = False
+    feed: Path | None = None
 
     def public(self) -> PublicMarket:
         """Return the public market at its beginning."""
@@ -117,13 +123,44 @@ class Day:
         return PublicMarket(*told, futures=self.futures)
 
 
-def day_of(wanted: Wanted) -> Day:
-    """Return the recording that was asked for, ready to be served.
+def days_of(wanted: Wanted) -> list[Day]:
+    """Return the recordings that were asked for, over the span that all cover.
+
+    Raises:
+        ExchangeError: one cannot be read or is too short, two are of one symbol, they do not
+            overlap, or contracts have several margin assets.
+    """
+    days = [day_of(wanted, feed) for feed in wanted.feeds or (None,)]
+    symbols = [day.instrument.symbol for day in days]
+    twice = sorted({each for each in symbols if symbols.count(each) > 1})
+    if twice:
+        raise SimulationError(f"each --feed must be of another symbol, found {twice[0]} twice")
+    quotes = sorted({day.instrument.quote for day in days})
+    if wanted.futures and len(quotes) > 1:
+        raise SimulationError(
+            f"contracts on one wallet need one quote asset, found {', '.join(quotes)}"
+        )
+    first_ns, last_ns = max(day.first_ns for day in days), min(day.last_ns for day in days)
+    if last_ns < first_ns:
+        spans = ", ".join(
+            f"{day.instrument.symbol} {utc(day.first_ns)} to {utc(day.last_ns)}" for day in days
+        )
+        raise SimulationError(f"the recordings must overlap, found {spans}")
+    return [replace(day, first_ns=first_ns, last_ns=last_ns) for day in days]
+
+
+def utc(at_ns: int) -> str:
+    """Return a time as text, to the second."""
+    return str(np.datetime64(at_ns, "ns").astype("datetime64[s]"))
+
+
+def day_of(wanted: Wanted, feed: Path | None) -> Day:
+    """Return a recording, ready to be served.
 
     Raises:
         ExchangeError: it cannot be read, or is too short.
     """
-    recording = recording_of(wanted)
+    recording = recording_of(wanted, feed)
     first_ns, last_ns = grid_of(recording.events, wanted.step_ms * 10**6)
     if last_ns < first_ns:
         raise SimulationError(
@@ -131,7 +168,7 @@ def day_of(wanted: Wanted) -> Day:
         )
     window = window_for(recording.events)
     instrument = instrument_of(recording.meta)
-    return Day(recording, instrument, window, first_ns, last_ns, wanted.futures)
+    return Day(recording, instrument, window, first_ns, last_ns, wanted.futures, feed)
 
 
 def accounts_of(wanted: Wanted, day: Day) -> list[Account]:
@@ -163,74 +200,115 @@ def side_of(wanted: Wanted, day: Day) -> Callable[[], RecordedSide]:
         model = fill_model(wanted.fill_model, unit=float(meta.lot))
     except ValueError as error:
         raise SimulationError(str(error)) from None
-    by_order = model[MODEL_KIND] == FIFO and wanted.feed is not None
-    born = read_births(wanted.feed) if by_order and wanted.feed is not None else NO_IDS
+    by_order = model[MODEL_KIND] == FIFO and day.feed is not None
+    born = read_births(day.feed) if by_order and day.feed is not None else NO_IDS
     scale = scale_of(meta)
     return lambda: RecordedSide(events, born, day.window, model, scale)
 
 
-def build(wanted: Wanted) -> Built:
-    """Return an exchange that stands at the beginning of its feed, or where it was killed.
+def market_in(wanted: Wanted, day: Day, store: Store | None) -> Market:
+    """Return a symbol at its beginning.
 
     Raises:
-        ExchangeError: something that was asked for cannot be.
+        ExchangeError: fill model, accounts or latency are not what they must be.
     """
-    day = day_of(wanted)
-    instrument = day.instrument
-    store = None
-    if wanted.state is not None:
-        source = day.recording.meta.sha256 or day.recording.meta.source
-        kind = " of futures" if wanted.futures else ""
-        store = Store(wanted.state, f"{instrument.symbol}{kind} {source}")
-    resumed_ns = None if store is None else store.feed_ns
-    start_ns = day.first_ns if resumed_ns is None else resumed_ns
     house = House(
-        instrument,
+        day.instrument,
         accounts_of(wanted, day),
         side_of(wanted, day),
         keep=keep_nothing if store is None else store.keep,
         note=note_nothing if store is None else store.note,
         words=usdm_wire if wanted.futures else wire,
     )
-    if store is not None:
-        store.restore(house, instrument)
-    public, faults = day.public(), Faults()
     try:
         delays = Delays(parse_latency(wanted.latency))
     except LatencyError as error:
         raise SimulationError(f"--latency: {error}") from None
-    speed = wanted.speed
+    funding = day.recording.meta.funding if wanted.futures else ()
+    return Market(house, day.public(), delays, funding)
+
+
+def stores_of(wanted: Wanted, days: list[Day]) -> tuple[Store, ...]:
+    """Return what keeps each symbol's orders and trades; of several, each in a folder of its own.
+
+    Raises:
+        SimulationError: the folder cannot be used, or belongs to other recordings.
+    """
+    if wanted.state is None:
+        return ()
+    kind = " of futures" if wanted.futures else ""
+    named = [
+        f"{day.instrument.symbol}{kind} {day.recording.meta.sha256 or day.recording.meta.source}"
+        for day in days
+    ]
+    if len(days) == 1:
+        return (Store(wanted.state, named[0]),)
+    if (wanted.state / STATE_NAME).exists():
+        raise SimulationError(
+            f"{wanted.state}: belongs to an exchange of one symbol; give another --state folder"
+        )
+    return tuple(
+        Store(wanted.state / day.instrument.symbol, " beside ".join([own, *named]))
+        for day, own in zip(days, named, strict=True)
+    )
+
+
+def build(wanted: Wanted) -> Built:
+    """Return an exchange that stands at the beginning of its feeds, or where it was killed.
+
+    Raises:
+        ExchangeError: something that was asked for cannot be.
+    """
+    days = days_of(wanted)
+    stores = stores_of(wanted, days)
+    kept = [each.feed_ns for each in stores if each.feed_ns is not None]
+    start_ns = max(kept, default=days[0].first_ns)
+    markets = [
+        market_in(wanted, day, store)
+        for day, store in zip(days, stores or [None] * len(days), strict=True)
+    ]
+    houses = [market.house for market in markets]
+    if len(houses) > 1:
+        share_accounts(houses)
+        for market in markets:
+            market.skip(start_ns - wanted.step_ms * 10**6)
+    for store, house in zip(stores, houses, strict=bool(stores)):
+        store.restore(house, house.instrument)
+    faults, speed = Faults(), wanted.speed
     limits = usdm_rates if wanted.futures else standard_rates
     service = Service(
-        Core(house),
-        public,
-        Hub(public, faults, instrument.symbol),
-        delays=delays,
+        Core(*houses),
+        markets,
+        Hub(faults),
         clock=None if speed is None else FeedClock(start_ns, wall()[1], speed),
         rates=Rates(limits(UNLIMITED if speed is None else max(1.0, speed))),
         faults=faults,
         wall=wall,
         start_ns=0 if speed is None else start_ns,
-        tick=None if store is None else store.tick,
-        funding=day.recording.meta.funding if wanted.futures else (),
+        tick=stores[0].tick if stores else None,
     )
-    for side in house.sides.values():  # books stand and kernels are loaded before anyone asks
-        side.advance(start_ns)
+    for house in houses:
+        for side in house.sides.values():  # books stand and kernels are loaded before anyone asks
+            side.advance(start_ns)
     if wanted.listen_keys or wanted.futures:
         service.listen_keys = {}
-    if resumed_ns is not None:
-        service.resume(resumed_ns)
-    return Built(service, lockstep_of(wanted, day, service, resumed_ns), store, instrument)
+    if kept:
+        service.resume(start_ns)
+    return Built(service, lockstep_of(wanted, days[0], service, kept), stores)
 
 
-def lockstep_of(
-    wanted: Wanted, day: Day, service: Service, resumed_ns: int | None
-) -> Lockstep | None:
+def lockstep_of(wanted: Wanted, day: Day, service: Service, kept: list[int]) -> Lockstep | None:
     """Return what walks the grid; None when feed time runs with the wall clock."""
     if wanted.speed is not None:
         return None
     interval_ns = wanted.step_ms * 10**6
     first_ns = day.first_ns
-    if resumed_ns is not None:
-        first_ns = resumed_ns // interval_ns * interval_ns + interval_ns
-    return Lockstep(service, first_ns=first_ns, last_ns=day.last_ns, interval_ns=interval_ns)
+    if kept:
+        first_ns = max(kept) // interval_ns * interval_ns + interval_ns
+    return Lockstep(
+        service,
+        first_ns=first_ns,
+        last_ns=day.last_ns,
+        interval_ns=interval_ns,
+        clients=wanted.clients,
+    )

@@ -29,6 +29,7 @@ class Place:
     strategy: tuple[int | None, int | None] = (None, None)
     test: bool = False
     reduce_only: bool = False  # USD-M
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,16 @@ class Cancel:
     client_id: str | None
     new_client_id: str
     only: str | None = None  # ONLY_NEW or ONLY_PARTIALLY_FILLED
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """The cancel of every open order of the account; `brief`: it is only said that it is done."""
+    """The cancel of all open orders in a symbol; `brief`: it is only said that it is done."""
 
     new_client_id: str
     brief: bool = False
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,11 @@ class CancelReplace:
     place: Place
     stop: bool
 
+    @property
+    def symbol(self) -> str:
+        """Of both."""
+        return self.place.symbol
+
 
 @dataclass(frozen=True, slots=True)
 class Amend:
@@ -66,6 +74,7 @@ class Amend:
     client_id: str | None
     new_client_id: str | None
     quantity: int
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Modify:
     side: int
     price: int
     quantity: int
+    symbol: str = ""
 
 
 Command: TypeAlias = Place | Cancel | CancelAll | CancelReplace | Amend | Modify

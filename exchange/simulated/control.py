@@ -4,11 +4,12 @@
 | -------------------- | ---------------------------------------------------------------------- |
 | GET /status          |                                                                        |
 | GET, POST, DELETE /faults | a fault as in `faults.py`                                         |
-| POST /symbol         | `status`, `tick`, `step`, `min_quantity`, `min_notional`, `max_position` |
+| POST /symbol         | `symbol` where there are several; `status`, `tick`, `step`,             |
+|                      | `min_quantity`, `min_notional`, `max_position`                         |
 | POST /clock          | `offset_ms`, added to the server's wall time                           |
 | POST /disconnect     | `kind` (market, api, user or all), `code` (1001; 1006 cuts), `announce` |
 | POST /expire         | the user streams say that they have ended, and tell nothing more       |
-| POST /withhold       | `diffs`: so many depth updates are kept from everybody                 |
+| POST /withhold       | `symbol` as above; `diffs`: so many depth updates never come           |
 | GET /lockstep?key=K  | a WebSocket, see `lockstep.py`                                         |
 """
 
@@ -24,6 +25,7 @@ from exchange.recording import units
 from exchange.simulated.hub import Connection, dump
 from exchange.simulated.instrument import CONTRACT_STATUSES, STATUSES
 from exchange.simulated.lockstep import Lockstep
+from exchange.simulated.market import Market
 from exchange.simulated.parameters import DECIMAL
 from exchange.simulated.service import Service
 
@@ -97,22 +99,22 @@ class Desk:
     async def status(self, _: web.Request) -> web.StreamResponse:
         """Tell feed time, clients and what was sent."""
         service = self._service
-        return said(
-            {
-                "symbol": service.house.instrument.symbol,
-                "status": service.house.instrument.status,
-                "feed_ns": service.feed_now(),
-                "server_ns": service.wall_ns(),
-                "update_id": service.public.update_id,
-                "on_their_way": service.core.waiting,
-                "countdowns": service.countdowns(),
-                "connections": len(service.hub.connections),
-                "counts": {
-                    key: dataclasses.asdict(each) for key, each in service.hub.counts.items()
-                },
-                "ended": service.public.next_ns is None,
-            }
-        )
+        first = symbol_status(service, service.first)
+        told = {
+            "symbol": first["symbol"],
+            "status": first["status"],
+            "feed_ns": service.feed_now(),
+            "server_ns": service.wall_ns(),
+            "update_id": first["update_id"],
+            "on_their_way": service.core.waiting,
+            "countdowns": first["countdowns"],
+            "connections": len(service.hub.connections),
+            "counts": {key: dataclasses.asdict(each) for key, each in service.hub.counts.items()},
+            "ended": service.ended,
+        }
+        if len(service.markets) > 1:
+            told["symbols"] = [symbol_status(service, each) for each in service.markets.values()]
+        return said(told)
 
     async def faults(self, _: web.Request) -> web.StreamResponse:
         """List the faults that wait."""
@@ -128,10 +130,13 @@ class Desk:
         return dataclasses.asdict(self._service.faults.add(told))
 
     async def change_symbol(self, told: dict[str, Any]) -> Any:
-        """Change the symbol's status or filters."""
+        """Change a symbol's status or filters from now on."""
+        house = self._market(told).house
         values: dict[str, Any] = {}
-        statuses = CONTRACT_STATUSES if self._service.house.is_futures else STATUSES
+        statuses = CONTRACT_STATUSES if house.is_futures else STATUSES
         for name, value in told.items():
+            if name == "symbol":
+                continue
             if name == "status" and value in statuses:
                 values[name] = value
             elif name in FILTERS and is_amount(value, above_zero=name in STEPS):
@@ -142,7 +147,7 @@ class Desk:
                     f"above zero for {' and '.join(STEPS)}"
                 )
                 raise ValueError(f"{name} must be {allowed}; found {value!r}")
-        self._service.change_symbol(**values)
+        house.instrument = house.instrument.changed(**values)
         return {}
 
     async def change_clock(self, told: dict[str, Any]) -> Any:
@@ -174,6 +179,32 @@ class Desk:
         return {"ended": self._service.hub.expire(self._service.wall_ns() // 10**6)}
 
     async def withhold(self, told: dict[str, Any]) -> Any:
-        """Keep depth updates from everybody."""
-        self._service.public.withheld += int(told.get("diffs", 1))
-        return {"withheld": self._service.public.withheld}
+        """Keep depth updates of a symbol from everybody."""
+        public = self._market(told).public
+        public.withheld += int(told.get("diffs", 1))
+        return {"withheld": public.withheld}
+
+    def _market(self, told: dict[str, Any]) -> Market:
+        """Return the market of a symbol that is told; it need not be where there is one alone.
+
+        Raises:
+            ValueError: it is not served, or not told.
+        """
+        markets = self._service.markets
+        symbol = told.get("symbol")
+        if symbol is None and len(markets) == 1:
+            return self._service.first
+        if symbol not in markets:
+            raise ValueError(f"symbol must be one of {', '.join(markets)}; found {symbol!r}")
+        return markets[symbol]
+
+
+def symbol_status(service: Service, market: Market) -> dict[str, Any]:
+    """Return how a symbol stands."""
+    symbol = market.instrument.symbol
+    return {
+        "symbol": symbol,
+        "status": market.instrument.status,
+        "update_id": market.public.update_id,
+        "countdowns": service.countdowns(symbol),
+    }

@@ -22,7 +22,7 @@ from exchange.simulated.commands import (
     Place,
     Rank,
 )
-from exchange.simulated.house import House
+from exchange.simulated.house import House, live_together
 from exchange.simulated.orders import (
     amend_order,
     cancel_all,
@@ -51,13 +51,14 @@ class Arrival:
 
 
 class Core:
-    """The exchange: its house, and what is on its way to it."""
+    """The exchange: the house of each symbol, and what is on its way to them."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, *houses: House) -> None:
+        self.houses = houses
+        self._by_symbol = {house.instrument.symbol: house for house in houses}
         self._arrivals: list[Arrival] = []
         self._number = 0
-        self._last: dict[tuple[str, Rank], int] = {}
+        self._last: dict[tuple[str, str, Rank], int] = {}
 
     @property
     def waiting(self) -> int:
@@ -67,10 +68,10 @@ class Core:
     def receive(
         self, account: Account, ticket: int, command: Command, *, now_ns: int, delays: I8
     ) -> None:
-        """Send a request on its way; requests of one kind do not overtake each other.
+        """Send a request on its way; those of one kind in one symbol do not overtake each other.
 
         Args:
-            account: who asks.
+            account: who asks, in the symbol that it is about.
             ticket: comes back with the answer.
             command: what is asked.
             now_ns: feed time of sending.
@@ -78,28 +79,31 @@ class Core:
         """
         rank = Rank.CANCEL if isinstance(command, Cancel | CancelAll) else Rank.ORDER
         delay_ns = int(delays[DELAY_CANCEL_NS if rank is Rank.CANCEL else DELAY_ORDER_NS])
-        due_ns = max(self._last.get((account.key, rank), LONG_AGO_NS), now_ns + delay_ns)
+        road = account.symbol, account.key, rank
+        due_ns = max(self._last.get(road, LONG_AGO_NS), now_ns + delay_ns)
         order = self._order_on_its_way(account, command)
         self._number += 1
         number = (self._number, 0)
         if order is not None and due_ns <= order.due_ns:
             due_ns, rank, number = order.due_ns, Rank.ORDER, (order.number[0], self._number)
         else:
-            self._last[account.key, rank] = due_ns
+            self._last[road] = due_ns
         heapq.heappush(self._arrivals, Arrival(due_ns, rank, number, account, ticket, command))
 
-    def advance(self, now_ns: int, delays: I8) -> list[Outcome]:
-        """Live up to a time and return what came of it, in order.
+    def advance(self, now_ns: int, *delays: I8) -> list[Outcome]:
+        """Live up to a time and return what came of it, in order within a symbol.
 
         Args:
             now_ns: feed time, exchange clock.
-            delays: i8[DELAY_COLUMNS]; how long answers and events are on their way now.
+            delays: i8[DELAY_COLUMNS] of each symbol; how long answers and events are on their
+                way now.
         """
-        house = self.house
-        house.response_ns = int(delays[DELAY_RESPONSE_NS])
+        for house, row in zip(self.houses, delays, strict=True):
+            house.response_ns = int(row[DELAY_RESPONSE_NS])
         while self._arrivals and self._arrivals[0].due_ns <= now_ns:
             arrival = heapq.heappop(self._arrivals)
-            house.live_until(arrival.due_ns)
+            live_together(self.houses, arrival.due_ns)
+            house = self._by_symbol[arrival.account.symbol]
             house.arrive(arrival.account)
             told: Any
             try:
@@ -107,8 +111,8 @@ class Core:
             except Refusal as refusal:
                 told = house.words.refused(refusal)
             house.answer(arrival.account, arrival.ticket, told)
-        house.live_until(now_ns)
-        return house.collect()
+        live_together(self.houses, now_ns)
+        return [outcome for house in self.houses for outcome in house.collect()]
 
     def _order_on_its_way(self, account: Account, command: Command) -> Arrival | None:
         """Return the new order, not arrived yet, that a cancel is meant for."""

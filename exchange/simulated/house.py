@@ -1,14 +1,25 @@
-"""What all accounts share: the recorded market, numbers of orders and trades, what is told to whom.
+"""What all accounts share in one symbol: the recorded market, numbers of orders and trades, and
+what is told to whom.
 
 An account's outcomes do not overtake each other on their way back, as in `market.resting`.
 """
 
-from collections.abc import Callable, Iterable
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from exchange.simulated import wire
-from exchange.simulated.accounts import Account, Order, Status, Trade, book_trade, commission_of
+from exchange.simulated.accounts import (
+    Account,
+    Elsewhere,
+    Order,
+    Status,
+    Trade,
+    book_trade,
+    commission_of,
+)
 from exchange.simulated.commands import Outcome
 from exchange.simulated.dialect import Dialect
 from exchange.simulated.instrument import CONTRACT_CLOSED, DAY_ENDED, Instrument
@@ -69,6 +80,8 @@ class House:
         self.mark_half_ticks = 0
         self.instrument = instrument
         self.accounts = list(accounts)
+        for account in self.accounts:
+            account.symbol = instrument.symbol
         self.sides = {account.key: side() for account in self.accounts}
         self.now_ns = LONG_AGO_NS
         self.response_ns = 0
@@ -91,25 +104,32 @@ class House:
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
-    def live_until(self, now_ns: int) -> None:
-        """Let the recorded market do to all resting orders what it did up to a time."""
+    def live_until(self, now_ns: int) -> list["Filling"]:
+        """Let the recorded market do to all resting orders what it did up to a time.
+
+        Returns what it filled, to be booked by time: the money is that of other symbols as well.
+        """
         if now_ns <= self.now_ns:
-            return
+            return []
         self.now_ns = now_ns
-        fills: list[tuple[int, Account, list[int]]] = []
+        found: list[Filling] = []
         for account in self.accounts:
             side = self.sides[account.key]
             if not side.idle:
-                fills.extend((row[REPORT_EXCH_NS], account, row) for row in side.advance(now_ns))
-        fills.sort(key=itemgetter(0))
-        for time_ns, account, row in fills:
-            order = account.open.get(row[REPORT_ORDER_ID])
-            if order is None:  # reduce-only, and an earlier fill has left nothing to reduce
-                continue
-            price, lots = row[REPORT_PRICE_TICKS], row[REPORT_LOTS]
-            self.fill(account, order, price, lots, time_ns, maker=True)
-            self.tell_position(account, time_ns)
-            self.trim(account)
+                rows = side.advance(now_ns)
+                found.extend(Filling(row[REPORT_EXCH_NS], self, account, row) for row in rows)
+        return found
+
+    def book(self, filling: "Filling") -> None:
+        """Book what the recorded market filled."""
+        account, row, time_ns = filling.account, filling.row, filling.time_ns
+        order = account.open.get(row[REPORT_ORDER_ID])
+        if order is None:  # reduce-only, and an earlier fill has left nothing to reduce
+            return
+        price, lots = row[REPORT_PRICE_TICKS], row[REPORT_LOTS]
+        self.fill(account, order, price, lots, time_ns, maker=True)
+        self.tell_position(account, time_ns)
+        self.trim(account)
 
     def resume(self, now_ns: int) -> None:
         """Put the open orders of an earlier life to rest; their places in line are lost."""
@@ -336,6 +356,39 @@ class House:
         visible = max(self._visible.get(account.key, LONG_AGO_NS), time_ns + self.response_ns)
         self._visible[account.key] = visible
         return visible
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A fill by the recorded market; `row` is of REPORT_COLUMNS."""
+
+    time_ns: int
+    house: House
+    account: Account
+    row: list[int]
+
+
+def live_together(houses: Iterable[House], now_ns: int) -> None:
+    """Let all symbols live up to a time, and book what was filled in the order of its time."""
+    found = [filling for house in houses for filling in house.live_until(now_ns)]
+    for filling in sorted(found, key=attrgetter("time_ns")):
+        filling.house.book(filling)
+
+
+def share_accounts(houses: Sequence[House]) -> None:
+    """Let a client's accounts in several symbols be one: of its money and of what is locked."""
+    for same in zip(*(house.accounts for house in houses), strict=True):
+        balances: dict[str, int] = {}
+        for account in same:
+            for asset, units in account.balances.items():
+                balances.setdefault(asset, units)
+        for account in same:
+            account.balances = balances
+            account.elsewhere = [
+                Elsewhere(other, house.instrument, partial(getattr, house, "mark_half_ticks"))
+                for other, house in zip(same, houses, strict=True)
+                if other is not account
+            ]
 
 
 def far(side: int) -> int:

@@ -35,7 +35,7 @@ def dump(told: Any) -> str:
 
 @dataclass(slots=True)
 class Counts:
-    """What was sent to an account, and what came from it, ever."""
+    """What was sent to one key, and what came with it, ever."""
 
     market: int = 0
     user: int = 0
@@ -53,8 +53,8 @@ class Connection:
         combined: whether events are wrapped with their stream's name.
         unit_ns: of the times it is told.
         key: the account that it counts for; None: all.
-        subscriptions: of the user stream, number -> key of the account.
-        raw_user: key of the account whose events it hears unwrapped.
+        subscriptions: of the user stream, number -> (key of the account, key that asked for it).
+        raw_user: the same two keys, of the account whose events it hears unwrapped.
     """
 
     socket: web.WebSocketResponse
@@ -63,8 +63,8 @@ class Connection:
     unit_ns: int = MILLISECOND_NS
     key: str | None = None
     streams: set[str] = field(default_factory=set)
-    subscriptions: dict[int, str] = field(default_factory=dict)
-    raw_user: str | None = None
+    subscriptions: dict[int, tuple[str, str]] = field(default_factory=dict)
+    raw_user: tuple[str, str] | None = None
     logged_on: str | None = None
     waiting: deque[str] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -115,22 +115,18 @@ class Hub:
     """All connections.
 
     Args:
-        public: the market that is told.
         faults: asked about every event of a user stream.
-        symbol: that is served.
     """
 
-    def __init__(self, public: PublicMarket, faults: Faults, symbol: str) -> None:
+    def __init__(self, faults: Faults) -> None:
         self.connections: set[Connection] = set()
         self.counts: dict[str, Counts] = {}
-        self._public = public
         self._faults = faults
-        self._symbol = symbol.lower()
         self._listeners: dict[str, list[Connection]] = {}
         self._held: dict[str, list[dict[str, Any]]] = {}
 
     def count(self, key: str) -> Counts:
-        """Return the counts of an account."""
+        """Return the counts of a key."""
         return self.counts.setdefault(key, Counts())
 
     def subscribe(self, connection: Connection, names: list[str]) -> None:
@@ -154,19 +150,19 @@ class Hub:
         self.unsubscribe(connection, list(connection.streams))
         self.connections.discard(connection)
 
-    def publish(self, event: Event) -> None:
-        """Tell an event of the public market to all who listen to it."""
+    def publish(self, event: Event, public: PublicMarket) -> None:
+        """Tell an event of a public market to all who listen to it."""
         if not self._listeners:
             return
-        symbol = self._symbol
+        symbol = public.symbol.lower()
         if event.stream == "depth":
             for update in UPDATES:
                 self._tell(f"{symbol}@depth{update}", event)
-            self._partial()
+            self._partial(public)
         else:
             self._tell(f"{symbol}@{event.stream}", event)
         if event.stream == "trade":
-            self._bars(event)
+            self._bars(event, public)
 
     def user(self, key: str, told: dict[str, Any]) -> None:
         """Tell an account an event of its user stream, as well or badly as the faults want it."""
@@ -219,20 +215,19 @@ class Hub:
             connection.send(text)
             self._count_market(connection)
 
-    def _partial(self) -> None:
+    def _partial(self, public: PublicMarket) -> None:
         for levels in PARTIAL:
             for update in UPDATES:
-                name = f"{self._symbol}@depth{levels}{update}"
+                name = f"{public.symbol.lower()}@depth{levels}{update}"
                 if self._listeners.get(name):
-                    self._tell(name, Event(name, self._public.depth(levels)))
+                    self._tell(name, Event(name, public.depth(levels)))
 
-    def _bars(self, event: Event) -> None:
+    def _bars(self, event: Event, public: PublicMarket) -> None:
         for interval in INTERVALS_NS:
-            name = f"{self._symbol}@kline_{interval}"
+            name = f"{public.symbol.lower()}@kline_{interval}"
             if not self._listeners.get(name):
                 continue
-            trades = self._public.trades
-            bar = trades.bars(interval, (None, None, 0), 1)[-1]
+            bar = public.trades.bars(interval, (None, None, 0), 1)[-1]
             more = {"s": event.told["s"], "i": interval, "x": False, "B": "0"}
             told = {"e": "kline", "E": event.told["E"], "s": event.told["s"], "k": bar | more}
             self._tell(name, Event(name, told))
@@ -244,11 +239,11 @@ class Hub:
 
     def _tell_user(self, key: str, told: dict[str, Any]) -> None:
         for connection in list(self.connections):
-            if connection.raw_user == key:
+            if connection.raw_user is not None and connection.raw_user[0] == key:
                 connection.send(dump(timed(told, connection.unit_ns)))
-                self.count(key).user += 1
-            for number, owner in connection.subscriptions.items():
+                self.count(connection.raw_user[1]).user += 1
+            for number, (owner, asked) in connection.subscriptions.items():
                 if owner == key:
                     event = timed(told, connection.unit_ns)
                     connection.send(dump({"subscriptionId": number, "event": event}))
-                    self.count(key).user += 1
+                    self.count(asked).user += 1

@@ -34,13 +34,17 @@ class Lockstep:
         first_ns: first step.
         last_ns: last step.
         interval_ns: between steps.
+        clients: that must have joined before the first step.
     """
 
-    def __init__(self, service: Service, *, first_ns: int, last_ns: int, interval_ns: int) -> None:
+    def __init__(
+        self, service: Service, *, first_ns: int, last_ns: int, interval_ns: int, clients: int = 1
+    ) -> None:
         self._service = service
         self._next_ns = first_ns
         self._last_ns = last_ns
         self._interval_ns = interval_ns
+        self._clients = clients
         self._partners: list[Partner] = []
         self._joined = asyncio.Event()
 
@@ -70,9 +74,10 @@ class Lockstep:
         """Walk the grid; wait wherever nobody is there."""
         service = self._service
         while self._next_ns <= self._last_ns:
-            while not self._partners:
+            while len(self._partners) < self._clients:
                 self._joined.clear()
                 await self._joined.wait()
+            self._clients = 1  # the others wait for nobody who has left
             now_ns = self._next_ns
             service.live_until(now_ns)
             partners = list(self._partners)

@@ -1,7 +1,7 @@
 """Reads the parameters of a request into a command, with Binance's refusals. Judges no market."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -10,7 +10,6 @@ from exchange.simulated.instrument import (
     DEFAULT_STP,
     ORDER_TYPES,
     STP_MODES,
-    Instrument,
     parse_units,
 )
 from exchange.simulated.refusals import (
@@ -32,6 +31,8 @@ TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 RESPONSES = ("ACK", "RESULT", "FULL")
 OTHER_TYPES = ("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 Parameters = Mapping[str, str]
+Symbols = Collection[str]
+"""Those that are served."""
 OTHERS = frozenset(
     [
         *("timestamp", "signature", "recvWindow", "apiKey", "returnRateLimits"),
@@ -68,13 +69,13 @@ class Noted(dict[str, str]):
 
 
 def reading_all(
-    reader: Callable[[Parameters, Instrument, str], T],
-) -> Callable[[Parameters, Instrument, str], T]:
+    reader: Callable[[Parameters, Symbols, str], T],
+) -> Callable[[Parameters, Symbols, str], T]:
     """Return a reader that refuses a request of which it did not read all: a name is misspelt."""
 
-    def read(parameters: Parameters, instrument: Instrument, made_id: str) -> T:
+    def read(parameters: Parameters, symbols: Symbols, made_id: str) -> T:
         noted = Noted(parameters)
-        found = reader(noted, instrument, made_id)
+        found = reader(noted, symbols, made_id)
         unread = len(parameters.keys() - noted.read - OTHERS)
         if unread:
             raise Refusal(
@@ -111,12 +112,12 @@ def demanded(parameters: Parameters, name: str) -> str:
     return value
 
 
-def symbol_of(parameters: Parameters, instrument: Instrument) -> str:
-    """Return the symbol; it is the one that is served."""
+def symbol_of(parameters: Parameters, symbols: Symbols) -> str:
+    """Return the symbol; it is one of those that are served."""
     symbol = demanded(parameters, "symbol")
     if re.fullmatch(SYMBOL, symbol) is None:
         raise illegal("symbol", SYMBOL)
-    if symbol != instrument.symbol:
+    if symbol not in symbols:
         raise unknown_symbol()
     return symbol
 
@@ -193,18 +194,18 @@ def order_type(parameters: Parameters) -> str:
     return kind
 
 
-def read_place(parameters: Parameters, instrument: Instrument, made_id: str) -> Place:
+def read_place(parameters: Parameters, symbols: Symbols, made_id: str) -> Place:
     """Return a new order.
 
     Args:
         parameters: as they came.
-        instrument: the symbol.
+        symbols: that are served.
         made_id: client id of an order that brings none.
 
     Raises:
         Refusal: a parameter is missing, malformed or does not belong to the type.
     """
-    symbol_of(parameters, instrument)
+    symbol = symbol_of(parameters, symbols)
     side = demanded(parameters, "side")
     if side not in {"BUY", "SELL"}:
         raise Refusal(-1117, "Invalid side.")
@@ -243,6 +244,7 @@ def read_place(parameters: Parameters, instrument: Instrument, made_id: str) -> 
         stp=chosen(parameters, "selfTradePreventionMode", STP_MODES, DEFAULT_STP),
         response=chosen(parameters, "newOrderRespType", RESPONSES, full),
         strategy=(whole(parameters, "strategyId"), whole(parameters, "strategyType")),
+        symbol=symbol,
     )
 
 
@@ -259,15 +261,16 @@ def which(
     return order_id, name
 
 
-def read_cancel(parameters: Parameters, instrument: Instrument, made_id: str) -> Cancel:
+def read_cancel(parameters: Parameters, symbols: Symbols, made_id: str) -> Cancel:
     """Return the cancel of one order; arguments and errors as those of `read_place`."""
-    symbol_of(parameters, instrument)
+    symbol = symbol_of(parameters, symbols)
     order_id, name = which(parameters, id_name="orderId", client_name="origClientOrderId")
     return Cancel(
         order_id=order_id,
         client_id=name,
         new_client_id=client_id(parameters, "newClientOrderId") or made_id,
         only=restriction(parameters),
+        symbol=symbol,
     )
 
 
@@ -278,17 +281,14 @@ def restriction(parameters: Parameters) -> str | None:
     return chosen(parameters, "cancelRestrictions", ("ONLY_NEW", "ONLY_PARTIALLY_FILLED"), "")
 
 
-def read_cancel_all(parameters: Parameters, instrument: Instrument, made_id: str) -> CancelAll:
-    """Return the cancel of all orders."""
-    symbol_of(parameters, instrument)
-    return CancelAll(made_id)
+def read_cancel_all(parameters: Parameters, symbols: Symbols, made_id: str) -> CancelAll:
+    """Return the cancel of all orders in a symbol."""
+    return CancelAll(made_id, symbol=symbol_of(parameters, symbols))
 
 
-def read_cancel_replace(
-    parameters: Parameters, instrument: Instrument, made_id: str
-) -> CancelReplace:
+def read_cancel_replace(parameters: Parameters, symbols: Symbols, made_id: str) -> CancelReplace:
     """Return a cancel and a new order."""
-    place = read_place(parameters, instrument, f"{made_id}-new")
+    place = read_place(parameters, symbols, f"{made_id}-new")
     mode = demanded(parameters, "cancelReplaceMode")
     if mode not in {"STOP_ON_FAILURE", "ALLOW_FAILURE"}:
         raise not_valid("cancelReplaceMode")
@@ -300,17 +300,19 @@ def read_cancel_replace(
         client_id=name,
         new_client_id=client_id(parameters, "cancelNewClientOrderId") or made_id,
         only=restriction(parameters),
+        symbol=place.symbol,
     )
     return CancelReplace(cancel, place, stop=mode == "STOP_ON_FAILURE")
 
 
-def read_amend(parameters: Parameters, instrument: Instrument, _: str) -> Amend:
+def read_amend(parameters: Parameters, symbols: Symbols, _: str) -> Amend:
     """Return an amendment."""
-    symbol_of(parameters, instrument)
+    symbol = symbol_of(parameters, symbols)
     order_id, name = which(parameters, id_name="orderId", client_name="origClientOrderId")
     return Amend(
         order_id=order_id,
         client_id=name,
         new_client_id=client_id(parameters, "newClientOrderId"),
         quantity=positive(parameters, "newQty", "quantity"),
+        symbol=symbol,
     )

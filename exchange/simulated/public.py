@@ -81,6 +81,11 @@ class PublicMarket:
         """Diffs that a fault keeps from everybody; the book moves all the same."""
 
     @property
+    def symbol(self) -> str:
+        """Of the market, as Binance writes it."""
+        return self._instrument.symbol
+
+    @property
     def next_ns(self) -> int | None:
         """The local time of the next event; None after the last."""
         return int(self._times[self._next]) if self._next < len(self._times) else None

@@ -63,7 +63,7 @@ COMMON = ("ping", "time")
 def application(service: Service) -> web.Application:
     """Return the exchange as an application of aiohttp."""
     app = web.Application(client_max_size=BODY_MAX)
-    futures = service.house.is_futures
+    futures = service.is_futures
     served = [
         (f"/api/{version}", endpoint)
         for endpoint in ENDPOINTS

@@ -250,7 +250,7 @@ def session(
         account = identify(service, asked)
         assert account is not None
         number = max(connection.subscriptions, default=-1) + 1
-        connection.subscriptions[number] = account.key
+        connection.subscriptions[number] = account.key, asked.key or account.key
         return {"subscriptionId": number}
     if method == "userDataStream.unsubscribe":
         number_text = asked.parameters.get("subscriptionId")

@@ -11,11 +11,12 @@ from typing import Any
 from exchange.simulated.accounts import Account, Order, Status
 from exchange.simulated.commands import Modify, Place
 from exchange.simulated.house import House
-from exchange.simulated.instrument import TRADING, Instrument
+from exchange.simulated.instrument import TRADING
 from exchange.simulated.matching import Plan
 from exchange.simulated.orders import demand_balance, demand_position, finish, plan_of
 from exchange.simulated.parameters import (
     Parameters,
+    Symbols,
     chosen,
     demanded,
     positive,
@@ -28,13 +29,13 @@ from market.layout import BUY
 MODIFIED_MAX = 10_000
 
 
-def read_modify(parameters: Parameters, instrument: Instrument, _: str) -> Modify:
+def read_modify(parameters: Parameters, symbols: Symbols, _: str) -> Modify:
     """Return a change of an order.
 
     Raises:
         Refusal: a parameter is missing or malformed.
     """
-    symbol_of(parameters, instrument)
+    symbol = symbol_of(parameters, symbols)
     order_id, name = which(parameters, id_name="orderId", client_name="origClientOrderId")
     demanded(parameters, "side")
     side = chosen(parameters, "side", ("BUY", "SELL"), "")
@@ -44,6 +45,7 @@ def read_modify(parameters: Parameters, instrument: Instrument, _: str) -> Modif
         side=BUY if side == "BUY" else -BUY,
         price=positive(parameters, "price", "price"),
         quantity=positive(parameters, "quantity", "quantity"),
+        symbol=symbol,
     )
 
 

@@ -5,7 +5,7 @@ so that one fault strikes on either exchange.
 from exchange.simulated import queries as common
 from exchange.simulated.api import Endpoint, Security, order, private, public
 from exchange.simulated.parameters import read_cancel
-from exchange.simulated.usdm import queries
+from exchange.simulated.usdm import account_queries, queries
 from exchange.simulated.usdm.amending import read_modify
 from exchange.simulated.usdm.parameters import (
     read_batch,
@@ -30,9 +30,9 @@ ENDPOINTS = (
     public("ticker.24hr", "ticker/24hr", 1, common.day_ticker),
     public("premiumIndex", "premiumIndex", 1, queries.premium_index),
     public("fundingRate", "fundingRate", 1, queries.funding_rate),
-    private("account.status", "account", 5, queries.account_status),
-    private("account.balance", "balance", 5, queries.balance),
-    private("account.position", "positionRisk", 5, queries.position_risk),
+    private("account.status", "account", 5, account_queries.account_status),
+    private("account.balance", "balance", 5, account_queries.balance),
+    private("account.position", "positionRisk", 5, account_queries.position_risk),
     private("account.commission", "commissionRate", 20, queries.commission_rate),
     private("leverageBracket", "leverageBracket", 1, queries.leverage_brackets),
     private("account.rateLimits.orders", "rateLimit/order", 1, common.order_rates),
@@ -42,7 +42,7 @@ ENDPOINTS = (
     private("allOrders", "allOrders", 5, common.all_orders),
     private("myTrades", "userTrades", 5, common.my_trades),
     private("feeBurn", "feeBurn", 30, queries.fee_burn),
-    private("income", "income", 30, queries.income),
+    private("income", "income", 30, account_queries.income),
     private("positionMode.status", "positionSide/dual", 30, queries.position_mode),
     Endpoint(
         "positionMode.change", "POST", "positionSide/dual", SIGNED, 1, queries.change_position_mode
@@ -56,7 +56,7 @@ ENDPOINTS = (
     order("order.placeBatch", "POST", "batchOrders", read_batch),
     order("order.cancelBatch", "DELETE", "batchOrders", read_cancel_batch),
     order("openOrders.cancelAll", "DELETE", "allOpenOrders", read_cancel_all),
-    Endpoint("listenKey.start", "POST", "listenKey", KEY, 1, queries.listen_key),
+    Endpoint("listenKey.start", "POST", "listenKey", KEY, 1, common.listen_key),
     Endpoint("listenKey.ping", "PUT", "listenKey", KEY, 1, queries.keep_listening),
     Endpoint("listenKey.stop", "DELETE", "listenKey", KEY, 1, queries.keep_listening),
 )

@@ -28,7 +28,7 @@ class Margin:
     """What an account has beyond balances.
 
     Attributes:
-        leverage: of the one symbol.
+        leverage: of the symbol.
         entry: signed cost of the open position, quote units.
         funding: all that was paid and received.
         told: (wallet, position, entry) as its owner was told last.

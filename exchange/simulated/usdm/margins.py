@@ -4,7 +4,7 @@ Available is the wallet with the profit of the open position at the mark, less w
 open orders tie up. The mark is the middle of the recorded quotes. Nothing is liquidated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exchange.simulated.accounts import Account, Order
 from exchange.simulated.instrument import Instrument
@@ -26,6 +26,7 @@ class Standing:
         position_margin: that the position ties up alone.
         margin: with the open orders.
         buys, sells: worth of the open orders.
+        elsewhere: open profit less margin in the other symbols of the wallet.
     """
 
     wallet: int
@@ -35,15 +36,25 @@ class Standing:
     margin: int
     buys: int
     sells: int
+    elsewhere: int = 0
 
     @property
     def available(self) -> int:
-        """What new orders may tie up."""
-        return self.wallet + self.profit - self.margin
+        """What new orders may tie up, in any symbol."""
+        return self.wallet + self.profit - self.margin + self.elsewhere
 
 
 def standing_of(account: Account, instrument: Instrument, mark_half_ticks: int) -> Standing:
-    """Return how an account stands."""
+    """Return how an account stands in a symbol, with a wallet for all."""
+    now = standing_alone(account, instrument, mark_half_ticks)
+    others = [
+        standing_alone(each.account, each.instrument, each.mark()) for each in account.elsewhere
+    ]
+    return replace(now, elsewhere=sum(each.profit - each.margin for each in others))
+
+
+def standing_alone(account: Account, instrument: Instrument, mark_half_ticks: int) -> Standing:
+    """Return how an account stands, but for what other symbols earn and tie up."""
     assert account.margin is not None
     leverage = account.margin.leverage
     worth = worth_at(account.held_lots(instrument), mark_half_ticks, instrument)

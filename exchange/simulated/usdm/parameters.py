@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from exchange.simulated.commands import Cancel, CancelAll, Place
-from exchange.simulated.instrument import Instrument
 from exchange.simulated.parameters import (
     Parameters,
+    Symbols,
     chosen,
     client_id,
     demanded,
@@ -28,13 +28,13 @@ BATCH_MAX = 5
 CANCELS_MAX = 10
 
 
-def read_place(parameters: Parameters, instrument: Instrument, made_id: str) -> Place:
+def read_place(parameters: Parameters, symbols: Symbols, made_id: str) -> Place:
     """Return a new order; `GTX` makes it post-only.
 
     Raises:
         Refusal: a parameter is missing, malformed or does not belong to the type.
     """
-    symbol_of(parameters, instrument)
+    symbol = symbol_of(parameters, symbols)
     side = demanded(parameters, "side")
     if side not in {"BUY", "SELL"}:
         raise Refusal(-1117, "Invalid side.")
@@ -69,18 +69,16 @@ def read_place(parameters: Parameters, instrument: Instrument, made_id: str) -> 
         stp=chosen(parameters, "selfTradePreventionMode", STP_MODES, DEFAULT_STP),
         response=chosen(parameters, "newOrderRespType", ("ACK", "RESULT"), "ACK"),
         reduce_only=parameters.get("reduceOnly", "false").lower() == "true",
+        symbol=symbol,
     )
 
 
-def read_cancel_all(parameters: Parameters, instrument: Instrument, made_id: str) -> CancelAll:
-    """Return the cancel of all orders; it is no error when there are none."""
-    symbol_of(parameters, instrument)
-    return CancelAll(made_id, brief=True)
+def read_cancel_all(parameters: Parameters, symbols: Symbols, made_id: str) -> CancelAll:
+    """Return the cancel of all orders in a symbol; it is no error when there are none."""
+    return CancelAll(made_id, brief=True, symbol=symbol_of(parameters, symbols))
 
 
-def read_batch(
-    parameters: Parameters, instrument: Instrument, made_id: str
-) -> list[Place | Refusal]:
+def read_batch(parameters: Parameters, symbols: Symbols, made_id: str) -> list[Place | Refusal]:
     """Return up to five new orders, each judged alone.
 
     Raises:
@@ -92,13 +90,13 @@ def read_batch(
             raise missing("batchOrders")
         texts = {name: word(value) for name, value in each.items() if value is not None}
         try:
-            found.append(read_place(texts, instrument, f"{made_id}-{number}"))
+            found.append(read_place(texts, symbols, f"{made_id}-{number}"))
         except Refusal as refusal:
             found.append(refusal)
     return found
 
 
-def read_cancel_batch(parameters: Parameters, instrument: Instrument, made_id: str) -> list[Cancel]:
+def read_cancel_batch(parameters: Parameters, symbols: Symbols, made_id: str) -> list[Cancel]:
     """Return up to ten cancels, by the exchange's numbers or by client ids.
 
     python-binance writes the names of the lists in lower case.
@@ -112,7 +110,7 @@ def read_cancel_batch(parameters: Parameters, instrument: Instrument, made_id: s
     single = "orderId" if by_number else "origClientOrderId"
     symbol = demanded(parameters, "symbol")
     cancels = [
-        read_cancel({"symbol": symbol, single: word(each)}, instrument, made_id)
+        read_cancel({"symbol": symbol, single: word(each)}, symbols, made_id)
         for each in listed(parameters, name, CANCELS_MAX)
     ]
     return [replace(each, new_client_id=f"{made_id}-{n}") for n, each in enumerate(cancels)]

@@ -1,26 +1,27 @@
 """Questions of USD-M futures that are answered at once: symbol, account, position, settings."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from exchange.simulated import queries
 from exchange.simulated.accounts import Account
 from exchange.simulated.commands import Ns
-from exchange.simulated.instrument import MAX_ORDERS, MULTIPLIER, Instrument, half_even, text
+from exchange.simulated.instrument import MAX_ORDERS, MULTIPLIER, Instrument, text
 from exchange.simulated.instrument import filter_rows as spot_filters
+from exchange.simulated.market import Market
 from exchange.simulated.parameters import demanded, limit_of, read_cancel, symbol_of, whole
-from exchange.simulated.queries import in_ns
 from exchange.simulated.refusals import Refusal, missing, no_such_order
 from exchange.simulated.service import Service
+from exchange.simulated.usdm.account_queries import standing
 from exchange.simulated.usdm.margin import LEVERAGE_MAX
-from exchange.simulated.usdm.margins import Standing, standing_of
 from exchange.simulated.usdm.parameters import (
     DEFAULT_STP,
     ORDER_TYPES,
     STP_MODES,
     TIMES_IN_FORCE,
 )
-from exchange.simulated.usdm.wire import ZERO, entry_price, order_row
+from exchange.simulated.usdm.wire import ZERO, order_row
 from market.layout import NEVER, UNITS
 
 Parameters = Mapping[str, str]
@@ -46,10 +47,9 @@ def filter_rows(instrument: Instrument) -> list[dict[str, Any]]:
     ]
 
 
-def exchange_info(service: Service, _: Account | None, __: Parameters) -> dict[str, Any]:
-    """Return limits and the symbol, a perpetual contract."""
-    instrument = service.house.instrument
-    symbol = {
+def symbol_row(instrument: Instrument) -> dict[str, Any]:
+    """Return a symbol as `exchangeInfo` describes it: a perpetual contract."""
+    return {
         "symbol": instrument.symbol,
         "pair": instrument.symbol,
         "contractType": "PERPETUAL",
@@ -77,168 +77,72 @@ def exchange_info(service: Service, _: Account | None, __: Parameters) -> dict[s
         "defaultSelfTradePreventionMode": DEFAULT_STP,
         "allowedSelfTradePreventionModes": list(STP_MODES),
     }
+
+
+def exchange_info(service: Service, _: Account | None, __: Parameters) -> dict[str, Any]:
+    """Return limits and the symbols."""
+    quote = service.first.instrument.quote
     return {
         "timezone": "UTC",
         "serverTime": Ns(service.wall_ns()),
         "futuresType": "U_MARGINED",
         "rateLimits": [rate.row() for rate in service.rates.rates],
         "exchangeFilters": [],
-        "assets": [{"asset": instrument.quote, "marginAvailable": True, "autoAssetExchange": "0"}],
-        "symbols": [symbol],
+        "assets": [{"asset": quote, "marginAvailable": True, "autoAssetExchange": "0"}],
+        "symbols": [symbol_row(each.instrument) for each in service.markets.values()],
     }
-
-
-def mark_price(service: Service) -> str:
-    """Return the middle of the recorded quotes as text."""
-    house = service.house
-    return text(half_even(house.mark_half_ticks, house.instrument.tick, 2))
 
 
 def premium_index(service: Service, _: Account | None, parameters: Parameters) -> Any:
     """Return mark price and the next funding, its rate as it stands, if the recording has one."""
-    house = service.house
-    coming = next((row for row in service.funding if row[0] > service.now_ns), None)
-    row = {
-        "symbol": house.instrument.symbol,
-        "markPrice": mark_price(service),
-        "indexPrice": mark_price(service),
-        "estimatedSettlePrice": mark_price(service),
+    return queries.tickers(service, parameters, lambda market: premium(market, service.now_ns))
+
+
+def premium(market: Market, now_ns: int) -> dict[str, Any]:
+    """Return mark price and the next funding of a symbol."""
+    coming = next((row for row in market.funding if row[0] > now_ns), None)
+    mark = market.mark_price()
+    return {
+        "symbol": market.instrument.symbol,
+        "markPrice": mark,
+        "indexPrice": mark,
+        "estimatedSettlePrice": mark,
         "lastFundingRate": text(coming[1]) if coming else ZERO,
         "interestRate": ZERO,
         "nextFundingTime": Ns(coming[0]) if coming else 0,
-        "time": Ns(service.now_ns),
+        "time": Ns(now_ns),
     }
-    return queries.one_or_all(service, parameters, row)
 
 
 def funding_rate(service: Service, _: Account | None, parameters: Parameters) -> list[Any]:
     """Return the fundings that have passed."""
     limit = limit_of(parameters, 100, 1000)
-    symbol = service.house.instrument.symbol
     rows = [
-        {"symbol": symbol, "fundingRate": text(rate), "fundingTime": Ns(at), "markPrice": ZERO}
-        for at, rate in service.funding
+        {
+            "symbol": market.instrument.symbol,
+            "fundingRate": text(rate),
+            "fundingTime": Ns(at),
+            "markPrice": ZERO,
+        }
+        for market in queries.asked_for(service, parameters)
+        for at, rate in market.funding
         if at <= service.now_ns
     ]
-    return rows[-limit:]
-
-
-def standing(service: Service, account: Account | None) -> tuple[Account, Standing]:
-    """Return the account, and how it stands at the mark."""
-    assert account is not None
-    house = service.house
-    return account, standing_of(account, house.instrument, house.mark_half_ticks)
-
-
-def balance(service: Service, account: Account | None, _: Parameters) -> list[Any]:
-    """Return the wallet of the margin asset."""
-    account, now = standing(service, account)
-    row = {
-        "accountAlias": account.name,
-        "asset": service.house.instrument.quote,
-        "balance": text(now.wallet),
-        "crossWalletBalance": text(now.wallet),
-        "crossUnPnl": text(now.profit),
-        "availableBalance": text(max(0, now.available)),
-        "maxWithdrawAmount": text(max(0, min(now.available, now.wallet))),
-        "marginAvailable": True,
-        "updateTime": Ns(account.updated_ns),
-    }
-    return [row]
-
-
-def position_row(service: Service, account: Account, now: Standing) -> dict[str, Any]:
-    """Return the position in the symbol."""
-    assert account.margin is not None
-    instrument = service.house.instrument
-    return {
-        "symbol": instrument.symbol,
-        "positionSide": "BOTH",
-        "positionAmt": instrument.quantity(account.held_lots(instrument)),
-        "entryPrice": entry_price(account, instrument),
-        "breakEvenPrice": entry_price(account, instrument),
-        "markPrice": mark_price(service),
-        "unRealizedProfit": text(now.profit),
-        "liquidationPrice": "0",
-        "isolatedMargin": ZERO,
-        "isolatedWallet": ZERO,
-        "notional": text(now.worth),
-        "marginAsset": instrument.quote,
-        "marginType": "cross",
-        "leverage": str(account.margin.leverage),
-        "initialMargin": text(now.margin),
-        "maintMargin": ZERO,
-        "positionInitialMargin": text(now.position_margin),
-        "openOrderInitialMargin": text(now.margin - now.position_margin),
-        "bidNotional": text(now.buys),
-        "askNotional": text(now.sells),
-        "adl": 0,
-        "updateTime": Ns(account.updated_ns),
-    }
-
-
-def position_risk(service: Service, account: Account | None, parameters: Parameters) -> list[Any]:
-    """Return the position in the symbol, an empty one too."""
-    if "symbol" in parameters:
-        symbol_of(parameters, service.house.instrument)
-    return [position_row(service, *standing(service, account))]
-
-
-def account_status(service: Service, account: Account | None, _: Parameters) -> dict[str, Any]:
-    """Return the account with its asset and its position; v2 and v3 in one."""
-    account, now = standing(service, account)
-    sums = {
-        "WalletBalance": now.wallet,
-        "MarginBalance": now.wallet + now.profit,
-        "InitialMargin": now.margin,
-        "MaintMargin": 0,
-        "PositionInitialMargin": now.position_margin,
-        "OpenOrderInitialMargin": now.margin - now.position_margin,
-        "CrossWalletBalance": now.wallet,
-        "CrossUnPnl": now.profit,
-    }
-    row = position_row(service, account, now)
-    free = {
-        "availableBalance": text(max(0, now.available)),
-        "maxWithdrawAmount": text(max(0, min(now.available, now.wallet))),
-    }
-    asset: dict[str, Any] = {
-        name[0].lower() + name[1:]: text(units) for name, units in sums.items()
-    }
-    asset |= {"asset": row["marginAsset"], "unrealizedProfit": text(now.profit), **free}
-    asset |= {"marginAvailable": True, "updateTime": Ns(account.updated_ns)}
-    position = row | {"unrealizedProfit": row["unRealizedProfit"], "isolated": False}
-    return {
-        "feeTier": 0,
-        "canTrade": True,
-        "canDeposit": False,
-        "canWithdraw": False,
-        "feeBurn": account.fees.asset is not None,
-        "multiAssetsMargin": False,
-        "tradeGroupId": -1,
-        "updateTime": Ns(account.updated_ns),
-        **{f"total{name}": text(units) for name, units in sums.items()},
-        "totalUnrealizedProfit": text(now.profit),
-        **free,
-        "assets": [asset],
-        "positions": [position],
-    }
+    return sorted(rows, key=itemgetter("fundingTime"))[-limit:]
 
 
 def commission_rate(service: Service, account: Account | None, parameters: Parameters) -> Any:
-    """Return what the account pays in the symbol."""
-    assert account is not None
-    instrument = service.house.instrument
-    symbol_of(parameters, instrument)
+    """Return what the account pays in a symbol."""
+    account = queries.known_to(queries.market_of(service, parameters), account)
     return {
-        "symbol": instrument.symbol,
+        "symbol": account.symbol,
         "makerCommissionRate": text(account.fees.maker),
         "takerCommissionRate": text(account.fees.taker),
         "rpiCommissionRate": ZERO,
     }
 
 
-def leverage_brackets(service: Service, _: Account | None, __: Parameters) -> list[Any]:
+def leverage_brackets(service: Service, _: Account | None, parameters: Parameters) -> list[Any]:
     """Return one bracket without an end: maintenance margin is not simulated."""
     bracket = {
         "bracket": 1,
@@ -248,7 +152,10 @@ def leverage_brackets(service: Service, _: Account | None, __: Parameters) -> li
         "maintMarginRatio": 0.0,
         "cum": 0.0,
     }
-    return [{"symbol": service.house.instrument.symbol, "brackets": [bracket]}]
+    return [
+        {"symbol": market.instrument.symbol, "brackets": [bracket]}
+        for market in queries.asked_for(service, parameters)
+    ]
 
 
 def fee_burn(_: Service, account: Account | None, __: Parameters) -> dict[str, Any]:
@@ -258,10 +165,9 @@ def fee_burn(_: Service, account: Account | None, __: Parameters) -> dict[str, A
 
 
 def change_leverage(service: Service, account: Account | None, parameters: Parameters) -> Any:
-    """Set the leverage of the symbol."""
-    account, now = standing(service, account)
-    instrument = service.house.instrument
-    symbol_of(parameters, instrument)
+    """Set the leverage of a symbol."""
+    market = queries.market_of(service, parameters)
+    account = queries.known_to(market, account)
     leverage = whole(parameters, "leverage")
     if leverage is None:
         raise missing("leverage")
@@ -269,18 +175,18 @@ def change_leverage(service: Service, account: Account | None, parameters: Param
         raise Refusal(-4028, f"Leverage {leverage} is not valid")
     assert account.margin is not None
     before, account.margin.leverage = account.margin.leverage, leverage
-    now = standing_of(account, instrument, service.house.mark_half_ticks)
+    _, now = standing(market, account)
     if leverage < before and now.available < 0:
         account.margin.leverage = before
         raise Refusal(-2027, "Exceeded the maximum allowable position at current leverage.")
-    service.house.note(account, {"leverage": leverage})
+    market.house.note(account, {"leverage": leverage})
     most = text(NEVER // UNITS * UNITS)
-    return {"symbol": instrument.symbol, "leverage": leverage, "maxNotionalValue": most}
+    return {"symbol": account.symbol, "leverage": leverage, "maxNotionalValue": most}
 
 
 def change_margin_type(service: Service, _: Account | None, parameters: Parameters) -> Any:
     """Refuse: margin is crossed, and stays so."""
-    symbol_of(parameters, service.house.instrument)
+    symbol_of(parameters, service.markets)
     if demanded(parameters, "marginType") == "CROSSED":
         raise Refusal(-4046, "No need to change margin type.")
     raise Refusal(-4168, "Unable to adjust to isolated-margin mode: it is not simulated.")
@@ -299,85 +205,45 @@ def change_position_mode(_: Service, __: Account | None, parameters: Parameters)
 
 
 def countdown(service: Service, account: Account | None, parameters: Parameters) -> Any:
-    """Let all orders be cancelled after so many milliseconds of wall time; 0 takes it back."""
-    assert account is not None
-    symbol = symbol_of(parameters, service.house.instrument)
+    """Let all orders in a symbol be cancelled after so many milliseconds of wall time; 0 takes
+    it back.
+    """
+    account = queries.known_to(queries.market_of(service, parameters), account)
     countdown_ms = whole(parameters, "countdownTime")
     if countdown_ms is None or countdown_ms > COUNTDOWN_MS_MAX:
         raise missing("countdownTime")
     service.count_down(account, countdown_ms)
-    return {"symbol": symbol, "countdownTime": str(countdown_ms)}
+    return {"symbol": account.symbol, "countdownTime": str(countdown_ms)}
 
 
-def listen_key(service: Service, account: Account | None, _: Parameters) -> dict[str, Any]:
-    """Return the account's listen key."""
-    return queries.listen_key(service, account, {})
-
-
-def keep_listening(service: Service, account: Account | None, _: Parameters) -> dict[str, Any]:
+def keep_listening(service: Service, account: Account | None, parameters: Parameters) -> Any:
     """Extend the account's listen key, or end it: it lives as long as the exchange."""
-    return queries.listen_key(service, account, {})
+    return queries.listen_key(service, account, parameters)
 
 
 def open_order(service: Service, account: Account | None, parameters: Parameters) -> Any:
     """Return one order that is open."""
-    assert account is not None
-    wanted = read_cancel(parameters, service.house.instrument, "")
-    order = account.find(wanted.order_id, wanted.client_id)
+    market = queries.market_of(service, parameters)
+    wanted = read_cancel(parameters, service.markets, "")
+    order = queries.known_to(market, account).find(wanted.order_id, wanted.client_id)
     if order is None or not order.is_open:
         raise no_such_order()
-    return order_row(order, service.house.instrument)
+    return order_row(order, market.instrument)
 
 
-def income(service: Service, account: Account | None, parameters: Parameters) -> list[Any]:
-    """Return what was paid and received: funding, commission, realised profit; oldest first."""
-    assert account is not None
-    assert account.margin is not None
-    instrument = service.house.instrument
-    rows = [
-        ("FUNDING_FEE", each.time_ns, each.units, instrument.quote, f"9{each.number:09d}", "")
-        for each in account.margin.funding
-    ]
-    for each in account.trades:
-        number = f"{each.trade_id:010d}"
-        asset = each.commission_asset
-        rows.append(("COMMISSION", each.time_ns, -each.commission, asset, number, number))
-        if each.realised:
-            told = (each.time_ns, each.realised, instrument.quote, f"1{number}", number)
-            rows.append(("REALIZED_PNL", *told))
-    kind = parameters.get("incomeType")
-    start, end = in_ns(whole(parameters, "startTime")), in_ns(whole(parameters, "endTime"))
-    found = [
-        {
-            "symbol": instrument.symbol,
-            "incomeType": name,
-            "income": text(units),
-            "asset": asset,
-            "info": name,
-            "time": Ns(at),
-            "tranId": int(number),
-            "tradeId": trade,
-        }
-        for name, at, units, asset, number, trade in sorted(rows, key=lambda row: row[1])
-        if (kind is None or kind == name)
-        and (start is None or at >= start)
-        and (end is None or at <= end)
-    ]
-    limit = limit_of(parameters, 100, 1000)
-    return found[-limit:] if start is None else found[:limit]
-
-
-def book_ticker(service: Service, account: Account | None, parameters: Parameters) -> Any:
+def book_ticker(service: Service, _: Account | None, parameters: Parameters) -> Any:
     """Return the best quotes with their time."""
-    told = queries.book_ticker(service, account, parameters)
-    for row in told if isinstance(told, list) else [told]:
-        row["time"] = Ns(service.public.time_ns)
-    return told
+    return queries.tickers(
+        service,
+        parameters,
+        lambda market: market.public.ticker() | {"time": Ns(market.public.time_ns)},
+    )
 
 
-def price_ticker(service: Service, account: Account | None, parameters: Parameters) -> Any:
+def price_ticker(service: Service, _: Account | None, parameters: Parameters) -> Any:
     """Return the last price with its time."""
-    told = queries.price_ticker(service, account, parameters)
-    for row in told if isinstance(told, list) else [told]:
-        row["time"] = Ns(service.now_ns)
-    return told
+    return queries.tickers(
+        service,
+        parameters,
+        lambda market: queries.last_price(market) | {"time": Ns(service.now_ns)},
+    )

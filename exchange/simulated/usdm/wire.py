@@ -174,9 +174,10 @@ def entry_price(account: Account, instrument: Instrument) -> str:
 
 
 def wallet_of(account: Account, instrument: Instrument) -> int:
-    """Return the wallet balance, quote units."""
-    assert account.margin is not None
-    return account.balances.get(instrument.quote, 0) + account.margin.entry
+    """Return the wallet balance, quote units; one for the positions in all symbols."""
+    margins = [account.margin, *(each.account.margin for each in account.elsewhere)]
+    entries = sum(margin.entry for margin in margins if margin is not None)
+    return account.balances.get(instrument.quote, 0) + entries
 
 
 def account_position(
@@ -196,6 +197,10 @@ def account_update(
     told, account.margin.told = account.margin.told, now
     if told == now:
         return None
+    for each in account.elsewhere:
+        margin = each.account.margin
+        if margin is not None and margin.told is not None:
+            margin.told = (wallet, *margin.told[1:])
     moved = wallet - told[0] if told is not None and reason == "FUNDING_FEE" else 0
     position = {
         "s": instrument.symbol,

@@ -21,7 +21,7 @@ from market.layout import BUY, KIND_DEPTH, KIND_SNAPSHOT, KIND_TRADE, SELL
 SECOND = 10**9
 START = 1_700_000_000 * SECOND
 BID, ASK = 9_990, 10_010
-SYMBOL = "PLAYUSDT"
+SYMBOL, OTHER = "PLAYUSDT", "TOYSUSDT"
 ROOT = Path(__file__).parents[3]
 READY_S = 60.0
 
@@ -60,9 +60,15 @@ def recording(seconds=600, **change):
 
 def write(folder, seconds=600, **change):
     """Save the market; return its path."""
-    path = folder / "play.npz"
+    path = folder / f"{change.get('base', 'play').lower()}.npz"
     save(path, recording(seconds, **change))
     return path
+
+
+def write_two(folder, seconds=600):
+    """Save the market twice, under two names on one quote asset; return the paths."""
+    other = {"symbol": "TOYS-USDT", "base": "TOYS"}
+    return write(folder, seconds), write(folder, seconds, **other)
 
 
 class Server:
@@ -72,6 +78,7 @@ class Server:
         self.process = process
         self.url = ready["url"]
         self.control = ready.get("control")
+        self.symbols = ready.get("symbols", [ready["symbol"]])
 
     @property
     def sockets(self):

@@ -62,7 +62,7 @@ class Stage:
     @property
     def house(self):
         """The accounts in their market."""
-        return self.core.house
+        return self.core.houses[0]
 
     def live(self, seconds):
         """Let time pass."""
@@ -108,21 +108,21 @@ class Stage:
         if first == "is":
             order = account.orders[self.names[rest[0]]]
             return f"{order.status} {known.quantity(order.executed)[:-6]}"
-        return self.told_as(self.ask(who, self.command(first, rest, known)))
+        return self.told_as(self.ask(who, self.command(first, rest)))
 
-    def command(self, first, rest, known):
+    def command(self, first, rest):
         """The command of a request."""
         if first == "cancel" and rest == ["all"]:
-            return read_cancel_all({"symbol": SYMBOL}, known, "c")
+            return read_cancel_all({"symbol": SYMBOL}, {SYMBOL}, "c")
         if first == "cancel":
-            return read_cancel(self.one(rest), known, "c")
+            return read_cancel(self.one(rest), {SYMBOL}, "c")
         if first == "amend":
-            return read_amend(self.one(rest) | {"newQty": rest[1]}, known, "")
+            return read_amend(self.one(rest) | {"newQty": rest[1]}, {SYMBOL}, "")
         if first == "replace":
             wanted = self.order(rest[1:]) | {"cancelOrigClientOrderId": rest[0][1:]}
             mode = {"cancelReplaceMode": "STOP_ON_FAILURE"}
-            return read_cancel_replace(mode | wanted, known, "c")
-        return read_place(self.order([first, *rest]), known, f"made-{self.ticket}")
+            return read_cancel_replace(mode | wanted, {SYMBOL}, "c")
+        return read_place(self.order([first, *rest]), {SYMBOL}, f"made-{self.ticket}")
 
     def one(self, rest):
         """The parameters that name an order."""

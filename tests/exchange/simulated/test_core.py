@@ -25,7 +25,7 @@ class Road(Stage):
         if first == "cancel":
             command = Cancel(None, rest[0][1:], "c")
         else:
-            command = read_place(self.order([first, *rest]), self.instrument, "made")
+            command = read_place(self.order([first, *rest]), {self.instrument.symbol}, "made")
         told = {"now_ns": self.now_ns, "delays": row}
         self.core.receive(self.accounts[who], self.ticket, command, **told)
         return self.ticket

@@ -7,7 +7,7 @@ from exchange.importers.detect import import_feed
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from exchange.simulated.accounts import Account, Fees
-from exchange.simulated.building import Wanted, day_of, side_of
+from exchange.simulated.building import Wanted, days_of, side_of
 from exchange.simulated.commands import Cancel, Place
 from exchange.simulated.core import Core
 from exchange.simulated.house import House
@@ -59,8 +59,8 @@ def command_of(row, instrument):
 
 def through_the_core(session, path, tape, record):
     """The fills that the core gives, those that became visible, and the account."""
-    wanted = Wanted(feed=path, speed=None, fill_model=model_text(session.setup.model))
-    day = day_of(wanted)
+    wanted = Wanted(feeds=(path,), speed=None, fill_model=model_text(session.setup.model))
+    (day,) = days_of(wanted)
     instrument = day.instrument
     quote, base, _ = (int(units) for units in session.setup.opening)
     fees = Fees(instrument.maker_fee, instrument.taker_fee)

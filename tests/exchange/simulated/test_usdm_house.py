@@ -1,6 +1,7 @@
 """The pure parts of the futures exchange: cost of a position, margin, reduce-only, funding."""
 
 import asyncio
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -57,9 +58,9 @@ class Play:
     """An exchange in this process, without sockets; feed time moves when told."""
 
     def __init__(self, path, state=None):
-        self.built = build(Wanted(feed=path, speed=1.0, futures=True, state=state))
+        self.built = build(Wanted(feeds=(path,), speed=1.0, futures=True, state=state))
         self.service = self.built.service
-        self.house = self.service.house
+        self.house = self.service.first.house
         (self.account,) = self.house.accounts
         self.service.hub.user = lambda _, told: self.heard.append(told)
         self.heard = []
@@ -87,7 +88,8 @@ class Play:
         """Send a command at this instant of the feed."""
         self.service.feed_now = lambda: self.service.now_ns
         try:
-            return await self.service.order(self.account, wanted)
+            wanted = replace(wanted, symbol=self.account.symbol)
+            return await self.service.order(self.account, wanted, self.account.key)
         except Refusal as refusal:
             return refusal.code
 
@@ -155,7 +157,7 @@ def test_wallet_position_leverage_and_funding_survive_a_kill(path, tmp_path):
     play.account.margin.leverage = 7
     play.house.note(play.account, {"leverage": 7})
     play.until(30)
-    play.built.store.close()
+    play.built.stores[0].close()
     again = Play(path, tmp_path / "state")
     known = play.house.instrument
     assert again.account.margin.leverage == 7
@@ -166,7 +168,7 @@ def test_wallet_position_leverage_and_funding_survive_a_kill(path, tmp_path):
     assert len(again.account.margin.funding) == 1
     again.built.store.close()
     with pytest.raises(SimulationError, match="belongs to"):
-        build(Wanted(feed=path, speed=1.0, state=tmp_path / "state"))
+        build(Wanted(feeds=(path,), speed=1.0, state=tmp_path / "state"))
 
 
 def test_an_account_of_futures_begins_without_a_position(path, tmp_path):
@@ -174,4 +176,4 @@ def test_an_account_of_futures_begins_without_a_position(path, tmp_path):
     accounts = tmp_path / "accounts.toml"
     accounts.write_text('[[account]]\nname = "a"\nkey = "k"\nbalances = { PLAY = "1" }\n')
     with pytest.raises(SimulationError, match="wallet in USDT alone"):
-        build(Wanted(feed=path, speed=1.0, futures=True, accounts=accounts))
+        build(Wanted(feeds=(path,), speed=1.0, futures=True, accounts=accounts))
