@@ -20,7 +20,7 @@ name = "desk"
 key = "test"
 secret = "test"
 more_keys = { second = "second" }
-balances = { USDT = "700", PLAY = "10", TOYS = "10" }
+balances = { USDT = "800", PLAY = "10", TOYS = "10" }
 """
 
 

@@ -166,7 +166,7 @@ def test_wallet_position_leverage_and_funding_survive_a_kill(path, tmp_path):
     assert wallet_of(again.account, known) == wallet_of(play.account, known)
     again.until(40)
     assert len(again.account.margin.funding) == 1
-    again.built.store.close()
+    again.built.stores[0].close()
     with pytest.raises(SimulationError, match="belongs to"):
         build(Wanted(feeds=(path,), speed=1.0, state=tmp_path / "state"))
 
