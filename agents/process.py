@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from agents.settings import Settings
+from protocol.refused import held
 from protocol.settings import load_settings
 from protocol.telemetry import setup_logging
 
@@ -107,6 +108,8 @@ async def session_begun(settings: Settings) -> bool:
 def last_door(agent: str, work: Callable[[], int], *, trace_all: bool = False) -> int:
     """Return the exit code of `work`, also when it fails: one line for people, the trace logged.
 
+    One that was refused for its configuration waits here where `protocol.refused` says so.
+
     Args:
         trace_all: log the trace of our own errors too, not only of those without an exit code.
     """
@@ -119,4 +122,4 @@ def last_door(agent: str, work: Callable[[], int], *, trace_all: bool = False) -
         if code is None or trace_all:
             log.exception(event, kind=kind)
         sys.stderr.write(f"{agent}: {str(error) or kind}\n")
-        return code if isinstance(code, int) else 1
+        return held(code if isinstance(code, int) else 1, os.environ)

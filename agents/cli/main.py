@@ -1,5 +1,6 @@
 """`counterpoint`: parses a command and hands it on. Heavy libraries load only where used."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,7 @@ from agents.cli.venue_options import (
     Venue,
     venue_flags,
 )
+from protocol.refused import held
 
 app = typer.Typer(
     name="counterpoint",
@@ -334,7 +336,7 @@ def main() -> None:
                 sys.exit(CLOSED)  # the parser met a closed pipe and put a mute in its place
             flush()
     except Exception as error:  # noqa: BLE001 - the last door: explain() turns it into one line
-        sys.exit(explain(error, Path("counterpoint-data")))
+        sys.exit(held(explain(error, Path("counterpoint-data")), os.environ))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from exchange.guardian.gauges import serving
 from exchange.guardian.machine import Rules
 from exchange.guardian.shell import Keeper, Log
 from protocol.errors import ProtocolError
+from protocol.refused import held
 from protocol.secret import read_secret
 
 KEY, SECRET = "COUNTERPOINT_GUARDIAN_KEY", "COUNTERPOINT_GUARDIAN_SECRET"
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         code = CONFIGURATION
         sys.stderr.write(f"guardian: {error.strerror} ({error.filename})\n")
-    return code
+    return held(code, os.environ)
 
 
 def start(told: argparse.Namespace, environ: Mapping[str, str]) -> int:

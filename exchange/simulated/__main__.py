@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import ipaddress
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from exchange.simulated import control, rest
 from exchange.simulated.building import LOCKSTEP, Built, Wanted, build, days_of
 from exchange.simulated.service import Service
 from protocol.heap import settle_heap
+from protocol.refused import held
 from protocol.tasks import end_all
 
 GRACE_S = 1.0
@@ -189,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except ExchangeError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one line that a user sees
-        return error.exit_code
+        return held(error.exit_code, os.environ)
     return 0
 
 
