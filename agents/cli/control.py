@@ -1,7 +1,7 @@
 """The operator's words to what runs: `status`, `mode`, `stop`, `rearm`, `pause`, `resume`, `down`.
 
 What is running is found by `stack`; what it shows of itself is gathered by `standing`. Each command
-acts on every run that is alive under the data folder.
+acts on every run that is alive under the data folder, or on the one that `--run` names.
 """
 
 import asyncio
@@ -17,7 +17,15 @@ from typing import Any
 
 from agents.cli.exits import ERROR, OK, TIMEOUT, USAGE, CommandError
 from agents.cli.lone import live_executors, rearm_lone, says_stopped
-from agents.cli.stack import SUPERVISOR, Stack, must_run, operator, reachable, wait_gone
+from agents.cli.stack import (
+    SUPERVISOR,
+    Stack,
+    must_run,
+    named,
+    operator,
+    reachable,
+    wait_gone,
+)
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.elements import SETS_MAX
@@ -102,29 +110,38 @@ def on_each(stacks: list[Stack], work: Any) -> int:
     return max(asyncio.run(every()), default=OK)
 
 
-def everybody(settings: Settings) -> tuple[list[Stack], list[Path]]:
-    """Return all live runs, and the folders of executors that have no bus.
+def everybody(settings: Settings, run: str | None) -> tuple[list[Stack], list[Path]]:
+    """Return all live runs, and the folders of executors that have no bus; or the one named.
 
     Raises:
-        CommandError: nothing runs; exit code 3.
+        CommandError: nothing runs, exit code 3; `run` names none or several, exit code 2.
     """
+    if settings.bus.connect is not None and run is not None:
+        reachable(settings, run)  # raises: it is not on this machine
     lone = live_executors(settings.data)
     try:
         stacks = reachable(settings)
-    except CommandError:
+    except CommandError:  # also of a run whose configuration is damaged: its stop file works
         if not lone:
             raise
         stacks = []
     known = [stack.folder for stack in stacks]
-    return stacks, [folder for folder in lone if folder not in known]
+    lone = [folder for folder in lone if folder not in known]
+    wanted = named([*known, *lone], run)
+    return (
+        [stack for stack in stacks if stack.folder in wanted],
+        [folder for folder in lone if folder in wanted],
+    )
 
 
 # --- stop and rearm --------------------------------------------------------------------------
-def stop(loaded: Loaded[Settings], *, reason: str, flatten: bool, timeout_s: float) -> int:
+def stop(
+    loaded: Loaded[Settings], *, reason: str, flatten: bool, timeout_s: float, run: str | None
+) -> int:
     """Cancel everything and stay stopped; 0 only when every executor said `stopped`, else 5."""
     timeout_s = min(max(0.1, timeout_s), TIMEOUT_MAX_S)
     deadline_s = time.monotonic() + timeout_s
-    stacks, lone = everybody(loaded.settings)
+    stacks, lone = everybody(loaded.settings, run)
     stop_id = secrets.token_hex(16)
     for folder in [*(stack.folder for stack in stacks), *lone]:
         try:
@@ -175,14 +192,14 @@ async def stopping(stack: Stack, word: EmergencyStop, stop_id: str, timeout_s: f
     return OK
 
 
-def rearm(loaded: Loaded[Settings], *, reason: str) -> int:
+def rearm(loaded: Loaded[Settings], *, reason: str, run: str | None) -> int:
     """Lift every stop in force by its id; 0 when coordinator and executors have it on disk."""
     why = printable(reason)
 
     async def lift(stack: Stack) -> int:
         return await rearming(stack, why)
 
-    stacks, lone = everybody(loaded.settings)
+    stacks, lone = everybody(loaded.settings, run)
     code = on_each(stacks, lift)
     for folder in lone:
         try:
@@ -225,7 +242,7 @@ async def rearming(stack: Stack, reason: str) -> int:
 
 
 # --- pause and resume ------------------------------------------------------------------------
-def pause(loaded: Loaded[Settings], *, quoting: bool) -> int:
+def pause(loaded: Loaded[Settings], *, quoting: bool, run: str | None) -> int:
     """Withdraw the quotes, or allow them again; 0 when every executor has it on disk."""
 
     async def say(stack: Stack) -> int:
@@ -247,11 +264,11 @@ def pause(loaded: Loaded[Settings], *, quoting: bool) -> int:
             warn(f"{len(held)} stops are still in force; lift them with `counterpoint rearm`")
         return OK
 
-    return on_each(reachable(loaded.settings), say)
+    return on_each(reachable(loaded.settings, run), say)
 
 
 # --- mode ------------------------------------------------------------------------------------
-def mode(loaded: Loaded[Settings], name: str, *, reason: str) -> int:
+def mode(loaded: Loaded[Settings], name: str, *, reason: str, run: str | None) -> int:
     """Switch how proposals become decisions; 0 once the change stands in the decision log."""
     if name not in set(Mode):
         offered = ", ".join(Mode)
@@ -261,7 +278,7 @@ def mode(loaded: Loaded[Settings], name: str, *, reason: str) -> int:
     async def change(stack: Stack) -> int:
         return await switching(stack, wanted, printable(reason))
 
-    return on_each(reachable(loaded.settings), change)
+    return on_each(reachable(loaded.settings, run), change)
 
 
 async def switching(stack: Stack, wanted: Mode, reason: str) -> int:
@@ -286,11 +303,11 @@ async def switching(stack: Stack, wanted: Mode, reason: str) -> int:
 
 
 # --- status ----------------------------------------------------------------------------------
-def status(loaded: Loaded[Settings], *, as_json: bool) -> int:
+def status(loaded: Loaded[Settings], *, as_json: bool, run: str | None) -> int:
     """Tell what is running; 3 when nothing is, 5 when it runs and its bus is silent."""
     from agents.cli.standing import Standing, show
 
-    stacks = reachable(loaded.settings)
+    stacks = reachable(loaded.settings, run)
     worst = OK
     documents = []
     for stack in stacks:
@@ -324,10 +341,10 @@ def look(stack: Stack, standing: Any) -> BusError | None:
 
 
 # --- down ------------------------------------------------------------------------------------
-def down(loaded: Loaded[Settings]) -> int:
+def down(loaded: Loaded[Settings], *, run: str | None) -> int:
     """End what runs cleanly and wait until it is gone; 5 when it does not end."""
     worst = OK
-    for stack in must_run(loaded.settings.data):
+    for stack in must_run(loaded.settings.data, run):
         try:
             ask_to_end(stack)
         except PermissionError as error:

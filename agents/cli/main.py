@@ -21,6 +21,7 @@ from agents.cli.options import (
     Hours,
     Json,
     Mode,
+    OneRun,
     Plain,
     Seed,
 )
@@ -38,6 +39,7 @@ from agents.cli.venue_options import (
     Symbol,
     Url,
     Venue,
+    demand_speed,
     venue_flags,
 )
 from protocol.refused import held
@@ -102,6 +104,7 @@ def run(
     }
     flags |= venue_flags(venue, url, symbol, key_file, secret_file, pace, control)
     loaded = resolve(config, change, flags)
+    demand_speed(loaded.settings, speed, "--clock real")
     if feeds is not None and len(feeds) > 1:
         from agents.cli import run_several
 
@@ -135,7 +138,9 @@ def executor(
 
     flags = trading(feed_path, hours, maker_fee, seed, data) | {"run.speed": speed}
     flags |= venue_flags(venue, url, symbol, key_file, secret_file, pace, control)
-    raise typer.Exit(alone.executor(resolve(config, change, flags), as_json=as_json))
+    loaded = resolve(config, change, flags)
+    demand_speed(loaded.settings, speed, "--set run.clock=real")
+    raise typer.Exit(alone.executor(loaded, as_json=as_json))
 
 
 @app.command()
@@ -182,12 +187,15 @@ def coordinator(
 
 
 @app.command()
-def status(*, data: Data = None, config: Config = None, as_json: Json = False) -> None:
+def status(
+    *, run: OneRun = None, data: Data = None, config: Config = None, as_json: Json = False
+) -> None:
     """Tell what is running: mode, members, parameters in force, position."""
     from agents.cli import control
     from agents.cli.flags import resolve_at_any_rate
 
-    raise typer.Exit(control.status(resolve_at_any_rate(config, data), as_json=as_json))
+    loaded = resolve_at_any_rate(config, data)
+    raise typer.Exit(control.status(loaded, as_json=as_json, run=run))
 
 
 @app.command()
@@ -197,6 +205,7 @@ def mode(
     ],
     *,
     reason: Annotated[str, typer.Option("--reason", help="kept in the log")] = "operator",
+    run: OneRun = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -204,7 +213,8 @@ def mode(
     from agents.cli import control
     from agents.cli.flags import resolve
 
-    raise typer.Exit(control.mode(resolve(config, None, {"data": data}), name, reason=reason))
+    loaded = resolve(config, None, {"data": data})
+    raise typer.Exit(control.mode(loaded, name, reason=reason, run=run))
 
 
 @app.command("log")
@@ -238,6 +248,7 @@ def stop(
     reason: Annotated[str, typer.Option("--reason", help="kept in the log")] = "operator",
     flatten: Annotated[bool, typer.Option("--flatten", help="also close the position")] = False,
     timeout: Annotated[float, typer.Option("--timeout", help="seconds to wait")] = 10.0,
+    run: OneRun = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -246,7 +257,7 @@ def stop(
     from agents.cli.flags import resolve_at_any_rate
 
     loaded = resolve_at_any_rate(config, data)
-    code = control.stop(loaded, reason=reason, flatten=flatten, timeout_s=timeout)
+    code = control.stop(loaded, reason=reason, flatten=flatten, timeout_s=timeout, run=run)
     raise typer.Exit(code)
 
 
@@ -254,6 +265,7 @@ def stop(
 def rearm(
     *,
     reason: Annotated[str, typer.Option("--reason", help="kept in the log")] = "operator",
+    run: OneRun = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -261,34 +273,36 @@ def rearm(
     from agents.cli import control
     from agents.cli.flags import resolve
 
-    raise typer.Exit(control.rearm(resolve(config, None, {"data": data}), reason=reason))
+    loaded = resolve(config, None, {"data": data})
+    raise typer.Exit(control.rearm(loaded, reason=reason, run=run))
 
 
 @app.command()
-def pause(*, data: Data = None, config: Config = None) -> None:
+def pause(*, run: OneRun = None, data: Data = None, config: Config = None) -> None:
     """Withdraw the quotes; everything else goes on."""
     from agents.cli import control
     from agents.cli.flags import resolve_at_any_rate
 
-    raise typer.Exit(control.pause(resolve_at_any_rate(config, data), quoting=False))
+    raise typer.Exit(control.pause(resolve_at_any_rate(config, data), quoting=False, run=run))
 
 
 @app.command()
-def resume(*, data: Data = None, config: Config = None) -> None:
+def resume(*, run: OneRun = None, data: Data = None, config: Config = None) -> None:
     """Quote again after `pause`."""
     from agents.cli import control
     from agents.cli.flags import resolve
 
-    raise typer.Exit(control.pause(resolve(config, None, {"data": data}), quoting=True))
+    loaded = resolve(config, None, {"data": data})
+    raise typer.Exit(control.pause(loaded, quoting=True, run=run))
 
 
 @app.command()
-def down(*, data: Data = None, config: Config = None) -> None:
+def down(*, run: OneRun = None, data: Data = None, config: Config = None) -> None:
     """End the running stack cleanly: quotes cancelled, journals closed."""
     from agents.cli import control
     from agents.cli.flags import resolve_at_any_rate
 
-    raise typer.Exit(control.down(resolve_at_any_rate(config, data)))
+    raise typer.Exit(control.down(resolve_at_any_rate(config, data), run=run))
 
 
 @app.command()

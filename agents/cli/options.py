@@ -12,6 +12,10 @@ Feeds = Annotated[
 ]
 Config = Annotated[Path | None, typer.Option("--config", help="configuration file (TOML)")]
 Data = Annotated[Path | None, typer.Option("--data", help="folder for everything written")]
+OneRun = Annotated[
+    str | None,
+    typer.Option("--run", help="one run alone: its folder, or how its name begins; default: all"),
+]
 Mode = Annotated[str | None, typer.Option("--mode", help="coordination mode")]
 Seed = Annotated[int | None, typer.Option("--seed", help="seed of everything random")]
 Hours = Annotated[float | None, typer.Option("--hours", help="hours of the recording to use")]

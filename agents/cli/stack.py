@@ -7,13 +7,13 @@ settings. Nothing compiled is loaded here: whoever stops a run is in a hurry.
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.bus import participant_of
-from agents.cli.exits import CONFIGURATION, NOT_RUNNING, CommandError
+from agents.cli.exits import CONFIGURATION, NOT_RUNNING, USAGE, CommandError
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant
 from protocol.errors import BusError
@@ -70,23 +70,33 @@ def running(data: Path) -> list[Stack]:
     return found
 
 
-def reachable(settings: Settings) -> list[Stack]:
+def reachable(settings: Settings, run: str | None = None) -> list[Stack]:
     """Return whom the operator speaks to: the live runs, or who is behind `bus.connect`.
 
+    Args:
+        settings: data folder and bus are used.
+        run: names one of the live runs.
+
     Raises:
-        CommandError: nothing runs; exit code 3.
+        CommandError: nothing runs, exit code 3; `run` names none or several, exit code 2.
     """
     if settings.bus.connect is None:
-        return must_run(settings.data)
+        return must_run(settings.data, run)
+    if run is not None:
+        raise CommandError(
+            f"--run {run} names a run of this machine, and bus.connect is that of another; give "
+            "one of both",
+            USAGE,
+        )
     # Its processes are on other hosts, or in other containers: not ours to see.
     return [Stack(settings.venue.folder or settings.data, settings, {})]
 
 
-def must_run(data: Path) -> list[Stack]:
-    """Return the live runs, at least one.
+def must_run(data: Path, run: str | None = None) -> list[Stack]:
+    """Return the live runs, at least one; with `run` the one that it names.
 
     Raises:
-        CommandError: there is none; exit code 3.
+        CommandError: there is none, exit code 3; `run` names none or several, exit code 2.
     """
     found = running(data)
     if not found:
@@ -94,6 +104,28 @@ def must_run(data: Path) -> list[Stack]:
             f"nothing runs under {data}; start with `counterpoint run`, or name another folder "
             "with --data",
             NOT_RUNNING,
+        )
+    wanted = named([each.folder for each in found], run)
+    return [each for each in found if each.folder in wanted]
+
+
+def named(folders: Sequence[Path], run: str | None) -> list[Path]:
+    """Return the folder that a text names, by name, path or the beginning of a name; or all.
+
+    Raises:
+        CommandError: it names none, or several; the line lists what runs.
+    """
+    if run is None:
+        return list(folders)
+    places = {Path(run).resolve(), *((each.parent / run).resolve() for each in folders)}
+    found = [each for each in folders if each.resolve() in places]
+    found = found or [each for each in folders if run and each.name.startswith(run)]
+    if len(found) != 1:
+        listed = ", ".join(each.name for each in found or folders)
+        raise CommandError(
+            f"--run must name one of the runs that are alive, found {run!r}, which names "
+            f"{len(found) or 'none'}: {listed}",
+            USAGE,
         )
     return found
 

@@ -168,9 +168,9 @@ def explain(console: Screen, result: dict[str, Any], machine: dict[str, Any]) ->
         f"parameter sets paid for: {found['trials']}",
     )
     uptime = ", ".join(
-        f"{name} {100 * part['uptime']:.0f} % (deaths {part['deaths']})"
+        f"{name} {100 * part['uptime']:.1f} % (deaths {part['deaths']})"
         for name, part in machine["parts"].items()
     )
-    console.print(f"uptime      {uptime}")
+    console.print(f"processes   alive {uptime} of the run's time")
     if result["recording"]["artificial"]:
         console.print("note        the recording is artificial: its profit is no promise")

@@ -1,9 +1,14 @@
 """The options of every command that trades at a venue over the network."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from agents.cli.exits import USAGE, CommandError
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
 
 Venue = Annotated[
     str | None,
@@ -27,6 +32,7 @@ Control = Annotated[
 Speed = Annotated[
     float | None, typer.Option("--speed", help="of a feed: with --clock real, or --pace feed")
 ]
+
 ENVIRONMENTS = ("live", "testnet", "demo")
 
 
@@ -54,3 +60,29 @@ def venue_flags(
         "venue.pace": pace,
         "venue.control": control,
     }
+
+
+def demand_speed(settings: "Settings", speed: float | None, clock: str) -> None:
+    """Refuse a speed that nothing would keep.
+
+    Args:
+        settings: resolved.
+        speed: of the flag; None: not given.
+        clock: how the command is told the clock `real`.
+
+    Raises:
+        CommandError: what keeps it.
+    """
+    if speed is None:
+        return
+    if settings.venue.recorded and settings.run.clock.value != "real":
+        found, needed = f"clock {settings.run.clock.value}", clock
+    elif not settings.venue.recorded and settings.venue.pace.value != "feed":
+        found, needed = f"pace {settings.venue.pace.value}", "--pace feed"
+    else:
+        return
+    raise CommandError(
+        f"--speed {speed:g} needs {needed}, found {found}, which keeps none; give {needed}, or "
+        "leave --speed out",
+        USAGE,
+    )

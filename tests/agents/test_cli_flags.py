@@ -44,3 +44,28 @@ def test_a_stop_does_not_fail_over_the_configuration(tmp_path):
     code, text = told(tmp_path, "stop", "--config", str(file))
     assert code == 3
     assert "nothing runs under" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        ("run --speed 10", "--speed 10 needs --clock real, found clock lockstep"),
+        ("executor --speed 10", "--speed 10 needs --set run.clock=real, found clock lockstep"),
+        (
+            "run --venue paper --symbol BTC-USDT --speed 60",
+            "--speed 60 needs --pace feed, found pace wall",
+        ),
+    ],
+)
+def test_a_speed_that_nothing_would_keep_is_refused(tmp_path, words, needed):
+    """It would be ignored in silence otherwise."""
+    code, text = told(tmp_path, *words.split())
+    assert code == 2
+    assert needed in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_looking_makes_no_folder(tmp_path):
+    """`status` of a folder that is not there leaves it so."""
+    assert told(tmp_path / "none", "status")[0] == 3
+    assert not (tmp_path / "none").exists()

@@ -89,3 +89,41 @@ def test_stop_reaches_an_executor_without_a_bus(tmp_path, monkeypatch):
     finally:
         os.close(lock)
     assert RUNNER.invoke(app, asked).exception.exit_code == 3
+
+
+def test_one_of_several_runs_is_named_by_the_beginning_of_its_name(tmp_path):
+    """A stop reaches that one alone; a name of none or of several is one line that lists them."""
+    folders = [tmp_path / "runs" / name for name in ("20260101-1", "20260101-2", "other")]
+    for each in folders:
+        each.mkdir(parents=True)
+    (tmp_path / "runs" / "latest").symlink_to("20260101-2")
+    locks = [take_lock(each) for each in folders]
+
+    def stopped(run):
+        asked = ("stop", "--data", str(tmp_path), "--timeout", "0.1", "--run", run)
+        found = RUNNER.invoke(app, asked)
+        held = {each.name for each in folders if (each / "stop").exists()}
+        for each in folders:
+            (each / "stop").unlink(missing_ok=True)
+        return found, held
+
+    try:
+        for run, name in (
+            ("oth", "other"),
+            ("20260101-1", "20260101-1"),
+            ("latest", "20260101-2"),
+            (str(folders[0]), "20260101-1"),
+        ):
+            found, held = stopped(run)
+            assert (found.exit_code, held) == (5, {name}), run
+        for run, line in (
+            ("2026", "which names 2: 20260101-1, 20260101-2"),
+            ("x", "which names none: 20260101-1, 20260101-2, other"),
+            ("", "which names none"),
+        ):
+            found, held = stopped(run)
+            assert (found.exception.exit_code, held) == (2, set())
+            assert line in str(found.exception)
+    finally:
+        for lock in locks:
+            os.close(lock)
