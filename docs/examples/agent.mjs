@@ -9,13 +9,13 @@
 // With --seat it stays, as a seat that `run --optimizers N` waits for: it answers boundaries, checks
 // the merges of peers and votes in consensus (seat.mjs), until --timeout or SIGTERM.
 //
-// It says what happens as JSON lines. Exit code: 0 applied, 1 refused, 2 usage, 5 no answer in time.
+// It says what happens as JSON lines, and a mistake of ours as one line on stderr. Exit code: 0 applied,
+// 1 refused, 2 usage, 4 a file that is missing or wrong, 5 no answer in time.
 // The page that explains each step is docs/protocol.md.
 
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import zmq from "zeromq";
 
 import { Votes, answerTo } from "./seat.mjs";
 import { digest } from "./sets.mjs";
@@ -40,34 +40,66 @@ const OPTIONS = {
   linger: 1000,
 };
 
+/** What whoever started us has to put right: a line, and the exit code. */
+class Mistake extends Error {
+  constructor(line, code) {
+    super(line);
+    this.code = code;
+  }
+}
+
+const [USAGE, CONFIGURATION] = [2, 4];
+let zmq; // loaded by main: who has not installed it is told how
+
 const say = (fact) => console.log(JSON.stringify(fact));
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** What a file holds; `hint` says what to do when it is not there, or holds something else. */
+function readFrom(file, read, hint) {
+  try {
+    return read(file);
+  } catch (error) {
+    const what = error.code === "ENOENT" ? "is not there" : `cannot be read: ${error.message}`;
+    throw new Mistake(`${file} ${what.split("\n")[0]}; ${hint}`, CONFIGURATION);
+  }
+}
+
+/** What the command line says. */
+function words(options) {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw new Mistake(error.message.split("\n")[0], USAGE);
+  }
+}
 
 /** What the command line and the run's configuration say. */
 function settings() {
   const text = (value) => ({ type: "string", default: value });
-  const { values } = parseArgs({
-    options: {
-      run: text("counterpoint-data/runs/latest"),
-      connect: text(),
-      keys: text(),
-      optimizers: text(), // seats beside the executor's; default: what the run's configuration says
-      name: text("optimizer-8"),
-      spread: text(),
-      levels: text(),
-      base: text(),
-      position: text(),
-      confidence: text("0.9"),
-      at: text(), // venue time; default: what the executor tells, else the clock
-      timeout: text(), // seconds; default: a minute, in a seat no end
-      seat: { type: "boolean", default: false },
-    },
+  const values = words({
+    run: text("counterpoint-data/runs/latest"),
+    connect: text(),
+    keys: text(),
+    optimizers: text(), // seats beside the executor's; default: what the run's configuration says
+    name: text("optimizer-8"),
+    spread: text(),
+    levels: text(),
+    base: text(),
+    position: text(),
+    confidence: text("0.9"),
+    at: text(), // venue time; default: what the executor tells, else the clock
+    timeout: text(), // seconds; default: a minute, in a seat no end
+    seat: { type: "boolean", default: false },
   });
   const file = path.join(values.run, "config.json");
   const far = values.connect !== undefined; // there is no run on this host
-  const told = far && !fs.existsSync(file) ? {} : JSON.parse(fs.readFileSync(file, "utf8"));
+  const read = (each) => JSON.parse(fs.readFileSync(each, "utf8"));
+  const hint = "start a run, name its folder with --run, or give --connect tcp://HOST:PORT";
+  const told = far && !fs.existsSync(file) ? {} : readFrom(file, read, hint);
   const [, host, port] = /^(tcp:\/\/.+):(\d+)$/.exec(values.connect ?? "") ?? [];
-  if (far && port === undefined) throw new Error(`--connect takes tcp://HOST:PORT: ${values.connect}`);
+  if (far && !(Number(port) + 3 < 65536)) {
+    throw new Mistake(`--connect takes tcp://HOST:PORT, found ${values.connect}`, USAGE);
+  }
   const row = (address, first) => [0, 1, 2, 3].map((n) => `${address}:${Number(first) + n}`);
   const ports = far ? row(host, port) : row("tcp://127.0.0.1", told.bus.port);
   const sockets = ["ci", "co", "ti", "to"].map((name) => `ipc://${told.bus?.folder}/${name}`);
@@ -217,6 +249,15 @@ class Agent {
   }
 }
 
+/** An agent at the bus; it may say nothing before it has joined. */
+function opened(identity, roster, ends, curve) {
+  try {
+    return new Agent(identity, roster, ends, curve);
+  } catch (error) {
+    throw new Mistake(`the bus cannot be opened at ${ends.controlIn}: ${error.message}`, USAGE);
+  }
+}
+
 /** Take a seat: answer every boundary and every round, each once. */
 function takeSeat(agent, told, update) {
   const votes = new Votes(path.join(told.run, `${told.name}.votes.jsonl`));
@@ -284,8 +325,13 @@ async function venueTime(told, roster, curve) {
 
 async function main() {
   const told = settings();
-  const roster = readRoster(path.join(told.keys, "roster.json"));
-  const identity = readIdentity(path.join(told.keys, `${told.name}.key`));
+  const hint = "name the folder of the keys with --keys, and whose key it is with --name";
+  const roster = readFrom(path.join(told.keys, "roster.json"), readRoster, hint);
+  const identity = readFrom(path.join(told.keys, `${told.name}.key`), readIdentity, hint);
+  if (!roster.has(identity.name)) {
+    const listed = [...roster.keys()].join(", ");
+    throw new Mistake(`the roster does not list ${identity.name}; it lists ${listed}`, CONFIGURATION);
+  }
   const params = {
     spread_percentage: Number(told.spread),
     levels: Number(told.levels),
@@ -293,17 +339,26 @@ async function main() {
     max_position: Number(told.position),
   };
   if (Object.values(params).some((each) => !(each > 0))) {
-    console.error("agent.mjs needs --spread, --levels, --base and --position, each above zero");
-    return 2;
+    throw new Mistake("give --spread, --levels, --base and --position, each above zero", USAGE);
   }
+  const packages = await import("zeromq").catch(() => {
+    throw new Mistake("zeromq is missing; run `npm install --no-package-lock` here", CONFIGURATION);
+  });
+  zmq = packages.default;
   const curve = told.connect === undefined ? {} : curveOf(identity, roster);
-  const agent = new Agent(identity, roster, told.ends, curve);
-  const late = pause(1000 * Number(told.timeout ?? (told.seat ? SEAT_S : 60))).then(() => null);
+  const agent = opened(identity, roster, told.ends, curve);
+  const limit = Number(told.timeout ?? (told.seat ? SEAT_S : 60));
+  const late = pause(1000 * limit).then(() => null);
   try {
     const snapshot = await Promise.race([agent.join(), late]);
-    if (snapshot === null || snapshot.header.type === "nack") {
-      say({ answer: null, detail: "no coordinator let us join" });
+    if (snapshot === null) {
+      const detail = `no coordinator at ${told.ends.controlIn} let us join within ${limit} s`;
+      say({ answer: null, detail: `${detail}: does it run, and does its roster list our keys?` });
       return 5;
+    }
+    if (snapshot.header.type === "nack") {
+      tell(snapshot);
+      return 1;
     }
     const { pair, mode, generation, stops } = snapshot.body;
     say({ joined: pair, mode, generation, stops });
@@ -338,4 +393,9 @@ async function main() {
   }
 }
 
-process.exit(await main());
+const code = await main().catch((error) => {
+  if (!(error instanceof Mistake)) throw error; // a bug of ours
+  console.error(`agent.mjs: ${error.message}`);
+  return error.code;
+});
+process.exit(code);
