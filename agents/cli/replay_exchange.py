@@ -122,6 +122,6 @@ def become(
     for name, value in told.items():
         if value is not None:
             arguments += [f"--{name}", str(value)]
-    say("the exchange serves where its line says; Ctrl-C ends it")
+    say("the market is being made ready; a line says where it is served; Ctrl-C ends it")
     flush()
     os.execv(sys.executable, [sys.executable, "-m", "exchange.simulated", *arguments])  # noqa: S606

@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import errno
 import ipaddress
 import json
+import logging
 import os
 import signal
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from exchange.errors import ExchangeError, SimulationError
 from exchange.simulated import control, rest
@@ -113,7 +116,15 @@ def check(told: argparse.Namespace) -> None:
         raise SimulationError(f"{called} is of {found}, not of {told.check}; set SYMBOL={found}")
 
 
-async def open_port(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+def is_ours(record: logging.LogRecord) -> bool:
+    """Return whether a line of the server is about us, not about a client that broke off."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, ConnectionError | HttpProcessingError)
+
+
+async def open_port(
+    app: web.Application, host: str, port: int, option: str = "--port"
+) -> tuple[web.AppRunner, int]:
     """Serve an application; return its runner and the port.
 
     Raises:
@@ -126,7 +137,12 @@ async def open_port(app: web.Application, host: str, port: int) -> tuple[web.App
         await site.start()
     except OSError as error:
         await runner.cleanup()
-        raise SimulationError(f"port {port} on {host}: {error.strerror or error}") from None
+        why = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            why = "is taken"
+        elif error.errno is not None and error.errno > 0:
+            why = os.strerror(error.errno).lower()
+        raise SimulationError(f"port {port} on {host}: {why}; give another {option}") from None
     return runner, int(runner.addresses[0][1])
 
 
@@ -145,6 +161,7 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, ended.set)
+    logging.getLogger("aiohttp.server").addFilter(is_ours)
     runner, port = await open_port(rest.application(built.service), told.host, told.port)
     runners = [runner]
     symbols = list(built.service.markets)
@@ -153,7 +170,11 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
         ready["symbols"] = symbols
     if told.control is not None:
         app = control.application(built.service, built.lockstep)
-        other, number = await open_port(app, "127.0.0.1", told.control)
+        try:
+            other, number = await open_port(app, "127.0.0.1", told.control, "--control")
+        except SimulationError:
+            await runner.cleanup()
+            raise
         runners.append(other)
         ready["control"] = f"http://127.0.0.1:{number}"
     settle_heap()

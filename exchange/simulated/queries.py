@@ -1,5 +1,6 @@
 """Questions that are answered at once: the market, the account, its orders and trades."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from exchange.simulated.parameters import (
     which,
     whole,
 )
-from exchange.simulated.refusals import Refusal, no_such_order, not_valid
+from exchange.simulated.refusals import Refusal, illegal, missing, no_such_order, not_valid
 from exchange.simulated.service import Service
 from exchange.simulated.trade_tape import INTERVALS_NS
 from exchange.simulated.wire import balance_rows
@@ -26,6 +27,8 @@ from market.layout import NEVER, UNITS
 Parameters = Mapping[str, str]
 Query = Callable[[Service, Account | None, Parameters], Any]
 MILLISECOND_NS = 10**6
+SYMBOLS = r'^\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\]$'
+"""What Binance's answer with -1100 says is legal."""
 
 
 def ping(*_: object) -> dict[str, Any]:
@@ -67,7 +70,15 @@ def asked_for(service: Service, parameters: Parameters) -> list[Market]:
     told = parameters.get("symbols")
     if told is None:
         return list(service.markets.values())
-    names = re.sub(r"[][\s\"']", "", told).split(",")
+    if not told:
+        raise Refusal(-1105, "Parameter 'symbols' was empty.")
+    if re.fullmatch(SYMBOLS, told) is None:
+        raise illegal("symbols", SYMBOLS)
+    names = json.loads(told)
+    if not names:
+        raise missing("symbols")
+    if len(set(names)) != len(names):
+        raise Refusal(-1101, "Duplicate values for a parameter detected.")
     return [market_of(service, {"symbol": name}) for name in names]
 
 

@@ -7,6 +7,7 @@ API: the parameters sorted by name. Time windows are judged here too, in wall ti
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -86,6 +87,8 @@ def plain(value: Any) -> str:
     """Return a JSON value as it is signed."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return json.dumps(value, separators=(",", ":"))
     return str(value)
 
 

@@ -63,7 +63,10 @@ async def serve(
 async def _ping(connection: Connection, heard: list[float], wall_ms: Callable[[], int]) -> None:
     """Ping a client; end the connection of one that does not answer."""
     while True:
+        slept_s = time.monotonic()
         await asyncio.sleep(PING_S)
+        if time.monotonic() - slept_s > PONG_S:  # it was us who stood still: what came is not read
+            heard[0] = time.monotonic()
         if time.monotonic() - heard[0] > PONG_S:
             await connection.close(WSCloseCode.POLICY_VIOLATION, "no pong")
             return

@@ -1,7 +1,16 @@
+import socket
+import struct
+from urllib.request import urlopen
+
 import pytest
 
 from exchange.simulated.__main__ import main, parser, wanted_of
-from tests.exchange.simulated.market import write
+from tests.exchange.simulated.market import serving, write
+
+HANDSHAKE = (
+    b"GET /ws/playusdt@depth HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 def test_what_cannot_be_served_is_one_line(tmp_path, capsys):
@@ -25,6 +34,37 @@ def test_what_cannot_be_served_is_one_line(tmp_path, capsys):
         line = capsys.readouterr().err.strip()
         assert words in line
         assert "\n" not in line
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path, capsys):
+    """Said once, with what to do; before that nothing claims to serve."""
+    path = str(write(tmp_path, seconds=60))
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        for option, told in (("--port", ()), ("--control", ("--port", "0"))):
+            assert main(("--feed", path, *told, option, str(port))) == 4
+            said = capsys.readouterr()
+            assert said.out == ""
+            assert said.err == f"port {port} on 127.0.0.1: is taken; give another {option}\n"
+
+
+def test_a_client_that_breaks_its_handshake_off_leaves_no_trace(tmp_path):
+    """Sockets that are reset at once, and lines that are no HTTP: the log is about the exchange."""
+    with (
+        (tmp_path / "said").open("w") as file,
+        serving("--feed", write(tmp_path, seconds=60), errors=file) as server,
+    ):
+        port = int(server.url.rpartition(":")[2])
+        for asked in (HANDSHAKE, HANDSHAKE.replace(b"13", b"7"), b"GET /ws HTTP/9.9\r\n\r\n"):
+            for _ in range(5):
+                with socket.create_connection(("127.0.0.1", port)) as client:
+                    client.sendall(asked)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with urlopen(f"{server.url}/api/v3/ping", timeout=20) as answer:
+            assert answer.status == 200
+    assert (tmp_path / "said").read_text() == ""
 
 
 def test_a_check_says_in_one_line_what_cannot_be_served_and_serves_nothing(tmp_path, capsys):

@@ -143,7 +143,7 @@ def test_each_symbol_counts_its_own_orders_and_trades(play):
 
 
 def test_tickers_and_the_list_of_symbols_answer_one_several_or_all(play):
-    """`symbol` is a row, `symbols` and nothing are lists; both together are refused."""
+    """`symbol` is a row, `symbols` and nothing are lists; both, or no list, are refused."""
     for query in (queries.book_ticker, queries.price_ticker, queries.day_ticker):
         assert play.ask(query, symbol=OTHER)["symbol"] == OTHER
         assert [row["symbol"] for row in play.ask(query)] == [SYMBOL, OTHER]
@@ -154,6 +154,26 @@ def test_tickers_and_the_list_of_symbols_answer_one_several_or_all(play):
             with pytest.raises(Refusal) as refused:
                 play.ask(query, **wrong)
             assert refused.value.code == code
+    for query in (queries.price_ticker, queries.exchange_info):
+        for text, code in (
+            ("", -1105),
+            ("[]", -1102),
+            (OTHER, -1100),
+            (f"[{OTHER}]", -1100),
+            (f'["{OTHER}"', -1100),
+            (f"['{OTHER}']", -1100),
+            (f'["{OTHER}", "{SYMBOL}"]', -1100),
+            (f'["{OTHER.lower()}"]', -1100),
+            (f'["{OTHER}","{OTHER}"]', -1101),
+        ):
+            with pytest.raises(Refusal) as refused:
+                play.ask(query, symbols=text)
+            assert refused.value.code == code, text
+    both = f'["{OTHER}","{SYMBOL}"]'
+    assert [row["symbol"] for row in play.ask(queries.price_ticker, symbols=both)] == [
+        OTHER,
+        SYMBOL,
+    ]
     listed = play.ask(queries.exchange_info)["symbols"]
     assert [(row["symbol"], row["baseAsset"]) for row in listed] == [
         (SYMBOL, "PLAY"),
