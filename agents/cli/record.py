@@ -34,10 +34,12 @@ def market_of(venue: str, symbol: str, url: str | None, speed: float | None) -> 
     """Return the public market that the flags name.
 
     Raises:
-        CommandError: the venue is unknown, or a speed was given for one that has none.
+        CommandError: venue, symbol or address is none, or a speed was given for one that has none.
     """
+    from agents.venue_settings import SYMBOL
     from exchange.binance.client import NAMED, environment_of
     from exchange.binance.settings import BinanceSettings, Pace
+    from exchange.errors import ExchangeError
     from exchange.importers.instruments import bare
 
     names = {"binance": "live", FUTURES: "live", "testnet": "testnet", "demo": "demo"}
@@ -48,8 +50,14 @@ def market_of(venue: str, symbol: str, url: str | None, speed: float | None) -> 
         raise CommandError("--speed is that of a replayed feed: give its --url", USAGE)
     if speed is not None and not 0 < speed <= 10_000:
         raise CommandError(f"--speed must be in (0, 10000], found {speed:g}", USAGE)
+    if SYMBOL.fullmatch(symbol.upper()) is None:
+        raise CommandError(f"a symbol is like BTC-USDT, found {symbol!r}", USAGE)
+    try:
+        place = environment_of(url or names[venue], futures=venue == FUTURES)
+    except ExchangeError as error:
+        raise CommandError(str(error), USAGE) from None
     return BinanceSettings(
-        place=environment_of(url or names[venue], futures=venue == FUTURES),
+        place=place,
         symbol=bare(symbol),
         pace=Pace.FEED if replayed else Pace.WALL,
         speed=speed or 1.0,
@@ -82,12 +90,20 @@ def record(
     from fractions import Fraction
 
     from exchange.binance.client import standard_fees
+    from exchange.errors import RecordingError
     from exchange.recording_live import Wish, rotation_of
 
     market = market_of(venue, symbol, url, speed)
+    try:
+        rotation = rotation_of(rotate)
+    except RecordingError as error:
+        raise CommandError(f"--rotate: {error}", USAGE) from None
     if minutes is not None and not minutes > 0:
         raise CommandError(f"--minutes must be above 0, found {minutes:g}", USAGE)
     usual = standard_fees(market.place)
+    for name, bps in (("--maker-fee", maker_fee), ("--taker-fee", taker_fee)):
+        if bps is not None and not -100 <= bps <= 1000:
+            raise CommandError(f"{name} must be in [-100, 1000] basis points, found {bps:g}", USAGE)
     fees = [
         each if bps is None else Fraction(str(bps)) / 10_000
         for each, bps in zip(usual, (maker_fee, taker_fee), strict=True)
@@ -96,7 +112,7 @@ def record(
     wish = Wish(
         market=market,
         folder=out or Path(f"{market.symbol.lower()}-{market.place.name}{kind}"),
-        rotation=rotation_of(rotate),
+        rotation=rotation,
         maker_fee=fees[0],
         taker_fee=fees[1],
         seconds=None if minutes is None else 60 * minutes,

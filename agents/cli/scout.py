@@ -70,8 +70,8 @@ def scout(
     from exchange.scout import scout as judge
 
     bps = None if fee is None else fee_of(fee)
-    if not capital > 0:
-        raise CommandError(f"--capital must be above 0, found {capital:g}", USAGE)
+    if not 0 < capital < math.inf:
+        raise CommandError(f"--capital must be above 0 and finite, found {capital:g}", USAGE)
     if feed is not None:
         recording = load_recording(feed)
         meta, events = recording.meta, recording.events

@@ -193,7 +193,7 @@ def agreement(folder: Path, session: Session) -> Agreement:
 
     Raises:
         RecoveryError: the run decided nothing yet, or traded on a recording: it is a replay.
-        JournalError, RecordingError: what was kept is missing or damaged.
+        JournalError, RecordingError: what was kept is missing, damaged, or goes back in time.
     """
     if session.recording is None:
         raise RecoveryError(
@@ -360,11 +360,9 @@ def _journaled(folder: Path, session: Session) -> _Sent:
             raise RecoveryError(f"the executor decided nothing yet ({folder})")
         state = thaw(session, frozen, live=True)
         until_ns = state.now_ns
-        sent = [
-            records.sent_rows(row.body)
-            for row in journal.rows(records.INTENTS)
-            if row.time_ns <= until_ns
-        ]
+        intents = list(journal.rows(records.INTENTS))
+        records.demand_forward([row.time_ns for row in intents] + [until_ns], folder)
+        sent = [records.sent_rows(row.body) for row in intents if row.time_ns <= until_ns]
         told = [
             records.report_rows(row.body)
             for row in journal.rows(records.REPORTS)

@@ -14,6 +14,7 @@ same bytes, and `protocol.journal` refuses other ones.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,9 @@ from market.ledger import position_lots
 from market.replay_step import EQUITY_COLUMNS, FILLED_COLUMNS, PLACED_COLUMNS
 from market.strategy import excess_units
 from market.types import F8, I8
+from protocol.errors import JournalError
 from protocol.journal import Entry
+from protocol.messages import utc_text
 from protocol.orders import Refused
 
 SCHEMA_VERSION = 6
@@ -36,6 +39,8 @@ CYCLES = "cycles"
 PARAMETERS = "parameters"
 HEARD = "heard"
 TABLES = (INTENTS, REPORTS, REFUSALS, JUDGED, CYCLES, PARAMETERS, HEARD)
+BACK_NS = 60 * 10**9
+"""By which the time of a replayed feed may seem to go back when a process joins it again."""
 STATE = "state"
 """Name of the newest frozen state in the journal's state table."""
 OPENING = "opening"
@@ -123,3 +128,26 @@ def equity_row(now_ns: int, body: dict[str, Any]) -> I8:
     row = np.zeros(EQUITY_COLUMNS, dtype=np.int64)
     row[:] = (now_ns, ledger[LEDGER_EQUITY], body["excess"], body["position"], ledger[LEDGER_MARK])
     return row
+
+
+def demand_forward(times_ns: Sequence[int], folder: Path) -> None:
+    """Refuse a session whose venue time went back: its orders are of two markets.
+
+    A replayed feed whose clock was told anew may be off by less than `BACK_NS`.
+
+    Args:
+        times_ns: in the order in which they were journaled.
+        folder: of the run.
+
+    Raises:
+        JournalError: where it went back, and what to do.
+    """
+    newest_ns = 0
+    for now_ns in times_ns:
+        if now_ns < newest_ns - BACK_NS:
+            raise JournalError(
+                f"{folder}: venue time goes back from {utc_text(newest_ns)[:19]} to "
+                f"{utc_text(now_ns)[:19]}, so its exchange began its feed anew; what was sent "
+                "before and after cannot be compared: begin a new run with a new feed"
+            )
+        newest_ns = max(newest_ns, now_ns)

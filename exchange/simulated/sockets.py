@@ -63,11 +63,12 @@ async def serve(
 async def _ping(connection: Connection, heard: list[float], wall_ms: Callable[[], int]) -> None:
     """Ping a client; end the connection of one that does not answer."""
     while True:
-        slept_s = time.monotonic()
+        began_s = time.monotonic()
         await asyncio.sleep(PING_S)
-        if time.monotonic() - slept_s > PONG_S:  # it was us who stood still: what came is not read
-            heard[0] = time.monotonic()
-        if time.monotonic() - heard[0] > PONG_S:
+        now_s = time.monotonic()
+        if now_s - began_s > 2 * PING_S:  # it was us who stood still: its pong may lie unread
+            heard[0] = now_s
+        if now_s - heard[0] > PONG_S:
             await connection.close(WSCloseCode.POLICY_VIOLATION, "no pong")
             return
         await connection.socket.ping(str(wall_ms()).encode())

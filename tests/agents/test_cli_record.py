@@ -3,8 +3,10 @@
 import pytest
 
 from agents.cli.exits import USAGE, CommandError
+from agents.cli.main import app
 from agents.cli.record import as_text, market_of
 from exchange.binance.settings import Pace
+from tests.agents.command_line import RUNNER
 
 
 @pytest.mark.parametrize("text", ["BTC-USDT", "btc/usdt", "BTCUSDT"])
@@ -46,6 +48,8 @@ def test_futures_are_a_venue_of_their_own(url, rest, pace):
         ),
         (("binance-futures", "BTC-USDT", "testnet", 60.0), "--url"),
         (("binance", "BTC-USDT", None, 60.0), "--url"),
+        (("binance", "??", None, None), "a symbol is like BTC-USDT, found '\\?\\?'"),
+        (("binance", "BTC-USDT", "ftp://x", None), "an http.s. address, found 'ftp://x'"),
         (("binance", "BTC-USDT", "http://127.0.0.1:1", 0.0), "--speed"),
         (("binance", "BTC-USDT", "http://127.0.0.1:1", float("nan")), "--speed"),
     ],
@@ -55,6 +59,23 @@ def test_what_makes_no_sense_is_a_usage_error(asked, said):
     with pytest.raises(CommandError, match=said) as caught:
         market_of(*asked)
     assert caught.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("record --symbol BTC-USDT --rotate x", "--rotate: rotation is a time"),
+        ("record --symbol BTC-USDT --maker-fee nan", "--maker-fee must be in [-100, 1000]"),
+        ("record --symbol BTC-USDT --minutes nan", "--minutes must be above 0"),
+        ("scout BTC-USDT --capital inf", "--capital must be above 0 and finite"),
+        ("scout BTC-USDT --venue kraken", "--venue must be"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error_of_both_commands(words, said):
+    """Exit code 2, as everywhere; nobody is asked anything."""
+    found = RUNNER.invoke(app, words.split())
+    assert found.exception.exit_code == USAGE
+    assert said in str(found.exception)
 
 
 def test_the_summary_says_what_is_missing():

@@ -82,7 +82,12 @@ class Client:
         return self.raw(method, {**full, "signature": seal})
 
     def raw(self, method, parameters):
-        """Send a request as it is; return what will be its answer."""
+        """Send a request as it is; return what will be its answer.
+
+        A lockstep waits for every request that was announced: on a connection that is gone it would
+        wait for ever.
+        """
+        assert not self.api.closed, "the exchange has closed the connection of the API"
         number = len(self.answers) + 1
         future = self.answers[number] = asyncio.get_running_loop().create_future()
         told = {"id": number, "method": method, "params": parameters}
@@ -111,8 +116,8 @@ class Client:
         self.tasks.append(asyncio.create_task(listen()))
         return socket
 
-    async def until(self, true, seconds=20.0):
-        """Wait until something that was heard makes it true."""
+    async def until(self, true, seconds=120.0):
+        """Wait until something that was heard makes it true; a busy machine may stand still."""
         async with asyncio.timeout(seconds):
             while not true():
                 self.woke.clear()
