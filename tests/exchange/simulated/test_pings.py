@@ -22,7 +22,7 @@ class Silent:
         if not self.left:
             raise asyncio.CancelledError
 
-    async def close(self, code, reason):
+    async def close(self, _, reason):
         """Note that it was given up."""
         self.closed.append(reason)
 
