@@ -24,6 +24,7 @@ from agents.cli.options import (
     OneRun,
     Plain,
     Seed,
+    first_of,
 )
 from agents.cli.output import flush
 from agents.cli.record import record
@@ -37,6 +38,7 @@ from agents.cli.venue_options import (
     SecretFile,
     Speed,
     Symbol,
+    Symbols,
     Url,
     Venue,
     demand_speed,
@@ -79,7 +81,7 @@ def run(
     speed: Speed = None,
     venue: Venue = None,
     url: Url = None,
-    symbol: Symbol = None,
+    symbols: Symbols = None,
     key_file: KeyFile = None,
     secret_file: SecretFile = None,
     pace: Pace = None,
@@ -94,21 +96,20 @@ def run(
     from agents.cli import run as running
     from agents.cli.flags import resolve, trading
 
-    first = feeds[0] if feeds else None
-    flags = trading(first, hours, maker_fee, seed, data) | {
+    flags = trading(first_of(feeds), hours, maker_fee, seed, data) | {
         "coordinator.mode": mode,
         "coordinator.accept_plain": accept_plain,
         "run.optimizers": optimizers,
         "run.clock": clock,
         "run.speed": speed,
     }
-    flags |= venue_flags(venue, url, symbol, key_file, secret_file, pace, control)
+    flags |= venue_flags(venue, url, first_of(symbols), key_file, secret_file, pace, control)
     loaded = resolve(config, change, flags)
     demand_speed(loaded.settings, speed, "--clock real")
-    if feeds is not None and len(feeds) > 1:
+    if len(feeds or ()) > 1 or len(symbols or ()) > 1:
         from agents.cli import run_several
 
-        raise typer.Exit(run_several.run(loaded, feeds, as_json=as_json))
+        raise typer.Exit(run_several.run(loaded, feeds or (), symbols or (), as_json=as_json))
     raise typer.Exit(running.run(loaded, as_json=as_json))
 
 

@@ -1,9 +1,11 @@
 """The options that several commands share, each with its name and its help."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+
+Value = TypeVar("Value")
 
 Feed = Annotated[Path | None, typer.Option("--feed", help="recording (.npz); default: bundled day")]
 Feeds = Annotated[
@@ -34,3 +36,8 @@ Plain = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def first_of(values: list[Value] | None) -> Value | None:
+    """Return the first of what may be given more than once."""
+    return values[0] if values else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from agents.cli.exits import USAGE, CommandError
-from agents.cli.options import Change, Config, Data, Fee, Feeds, Hours, Seed, TakerFee
+from agents.cli.options import Change, Config, Data, Fee, Feeds, Hours, Seed, TakerFee, first_of
 from agents.cli.output import flush
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def replay_exchange(
     from agents.cli.flags import resolve
 
     flags = {
-        "feed.path": feeds[0] if feeds else None,
+        "feed.path": first_of(feeds),
         "feed.maker_fee_bps": maker_fee,
         "feed.taker_fee_bps": taker_fee,
         "data": data,

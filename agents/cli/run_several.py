@@ -1,4 +1,5 @@
-"""`counterpoint run --feed A --feed B`: a stack for each symbol, all on one capital.
+"""`counterpoint run --feed A --feed B`, or `--symbol A --symbol B` at a venue: a stack for each
+symbol, all on one capital.
 
 Each stack is a run of its own, with its folder, bus, coordinator and optimizers, and every command
 that finds runs finds each of them. Their executors hear one another (`agents/executor/peer_link`),
@@ -6,12 +7,14 @@ and each caps its position by what the others leave it.
 """
 
 import json
+import re
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from agents.cli.exits import CONFIGURATION, OK, USAGE, CommandError
 from agents.cli.run import (
@@ -28,8 +31,11 @@ from agents.cli.run import (
     say,
     settle,
 )
+from agents.section import Section
 from agents.session import HOUR_NS, Session, needed_seconds, open_session
 from agents.settings import Settings
+from agents.venue_settings import SYMBOL, VenuePace
+from protocol.errors import printable
 from protocol.messages import utc_text
 from protocol.settings import Loaded
 
@@ -37,18 +43,25 @@ FEEDS_MAX = 4
 """Executors for which `counterpoint keys new` makes keys."""
 PORTS_APART = 16
 """Between the metrics ports of two stacks: more than the parts of one."""
+Market: TypeAlias = Path | str
+"""A recording, or a symbol at a venue."""
 
 
-def run(loaded: Loaded[Settings], feeds: Sequence[Path], *, as_json: bool) -> int:
-    """Run a stack for each recording over the span that all cover; print every result."""
+def run(
+    loaded: Loaded[Settings], feeds: Sequence[Path], symbols: Sequence[str], *, as_json: bool
+) -> int:
+    """Run a stack for each recording over the span that all cover, or for each symbol; print
+    every result.
+    """
     began = time.time()
     settings = loaded.settings
-    demand_apart(settings, feeds)
+    markets = markets_of(settings, feeds, symbols)
+    demand_apart(settings)
     demand_sound(settings)
     prepare(settings)
     sockets = Path(tempfile.mkdtemp(prefix="counterpoint-"))
     try:
-        opened = open_stacks(settings, feeds, sockets)
+        opened = open_stacks(settings, markets, sockets)
         end_on_signals([each.supervisor for each in opened])
         complete = watch(opened)
     finally:
@@ -65,16 +78,49 @@ def run(loaded: Loaded[Settings], feeds: Sequence[Path], *, as_json: bool) -> in
     return OK
 
 
-def demand_apart(settings: Settings, feeds: Sequence[Path]) -> None:
+def markets_of(
+    settings: Settings, feeds: Sequence[Path], symbols: Sequence[str]
+) -> Sequence[Market]:
+    """Return what is traded: recordings, or symbols at the venue.
+
+    Raises:
+        CommandError: too many, the wrong kind, or one symbol twice.
+    """
+    markets: Sequence[Market] = feeds if settings.venue.recorded else symbols
+    option = "--feed" if settings.venue.recorded else "--symbol"
+    if len(markets) > FEEDS_MAX:
+        raise CommandError(
+            f"at most {FEEDS_MAX} {option} may be given, found {len(markets)}", USAGE
+        )
+    if not settings.venue.recorded and len(feeds) > 1:
+        raise CommandError("--feed names recordings; they are not traded at a venue", USAGE)
+    if settings.venue.recorded and len(symbols) > 1:
+        raise CommandError(
+            "--symbol names what is traded at a venue: give --venue, or recordings by --feed", USAGE
+        )
+    codes = [re.sub("[-/]", "", symbol) for symbol in symbols]
+    for symbol, code in zip(symbols, codes, strict=True):
+        if not SYMBOL.fullmatch(symbol):
+            raise CommandError(
+                f"--symbol must be like BTC-USDT, found {printable(symbol)!r}", USAGE
+            )
+        if codes.count(code) > 1:
+            raise CommandError(f"each --symbol must be another, found {symbol} twice", USAGE)
+    if not settings.venue.recorded and settings.venue.pace is VenuePace.LOCKSTEP:
+        raise CommandError(
+            "a lockstep needs a key for each executor: run each --symbol by itself "
+            "(docs/portfolio.md)",
+            CONFIGURATION,
+        )
+    return markets
+
+
+def demand_apart(settings: Settings) -> None:
     """Refuse what several stacks would quarrel about.
 
     Raises:
         CommandError: which setting, and what to do.
     """
-    if len(feeds) > FEEDS_MAX:
-        raise CommandError(f"at most {FEEDS_MAX} --feed may be given, found {len(feeds)}", USAGE)
-    if not settings.venue.recorded:
-        raise CommandError("--feed names recordings; they are not traded at a venue", USAGE)
     bus, plain = settings.bus, settings.coordinator.accept_plain
     told = {"folder": bus.folder, "port": bus.port, "listen": bus.listen, "connect": bus.connect}
     named = [f"bus.{name}" for name, value in told.items() if value is not None]
@@ -82,39 +128,56 @@ def demand_apart(settings: Settings, feeds: Sequence[Path]) -> None:
     named += ["bus.peers"] * (bus.peers is not None)
     if named:
         raise CommandError(
-            f"{named[0]} must be unset with several --feed: each has a bus of its own",
+            f"{named[0]} must be unset with several executors: each has a bus of its own",
             CONFIGURATION,
         )
 
 
-def shares(settings: Settings, feeds: Sequence[Path], sockets: Path) -> list[Settings]:
-    """Return the settings of each stack: name, feed, an equal share of the capital, the others.
+def shares(settings: Settings, markets: Sequence[Market], sockets: Path) -> list[Settings]:
+    """Return the settings of each stack: name, market, an equal share of the capital, the others.
 
     Raises:
         CommandError: two would have one name.
     """
     first = settings.account.executor
-    names = [first, *(f"executor-{number}" for number in range(2, len(feeds) + 1))]
+    names = [first, *(f"executor-{number}" for number in range(2, len(markets) + 1))]
     if len(set(names)) < len(names):
         raise CommandError(
-            f"account.executor must not be one of {', '.join(names[1:])} with {len(feeds)} --feed",
+            f"account.executor must not be one of {', '.join(names[1:])} of {len(markets)}",
             CONFIGURATION,
         )
     found = []
-    for number, (name, path) in enumerate(zip(names, feeds, strict=True)):
+    for number, (name, market) in enumerate(zip(names, markets, strict=True)):
         others = [f"{each}={sockets / each}" for each in names if each != name]
         port = settings.bus.metrics_port
         ports = {"metrics_port": port + PORTS_APART * number if port else 0}
         changes = {
-            "feed": settings.feed.model_copy(update={"path": path.resolve()}),
+            **market_of(settings, market),
             "bus": settings.bus.model_copy(update={"peers": ",".join(others), **ports}),
             "account": settings.account.model_copy(
-                update={"executor": name, "capital": settings.account.capital / len(feeds)}
+                update={"executor": name, "capital": settings.account.capital / len(markets)}
             ),
             "data": settings.data.resolve(),
         }
         found.append(settings.model_copy(update=changes))
     return found
+
+
+def market_of(settings: Settings, market: Market) -> dict[str, Section]:
+    """Return the tables that say what a stack trades.
+
+    Real money must be confirmed for each symbol: `venue.confirm_live` lists them.
+    """
+    if isinstance(market, Path):
+        return {"feed": settings.feed.model_copy(update={"path": market.resolve()})}
+    code = re.sub("[-/]", "", market)
+    confirmed = [
+        each
+        for each in settings.venue.confirm_live.split(",")
+        if "".join(filter(str.isalnum, each)) == code
+    ]
+    change = {"symbol": market, "confirm_live": "".join(confirmed[:1])}
+    return {"venue": settings.venue.model_copy(update=change)}
 
 
 def common_span(sessions: Sequence[Session]) -> tuple[int, int]:
@@ -141,20 +204,40 @@ def common_span(sessions: Sequence[Session]) -> tuple[int, int]:
     return first_ns, last_ns
 
 
-def open_stacks(settings: Settings, feeds: Sequence[Path], sockets: Path) -> list[Opened]:
-    """Make the folder of each stack over the span that all cover; say where they are.
+def on_recordings(told: Sequence[Settings]) -> tuple[list[Settings], list[Session | None]]:
+    """Return settings and sessions over the span that all recordings cover.
 
     Raises:
         CommandError, RecordingError, SettingsError, AdviceError: in one line each.
     """
-    told = shares(settings, feeds, sockets)
+    first_ns, last_ns = common_span([open_session(each) for each in told])
+    step_ns = told[0].executor.guard_interval_ns
+    span = {"start": utc_text(first_ns), "hours": (last_ns - first_ns + step_ns) / HOUR_NS}
+    cut = [each.model_copy(update={"feed": each.feed.model_copy(update=span)}) for each in told]
+    return cut, [open_session(each) for each in cut]
+
+
+def at_one_venue(told: Sequence[Settings]) -> tuple[list[Settings], list[Session | None]]:
+    """Return the settings of stacks at a venue, where no session is known before its warm-up.
+
+    Raises:
+        StartRefusedError, VenueError, SettingsError, SecretError: in one line each.
+    """
+    from agents.cli.venue import at_venue
+
+    return [at_venue(each) for each in told], [None] * len(told)
+
+
+def open_stacks(settings: Settings, markets: Sequence[Market], sockets: Path) -> list[Opened]:
+    """Make the folder of each stack over the span that all cover; say where they are.
+
+    Raises:
+        CommandError, ExchangeError, SettingsError: in one line each.
+    """
+    told = shares(settings, markets, sockets)
     for each in told:
         demand_keys(each)
-    first_ns, last_ns = common_span([open_session(each) for each in told])
-    step_ns = settings.executor.guard_interval_ns
-    span = {"start": utc_text(first_ns), "hours": (last_ns - first_ns + step_ns) / HOUR_NS}
-    told = [each.model_copy(update={"feed": each.feed.model_copy(update=span)}) for each in told]
-    sessions = [open_session(each) for each in told]
+    told, sessions = on_recordings(told) if settings.venue.recorded else at_one_venue(told)
     folders = [new_folder(each) for each in told]
     point_to(folders[0])
     opened = []
@@ -162,7 +245,8 @@ def open_stacks(settings: Settings, feeds: Sequence[Path], sockets: Path) -> lis
         own = sockets / each.account.executor
         own.mkdir(mode=0o700)
         opened.append(open_stack(each, session, folder, own))
-        say(f"run {folder}  {each.account.executor}  {session.meta.symbol}")
+        symbol = each.venue.symbol if session is None else session.meta.symbol
+        say(f"run {folder}  {each.account.executor}  {symbol}")
     return opened
 
 

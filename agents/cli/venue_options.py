@@ -21,6 +21,9 @@ Url = Annotated[
     str | None, typer.Option("--url", help="live, testnet, demo, or a simulated exchange's address")
 ]
 Symbol = Annotated[str | None, typer.Option("--symbol", help="such as BTC-USDT")]
+Symbols = Annotated[
+    list[str] | None, typer.Option("--symbol", help="such as BTC-USDT, once for each executor")
+]
 KeyFile = Annotated[Path | None, typer.Option("--key-file", help="API key, mode 0600")]
 SecretFile = Annotated[Path | None, typer.Option("--secret-file", help="API secret, mode 0600")]
 Pace = Annotated[

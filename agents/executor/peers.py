@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from agents.settings import Settings
+from agents.venue_settings import VenuePace
 from market.account import Account, Setup
 from market.breach import LIMIT_CAPITAL, LIMIT_POSITION, RISK_PORTFOLIO_LOTS
 from market.layout import BUY, LEDGER_MARK, SCALE_LOT, SCALE_TICK_LOT, SELL, UNITS
@@ -155,9 +156,13 @@ class Peers:
 
 
 def new_peers(settings: Settings, *, lockstep: bool) -> Peers | None:
-    """Return what is known of the others at first; None when there are none."""
+    """Return what is known of the others at first; None when there are none.
+
+    An exchange whose feed waits for us waits for the others as well.
+    """
     if not settings.peers:
         return None
+    lockstep |= not settings.venue.recorded and settings.venue.pace is VenuePace.LOCKSTEP
     return Peers(
         names=tuple(settings.peers),
         limits=settings.portfolio.limits(float(settings.risk.value_at_risk_s)),

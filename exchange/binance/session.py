@@ -22,7 +22,7 @@ from exchange.binance.desk import OrderDesk, Outcome, stamp_ns
 from exchange.binance.instrument import Grid, Instrument, instrument_of
 from exchange.binance.rates import Rates
 from exchange.binance.rows import Event, depth_events, snapshot_events, trade_event
-from exchange.binance.settings import BinanceSettings, StartRefusedError
+from exchange.binance.settings import BinanceSettings, Pace, StartRefusedError
 from exchange.binance.streams import Streams
 from exchange.binance.words import Failure, found_order, to_ns, trade_of
 from exchange.depth import DepthSync, Diff, Sync
@@ -62,8 +62,13 @@ class Session:
         self.client.REQUEST_TIMEOUT = settings.patience_s
         self.client.ws_api.TIMEOUT = settings.patience_s
         self._calls = calls_of(self.client, settings)
-        private = bool(settings.key)
-        self.streams = Streams(self.client, settings.place, settings.symbol, private=private)
+        self.streams = Streams(
+            self.client,
+            settings.place,
+            settings.symbol,
+            private=bool(settings.key),
+            counted_for=settings.key if settings.pace is Pace.LOCKSTEP else "",
+        )
         self._sync: DepthSync[Mapping[str, Any]] = DepthSync(futures=settings.place.futures)
         self._grid = Grid((1, 1), (1, 1))
         self._rates = rates

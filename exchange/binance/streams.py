@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from exchange.binance.client import (
     MAX_QUEUE,
@@ -36,6 +37,7 @@ class Streams:
         place: where the streams are.
         symbol: as Binance writes it.
         private: whether our own orders are heard of as well, which needs a key.
+        counted_for: key whose messages a lockstep counts; empty: nobody counts.
 
     Attributes:
         market: (message, our wall time of it) in the order in which they came.
@@ -47,7 +49,13 @@ class Streams:
     """
 
     def __init__(
-        self, client: AsyncClient, place: Environment, symbol: str, *, private: bool = True
+        self,
+        client: AsyncClient,
+        place: Environment,
+        symbol: str,
+        *,
+        private: bool = True,
+        counted_for: str = "",
     ) -> None:
         self.market: deque[tuple[Mapping[str, Any], int]] = deque()
         self.user: deque[Mapping[str, Any]] = deque()
@@ -66,7 +74,11 @@ class Streams:
         name = symbol.lower()
         depth, trades = f"{name}@depth@100ms", f"{name}@trade"
         if not place.futures:
-            streams = [depth, f"{trades}&timeUnit={TIME_UNIT}"]
+            trades += f"&timeUnit={TIME_UNIT}"
+        if counted_for:
+            trades += f"&key={quote(counted_for)}"
+        if not place.futures:
+            streams = [depth, trades]
             self._sockets[MARKET] = self._manager(MARKET).multiplex_socket(streams)
         elif place.split:
             self._sockets[MARKET] = self._of_futures(MARKET, [depth], "public")
