@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import URLError
@@ -44,14 +44,18 @@ class Exchange:
     """A simulated exchange in a process.
 
     Args:
-        feed: recording.
+        feed: recording, or several of different symbols.
         folder: for its state.
         speed: feed seconds a wall second, or `lockstep`.
         arguments: more of its command line.
     """
 
-    def __init__(self, feed: Path, folder: Path, *arguments: str, speed: str = "60") -> None:
-        self._arguments = ["--feed", str(feed), "--speed", speed, *arguments]
+    def __init__(
+        self, feed: Path | Sequence[Path], folder: Path, *arguments: str, speed: str = "60"
+    ) -> None:
+        feeds = [feed] if isinstance(feed, Path) else feed
+        self._arguments = [word for path in feeds for word in ("--feed", str(path))]
+        self._arguments += ["--speed", speed, *arguments]
         self._arguments += ["--state", str(folder / "exchange")]
         self._ports = (0, 0)
         self._process: subprocess.Popen[str] | None = None
@@ -100,9 +104,9 @@ class Exchange:
         with urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
             return json.loads(answer.read())
 
-    def trades(self) -> list[dict[str, Any]]:
-        """Return every trade of the account, oldest first."""
-        return self._pages("userTrades" if self._futures else "myTrades", "fromId", "id")
+    def trades(self, **told: str) -> list[dict[str, Any]]:
+        """Return every trade of the account in a symbol (the first), oldest first."""
+        return self._pages("userTrades" if self._futures else "myTrades", "fromId", "id", **told)
 
     def fundings(self) -> dict[int, int]:
         """Return the account's fundings by their number, 1e-8 of the quote asset; none on spot."""
@@ -155,11 +159,11 @@ class Exchange:
             newClientOrderId=FOREIGN,
         )
 
-    def _pages(self, path: str, first: str, key: str) -> list[dict[str, Any]]:
+    def _pages(self, path: str, first: str, key: str, **told: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         while True:
             since = rows[-1][key] + 1 if rows else 0
-            page = self.ask("GET", path, limit=PAGE, **{first: since})
+            page = self.ask("GET", path, limit=PAGE, **{first: since, **told})
             rows += page
             if len(page) < PAGE:
                 return rows
