@@ -71,6 +71,7 @@ from market.replay_step import (
     PLACED_PRICE_TICKS,
     PLACED_SIDE,
 )
+from market.strategy import half_ticks_of
 from market.tape import NO_IDS, Tape
 from market.types import I8
 
@@ -214,6 +215,7 @@ def agreement(folder: Path, session: Session) -> Agreement:
             scale=session.setup.scale,
             opening=session.setup.opening,
             tiers=session.setup.tiers,
+            funding=session.setup.funding,
         )
         acts = _acts(sent, unasked)
         span_ns = (session.first_ns, sent.last_ns)
@@ -289,6 +291,7 @@ def _live(
     for step in range(max(0, tape.step_at(first_ns) - 1), count):
         now_ns, delays = int(tape.steps[step, STEP_NOW_NS]), tape.stream.delays[step]
         ours.advance(events, NO_IDS, delays, now_ns)
+        ours.charge(half_ticks_of(tape.steps[step]), delays, now_ns)
         yield ours.reports(now_ns)
         end_ns = int(tape.steps[step + 1, STEP_NOW_NS]) if step + 1 < count else NEVER
         while acts and acts[0][0] < end_ns:

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agents.executor import records
+from agents.executor.agreement import agreement
 from agents.executor.recovery import intents, open_journal
 from agents.executor.venue_choice import trading_settings
 from agents.facts import RECORDING_NAME, read_facts
@@ -132,6 +134,8 @@ def test_the_fills_of_paper_are_those_of_a_replay_of_its_recording(tmp_path, ven
     assert (REPORT_FUNDING in reports[:, REPORT_KIND]) == futures
     assert facts.meta.spot != futures
     assert futures == (facts.target_units == 0)
+    judged = agreement(folder, replace(session, setup=setup))
+    assert judged.measured.predicted.net_units == judged.actual.net_units, "fundings included"
 
 
 def test_paper_needs_no_key_and_watches_the_live_market():
