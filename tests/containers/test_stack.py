@@ -100,3 +100,38 @@ def test_a_killed_executor_is_back_and_knows_of_everything(stack):
 
 
 SIGNS = ("sign", "curve")
+
+
+WRONG = """
+services:
+  executor:
+    environment:
+      COUNTERPOINT__FEED__MAKER_FEE_BPS: "7"
+"""
+"""A fee that the exchange's account does not pay."""
+
+
+def test_a_start_that_is_refused_says_so_once_and_is_not_made_again():
+    """It waits instead, whoever needs it is told, and a corrected start trades."""
+    with tempfile.TemporaryDirectory(prefix="cp") as folder:
+        made = Stack(Path(folder))
+        override = made.folder / "docker-compose.override.yml"
+        made.make_keys()
+        override.write_text(WRONG)
+        try:
+            made.compose("up", "--detach", "--build")
+            until(lambda: "start it anew" in made.logs("executor"), "its start is refused")
+            until(lambda: made.health("guardian") == "healthy", "others go on")
+            said, seen = made.logs("executor"), made.inspect("executor")
+            assert said.count("configured are 7 bps") == 1, said
+            assert (seen["RestartCount"], seen["State"]["Running"]) == (0, True)
+            assert made.health("executor") != "healthy"
+            override.unlink()
+            made.compose("up", "--detach", "executor")
+            until(lambda: len(made.trades()) > 0, "it trades")
+            made.kill("executor", "agents.executor")
+            until(lambda: made.inspect("executor")["RestartCount"] >= 1, "it is started again")
+        finally:
+            made.down()
+            made.run("docker", "image", "rm", f"{made.project}:local", check=False)
+            assert made.left() == [[], [], []]
