@@ -204,7 +204,7 @@ class PublicMarket:
             try:
                 await session.measure()
                 now = await session.instrument()
-            except VenueError as error:
+            except (VenueError, RuntimeError) as error:  # the latter: it was closed meanwhile
                 log.warning("look_failed", reason=str(error))
                 continue
             if now is None or changed(self.known, now):
@@ -220,7 +220,7 @@ class PublicMarket:
             if session is not None and not session.streams.lost:
                 try:
                     self._fundings.heard(*await session.funding_rates())
-                except VenueError as error:
+                except (VenueError, RuntimeError) as error:  # as above
                     log.warning("fundings_not_told", reason=str(error))
             told = self.settings.speed, self.settings.poll_s
             await asyncio.sleep(self._fundings.pause_s(self.now_ns(), *told))
