@@ -1,13 +1,14 @@
 """Two executors on one capital, through the replay and through one exchange: the same fills.
 
-python -m bench.symbols [--feed A.npz --feed B.npz] [--hours 2] [--latency measured:1.0]
+python -m bench.symbols [--feed A.npz --feed B.npz] [--hours 2] [--latency measured:1.0] [--futures]
 
 The reference is `counterpoint run --feed A --feed B`. Then two runs, one for each symbol, trade on
 one account of the simulated exchange in lockstep, a key each, and hear each other over their
 buses, as `docs/portfolio.md` has it. Fills are compared one by one, orders, refusals and risk
 states with their times, the caps of the portfolio at every look, the ledgers by every column; both
 ledgers together are what the account holds. Once with the limits of the portfolio and once
-without. Exit 0 only if all agree, and the limits made a difference.
+without. Exit 0 only if all agree, and the limits made a difference. With `--futures` both are
+contracts on one wallet, with a funding every ten minutes.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from agents.executor.result import journaled
 from agents.facts import read_facts
 from agents.session import Session, open_session
 from agents.settings import Settings
-from bench.day import WIRE_NS, judged_otherwise, on_the_wire
+from bench.day import FUTURES_WIRE_NS, WIRE_NS, judged_otherwise, on_the_wire, perpetual, refused_of
 from bench.venue_house import ROOT, Exchange
 from exchange.importers.synthetic import called, synthetic_recording
 from exchange.recording import Recording, save, units
@@ -73,10 +74,13 @@ def main() -> int:
     parser.add_argument("--feed", type=Path, action="append")
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--latency", default="measured:1.0")
+    parser.add_argument("--futures", action="store_true")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cp") as name:
         folder = Path(name)
         feeds = told.feed or planted(folder, told.hours)
+        if told.futures:
+            feeds = [perpetual(path, folder / f"perpetual-{path.name}") for path in feeds]
         rows = [
             compare(feeds, folder / f"day{number}", limits, told)
             for number, limits in enumerate(LIMITS)
@@ -85,8 +89,8 @@ def main() -> int:
         for each in row["executors"]:
             print(
                 f"{row['limits']:<11} {each['name']}  {each['symbol']:<9} {each['fills']:>5} fills,"
-                f" {each['orders']:>6} orders, cap (median) {each['cap']}: "
-                + (each["difference"] or "agrees")
+                f" {each['orders']:>5} orders, {each['refused']:>4} refused by correlation_limits,"
+                f" cap (median) {each['cap']}: " + (each["difference"] or "agrees")
             )
         print(f"{row['limits']:<11} the account: {row['account'] or 'is both ledgers'}")
     on, off = rows
@@ -130,6 +134,7 @@ def compare(
                 "fills": len(theirs.record.filled),
                 "orders": len(theirs.record.placed),
                 "cap": middle(theirs.caps),
+                "refused": refused_of(theirs.record).get("correlation_limits", 0),
                 "difference": difference
                 or ("" if mine.caps == theirs.caps else "another cap by the portfolio"),
             }
@@ -152,8 +157,9 @@ def middle(caps: tuple[int, ...]) -> str:
 
 def otherwise(lived: Lived, replayed: Lived) -> str:
     """Return the first difference in words; empty when there is none."""
-    mine = on_the_wire(lived.record.filled, lived.ids_before, WIRE_NS).tolist()
-    theirs = on_the_wire(replayed.record.filled, replayed.ids_before, WIRE_NS).tolist()
+    wire_ns = WIRE_NS if replayed.session.meta.spot else FUTURES_WIRE_NS
+    mine = on_the_wire(lived.record.filled, lived.ids_before, wire_ns).tolist()
+    theirs = on_the_wire(replayed.record.filled, replayed.ids_before, wire_ns).tolist()
     for number, (one, other) in enumerate(zip(mine, theirs, strict=False)):
         if one != other:
             return f"fill {number}: lived {one}, replayed {other}"
@@ -199,13 +205,15 @@ def live(
         save(feeds[-1], Recording(meta, each.session.events))
         quote_units, base_units, _ = map(int, each.session.setup.opening)
         balances[meta.quote] = balances.get(meta.quote, 0) + quote_units
-        balances[meta.base] = balances.get(meta.base, 0) + base_units
+        if meta.spot:
+            balances[meta.base] = balances.get(meta.base, 0) + base_units
     accounts = folder / "accounts.toml"
     listed = ", ".join(f'{asset} = "{text(amount)}"' for asset, amount in balances.items())
     accounts.write_text(ACCOUNTS.format(balances=listed))
+    market = () if replayed[0].session.meta.spot else ("--futures",)
     exchange = Exchange(
         feeds, folder, "--latency", latency, "--accounts", str(accounts), "--maker-fee", "0",
-        "--clients", "2", speed="lockstep",
+        "--clients", "2", *market, speed="lockstep",
     )  # fmt: skip
     exchange.start()
     with tempfile.TemporaryDirectory(prefix="cp") as sockets:
@@ -244,7 +252,8 @@ def at_exchange(
         "bus.folder": own,
         "bus.peers": f"{other}={sockets / other}",
     }
-    where = ("--venue", "binance", "--url", exchange.url, "--symbol", session.meta.symbol)
+    kind = "binance" if session.meta.spot else "binance-futures"
+    where = ("--venue", kind, "--url", exchange.url, "--symbol", session.meta.symbol)
     pace = ("--pace", "lockstep", "--control", exchange.control)
     key = KEYS[number]
     environ = {"COUNTERPOINT_VENUE_KEY": key, "COUNTERPOINT_VENUE_SECRET": key}

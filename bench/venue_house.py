@@ -127,13 +127,11 @@ class Exchange:
 
         if self._futures:
             told = self.ask("GET", "account")
-            (asset,), (held,) = told["assets"], told["positions"]
-            cost = Decimal(held["notional"]) - Decimal(held["unrealizedProfit"])
+            (asset,), positions = told["assets"], told["positions"]
+            cost = sum(Decimal(p["notional"]) - Decimal(p["unrealizedProfit"]) for p in positions)
             quote = asset["asset"]
-            return {
-                quote: str(Decimal(asset["walletBalance"]) - cost),
-                self.symbol.removesuffix(quote): held["positionAmt"],
-            }
+            cash = {quote: str(Decimal(asset["walletBalance"]) - cost)}
+            return cash | {p["symbol"].removesuffix(quote): p["positionAmt"] for p in positions}
         rows = self.ask("GET", "account")["balances"]
         return {
             each["asset"]: str(Decimal(each["free"]) + Decimal(each["locked"])) for each in rows

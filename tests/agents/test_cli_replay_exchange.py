@@ -6,7 +6,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from tests.exchange.simulated.market import write
+from tests.exchange.simulated.market import write, write_two
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,3 +42,18 @@ def test_a_recording_and_an_artificial_day_exclude_each_other(tmp_path):
         _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert error.splitlines()[-1].endswith("not both")
+
+
+def test_two_recordings_are_two_symbols_and_one_twice_is_one_line(tmp_path):
+    """The line lists both; the same recording again is refused before anything is served."""
+    first, second = write_two(tmp_path, seconds=60)
+    told = ("--feed", first, "--port", 0, "--speed", 60)
+    with counterpoint(*told, "--feed", second, folder=tmp_path) as process:
+        ready = json.loads(process.stdout.readline())
+        assert ready["symbols"] == ["PLAYUSDT", "TOYSUSDT"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    with counterpoint(*told, "--feed", first, folder=tmp_path) as process:
+        _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert error.splitlines()[-1] == "each --feed must be of another symbol, found PLAYUSDT twice"

@@ -332,3 +332,15 @@ def test_on_the_wall_clock_each_newer_report_is_put_in_and_the_clock_keeps_up(fe
     desk.link.look(state)
     desk.link.look(state)
     assert [each.venue_time for each in desk.bus.said] == [20 * SECOND_NS]
+
+
+def test_at_an_exchange_whose_feed_waits_for_us_no_age_decides(feeds):
+    """Each decision waits for the others there, as in lockstep on recordings; elsewhere it ages."""
+    settings = session_of(feeds, ONE).settings
+    for pace, waits in (("lockstep", True), ("feed", False)):
+        told = {"kind": "binance", "url": "http://127.0.0.1:9", "symbol": "AAA-USDT", "pace": pace}
+        if waits:
+            told["control"] = "http://127.0.0.1:9"
+        venue = type(settings.venue).model_validate(told)
+        at_venue = settings.model_copy(update={"venue": venue})
+        assert new_peers(at_venue, lockstep=False).lockstep is waits

@@ -324,3 +324,12 @@ def test_what_cannot_be_served_together_is_one_line(paths, tmp_path):
         with pytest.raises(SimulationError, match=word) as refused:
             days_of(Wanted(feeds=feeds, speed=1.0, **more))
         assert "\n" not in str(refused.value)
+
+
+def test_each_key_of_an_account_has_a_listen_key_of_its_own(paths):
+    """So a lockstep counts the events of each; asked again, it is the same one."""
+    play = Play(paths, futures=True)
+    keys = [play.ask(queries.listen_key, apiKey=key)["listenKey"] for key in ("one", "two", "one")]
+    assert keys[0] == keys[2] != keys[1]
+    owner = play.account.key
+    assert play.service.listen_keys == {keys[0]: (owner, "one"), keys[1]: (owner, "two")}
