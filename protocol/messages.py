@@ -303,10 +303,15 @@ class Resume(Word):
 
 
 class JournalRequest(Word):
-    """Asks the owner of a journal for what follows a sequence number."""
+    """Asks the owner of a journal for what follows a sequence number.
+
+    An executor's journal has several tables, each with a numbering of its own (`docs/desk.md`); a
+    coordinator has the decision log alone, and `table` is not read there.
+    """
 
     type_name: ClassVar[str] = "journal_request"
     after: Count
+    table: Text | None = None
 
 
 class JournalRow(Word):

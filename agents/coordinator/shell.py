@@ -34,7 +34,6 @@ from agents.coordinator.events import (
 )
 from agents.coordinator.hearing import PLAIN
 from agents.coordinator.log import DecisionLog
-from agents.coordinator.pages import page
 from agents.coordinator.plain import PlainDoor
 from agents.coordinator.records import restored
 from agents.coordinator.rules import SECOND_NS, Rules
@@ -59,6 +58,7 @@ from protocol.messages import (
     Status,
     Word,
 )
+from protocol.pages import page
 
 if TYPE_CHECKING:
     from agents.coordinator.measuring import Meter

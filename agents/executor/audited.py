@@ -13,10 +13,10 @@ import numpy as np
 from agents.executor import records
 from agents.executor.judged import STOP, named
 from agents.executor.telling import RISK_STATES, money, text
+from agents.executor.wording import REASONS, Line, Wording
 from market.breach import APPROVED
 from market.layout import (
     ACTION_CANCEL,
-    BUY,
     LOT_COLUMNS,
     LOT_FEE,
     LOT_PRICE_TICKS,
@@ -33,28 +33,11 @@ from market.layout import (
     UNITS,
 )
 from market.quotes import LOTS_HUGE
-from market.replay_step import (
-    FILLED_EXCH_NS,
-    FILLED_FEE,
-    FILLED_LOTS,
-    FILLED_MAKER,
-    FILLED_ORDER_ID,
-    FILLED_PRICE_TICKS,
-    FILLED_SIDE,
-    FILLED_TRADE_ID,
-    PLACED_CODE,
-    PLACED_KIND,
-    PLACED_LEVEL,
-    PLACED_LOTS,
-    PLACED_ORDER_ID,
-    PLACED_PRICE_TICKS,
-    PLACED_SIDE,
-)
+from market.replay_step import PLACED_CODE, PLACED_KIND, PLACED_ORDER_ID
 from protocol.chain import Record
 from protocol.errors import JournalError
 from protocol.journal import Journal, Row
 from protocol.messages import utc_text
-from risk.states import TABLE
 
 DECISIONS: Final = (
     "time", "what", "order_id", "side", "price", "quantity", "level", "taker", "maker", "trade_id",
@@ -72,9 +55,6 @@ LOTS: Final = (
 
 A short lot was sold first. One that is still open lacks the other end.
 """
-REASONS: Final = {0: "", **{rule.reason: rule.name for rule in TABLE}}
-"""What led to a risk state, by code."""
-Line = dict[str, Any]
 
 
 class Audited:
@@ -96,7 +76,7 @@ class Audited:
             raise JournalError("the executor opened no session yet: there is nothing to export")
         self.opening: Mapping[str, Any] = opened.body
         self._opened = opened
-        self._tick, self._lot = Decimal(opened.body["tick"]), Decimal(opened.body["lot"])
+        self._words = Wording(Decimal(opened.body["tick"]), Decimal(opened.body["lot"]))
 
     def decisions(self, first_ns: int, until_ns: int) -> Iterator[Line]:
         """Yield every decision of a span, in the order of time and of the chain."""
@@ -146,14 +126,8 @@ class Audited:
         proof = self._proof.get((table, row.seq))
         return 0 if proof is None else proof.seq
 
-    def _price(self, ticks: int) -> str:
-        return text(self._tick * ticks)
-
-    def _quantity(self, lots: int) -> str:
-        return text(self._lot * lots)
-
     def _cap(self, lots: int) -> str:
-        return "" if lots >= LOTS_HUGE else self._quantity(lots)
+        return "" if lots >= LOTS_HUGE else self._words.quantity(lots)
 
     def _sent(self, row: Row) -> Iterator[Line]:
         for each in records.sent_rows(row.body).tolist():
@@ -162,36 +136,19 @@ class Audited:
             if each[PLACED_KIND] == ACTION_CANCEL:
                 yield {"what": "cancel", "order_id": each[PLACED_ORDER_ID]}
             else:
-                yield {"what": "approved", **self._order(each)}
+                yield {"what": "approved", **self._words.order(each)}
 
     def _refused(self, row: Row) -> Iterator[Line]:
         for limit, figure, bound, each in row.body:
             found = {"limit": limit, "figure": figure, "bound": bound}
-            yield {"what": "refused", **self._order(each), **found}
-
-    def _order(self, each: list[int]) -> Line:
-        return {
-            "order_id": each[PLACED_ORDER_ID],
-            "side": side_of(each[PLACED_SIDE]),
-            "price": self._price(each[PLACED_PRICE_TICKS]),
-            "quantity": self._quantity(each[PLACED_LOTS]),
-            "level": each[PLACED_LEVEL],
-            "taker": bool(each[records.SENT_TAKER]),
-        }
+            yield {"what": "refused", **self._words.order(each), **found}
 
     def _filled(self, row: Row) -> Iterator[Line]:
         for each in records.report_rows(row.body)[1].tolist():
-            yield {
-                "what": "filled",
-                "order_id": each[FILLED_ORDER_ID],
-                "trade_id": each[FILLED_TRADE_ID],
-                "side": side_of(each[FILLED_SIDE]),
-                "price": self._price(each[FILLED_PRICE_TICKS]),
-                "quantity": self._quantity(each[FILLED_LOTS]),
-                "maker": bool(each[FILLED_MAKER]),
-                "fee": money(each[FILLED_FEE]),
-                "detail": f"at the exchange {utc_text(each[FILLED_EXCH_NS])}",
-            }
+            told = self._words.fill(each)
+            del told["mark"]
+            at = utc_text(told.pop("exchange_time"))
+            yield {"what": "filled", **told, "detail": f"at the exchange {at}"}
 
     def _changed(self, row: Row) -> Iterator[Line]:
         if row.kind == "opened":
@@ -199,7 +156,7 @@ class Audited:
         elif row.kind == STOP:
             held = {
                 "stops": row.body["stops"],
-                "position": self._quantity(row.body["position_lots"]),
+                "position": self._words.quantity(row.body["position_lots"]),
             }
             yield {"what": f"stop_{row.body['phase']}", "detail": told(held)}
         elif row.kind == "state":
@@ -218,12 +175,12 @@ class Audited:
         found = named(body)
         bid, ask = int(found["bid_ticks"]), int(found["ask_ticks"])
         return {
-            "bid": "" if bid == NO_BID else self._price(bid),
-            "ask": "" if ask == NO_ASK else self._price(ask),
-            "last": self._price(int(found["last_ticks"])),
-            "position": self._quantity(int(found["position_lots"])),
-            "open_buy": self._quantity(int(found["open_buy_lots"])),
-            "open_sell": self._quantity(int(found["open_sell_lots"])),
+            "bid": "" if bid == NO_BID else self._words.price(bid),
+            "ask": "" if ask == NO_ASK else self._words.price(ask),
+            "last": self._words.price(int(found["last_ticks"])),
+            "position": self._words.quantity(int(found["position_lots"])),
+            "open_buy": self._words.quantity(int(found["open_buy_lots"])),
+            "open_sell": self._words.quantity(int(found["open_sell_lots"])),
             "open_orders": found["open_orders"],
             "quote": money(int(found["quote_units"])),
             "base": money(int(found["base_units"])),
@@ -243,9 +200,9 @@ class Audited:
 
     def _closed(self, trip: list[int]) -> Line:
         signed = trip[TRIP_SIGNED_LOTS]
-        quantity = self._lot * abs(signed)
+        quantity = self._words.lot * abs(signed)
         ends = [
-            (utc_text(trip[time]), self._tick * trip[ticks])
+            (utc_text(trip[time]), self._words.tick * trip[ticks])
             for time, ticks in ((TRIP_OPEN_NS, TRIP_OPEN_TICKS), (TRIP_CLOSE_NS, TRIP_CLOSE_TICKS))
         ]
         (acquired, bought), (disposed, sold) = ends if signed > 0 else reversed(ends)
@@ -267,7 +224,7 @@ class Audited:
 
     def _open(self, lot: list[int]) -> Line:
         signed = lot[LOT_SIGNED]
-        quantity, price = self._lot * abs(signed), self._tick * lot[LOT_PRICE_TICKS]
+        quantity, price = self._words.lot * abs(signed), self._words.tick * lot[LOT_PRICE_TICKS]
         end = "acquired" if signed > 0 else "disposed"
         return {
             end: utc_text(lot[LOT_TIME_NS]),
@@ -279,11 +236,6 @@ class Audited:
             "fees": money(lot[LOT_FEE]),
             "currency": self.opening["quote"],
         }
-
-
-def side_of(side: int) -> str:
-    """Return a side as a word."""
-    return "buy" if side == BUY else "sell"
 
 
 def told(body: Mapping[str, Any]) -> str:

@@ -84,6 +84,7 @@ class Shell:
         self.inbox: deque[Event] = deque()
         self.ending = False
         self._found = found
+        self.folder = folder
         self._journal = journal
         run = os.urandom(RUN_BYTES)
         self._stop_file = StopFile(folder, run, RearmFile(folder, found.state, time.time_ns))

@@ -10,7 +10,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -30,6 +30,7 @@ from agents.executor.events import (
     StopHeard,
 )
 from agents.executor.judging import stage_of
+from agents.executor.reading import JournalDesk
 from agents.executor.shell import Shell
 from agents.executor.state import COORDINATOR, NOTHING, State
 from agents.executor.telling import fill_words, pnl_word, status_word
@@ -319,7 +320,10 @@ async def joined(settings: Settings, shell: Shell) -> AsyncIterator[BusLink]:
         BusError: no coordinator answered.
     """
     link = BusLink(settings, shell)
-    async with link.participant:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(link.participant)
+        desk = JournalDesk(shell.folder, link.participant)
+        stack.push_async_callback(desk.close)
         await link.join()
         shell.link = link
         yield link

@@ -1,10 +1,10 @@
 from agents.coordinator.events import Append
 from agents.coordinator.log import DecisionLog
-from agents.coordinator.pages import page
 from agents.coordinator.records import restored
 from agents.coordinator.story import story
 from protocol.codec import encode
 from protocol.messages import JournalPage
+from protocol.pages import page
 from tests.agents.coordinator.world import World, rules
 
 

@@ -31,6 +31,7 @@ from protocol.messages import (
     CoordinatorHeartbeat,
     Decision,
     EmergencyStop,
+    JournalRequest,
     Mode,
     Nack,
     PerformanceMetrics,
@@ -316,6 +317,35 @@ async def test_a_word_that_makes_no_sense_is_refused_with_its_code(feed, bus, tm
             )
             assert isinstance((await me.post("executor-1", word)).word, Nack)
             assert not shell.state.stops
+
+        assert await trade(session, tmp_path, during)
+        await asyncio.gather(*played.tasks)
+
+
+async def test_the_desk_reads_the_journal_while_the_executor_trades(feed, bus, tmp_path):
+    """Pages of plain rows until an empty one; a table that is none is refused with a line."""
+    session = session_for(feed, feed={"hours": 0.4}, bus=bus)
+    async with stage(session, tmp_path / "hub") as (stack, me, make):
+        desk = make("desk")
+        played = Played(me, session, decide=False)
+        await stack.enter_async_context(me)
+        me.become_joined()
+        await stack.enter_async_context(desk)
+        await desk.join()
+
+        async def ask(table, after=0):
+            word = JournalRequest(after=after, table=table)
+            return (await desk.post("executor-1", word)).word
+
+        async def during(_):
+            opened = await ask("judged")
+            assert opened.rows[0].kind == "opened"
+            assert opened.rows[0].body["symbol"] == session.meta.symbol
+            refused = await ask("orders")
+            assert refused.code is NackCode.SCHEMA
+            assert refused.detail.startswith("table must be one of intents, reports,")
+            end = await ask("cycles", after=1 << 40)
+            assert end.rows == ()
 
         assert await trade(session, tmp_path, during)
         await asyncio.gather(*played.tasks)

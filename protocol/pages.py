@@ -1,4 +1,4 @@
-"""Pages of the decision log for whoever catches up: as many rows as fit into one word."""
+"""Pages of a journal for whoever catches up: as many rows as fit into one word."""
 
 import json
 from collections.abc import Iterable
