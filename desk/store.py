@@ -66,14 +66,14 @@ class Store:
             raise StoreError(
                 f"the driver {error.name} of {shown} is missing: pip install counterpoint[postgres]"
             ) from None
-        if backend == "sqlite":
-            if place.database:
-                Path(place.database).touch(mode=0o600)
-            sa.event.listen(engine, "connect", _prepare_sqlite)
         store = cls(engine)
         try:
+            if backend == "sqlite":
+                if place.database:
+                    Path(place.database).touch(mode=0o600)
+                sa.event.listen(engine, "connect", _prepare_sqlite)
             store._migrate()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             engine.dispose()
             raise StoreError(f"{shown}: {reason_of(error)}") from None
         return store
@@ -186,7 +186,7 @@ class Store:
         connection.execute(newer)
 
 
-def reason_of(error: SQLAlchemyError) -> str:
+def reason_of(error: SQLAlchemyError | OSError) -> str:
     """Return the first line of what a database has against something."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
 
