@@ -139,14 +139,15 @@ def test_nothing_names_a_machine_or_a_registry():
 
 
 def test_locked_versions_are_names_and_numbers():
-    """constraints.txt pins everything that pyproject asks for in the base install."""
+    """constraints.txt pins everything that pyproject asks for, for users and for development."""
     pins = {}
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
         match = re.fullmatch(r"([A-Za-z0-9_.-]+)==([A-Za-z0-9_.!+-]+)", line)
         assert match, f"constraints.txt: {line!r} is not name==version"
         pins[re.sub(r"[-_.]+", "-", match[1]).lower()] = match[2]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for wanted in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    extras = [project["optional-dependencies"][name] for name in ("dev", "desk", "postgres")]
+    for wanted in sum(extras, project["dependencies"]):
         name = re.sub(r"[-_.]+", "-", re.split(r"[\[><=!~ ]", wanted)[0]).lower()
         assert name in pins, f"constraints.txt: {name} is not pinned"
 
