@@ -19,12 +19,12 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "counterpoint needs Python 3.11 or newer, found %d.%d: make PYTHON=python3.11 $(MAKECMDGOALS)" % v[:2])'
 	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing counterpoint (about a minute, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[desk]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[desk,alerts]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
 	@echo "installing the tools for development"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,desk,postgres]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,desk,alerts,postgres]'
 	@touch $@
 
 docs/examples/node_modules/.made: docs/examples/package.json

@@ -7,3 +7,7 @@ class DeskError(Exception):
 
 class StoreError(DeskError):
     """The database cannot be opened, or holds what it should not."""
+
+
+class AlertError(DeskError):
+    """Alerts cannot be sent as they are configured."""

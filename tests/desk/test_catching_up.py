@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from decimal import Decimal
 
 import pytest
@@ -17,6 +16,7 @@ from desk.rows import units
 from desk.store import Store
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
+from tests.desk.waiting import until
 from tests.integration.house import PATIENCE_S, House, settings_in
 
 EXECUTOR = "executor-1"
@@ -31,14 +31,6 @@ def house(tmp_path):
         found.coordinator()
         found.executor()
         yield found
-
-
-async def until(true, what):
-    """Wait until something is true of a store or a desk."""
-    ends_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < ends_s, what
-        await asyncio.sleep(0.05)
 
 
 async def filled(store, more=1):
