@@ -146,7 +146,8 @@ def test_locked_versions_are_names_and_numbers():
         assert match, f"constraints.txt: {line!r} is not name==version"
         pins[re.sub(r"[-_.]+", "-", match[1]).lower()] = match[2]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [project["optional-dependencies"][name] for name in ("dev", "desk", "alerts", "postgres")]
+    names = ("dev", "desk", "alerts", "postgres")
+    extras = [project["optional-dependencies"][name] for name in names]
     for wanted in sum(extras, project["dependencies"]):
         name = re.sub(r"[-_.]+", "-", re.split(r"[\[><=!~ ]", wanted)[0]).lower()
         assert name in pins, f"constraints.txt: {name} is not pinned"
