@@ -30,6 +30,13 @@ _FUNDING = (
 _SUGGESTED = "unset: suggested from the warm-up, in which nothing is quoted"
 
 
+class Preference(StrEnum):
+    """What a choice from the front goes by."""
+
+    UTILITY = "utility"
+    KNEE = "knee"
+
+
 class Clock(StrEnum):
     """What feed time waits for."""
 
@@ -154,16 +161,20 @@ class Optimizer(Section):
     tuning_latency_s: int = Field(
         120, ge=0, le=86_400, description="seconds from a boundary until its decision may apply"
     )
-    window_hours: float = Field(4.0, gt=0, le=24 * 366, description="hours of data replayed")
+    window_hours: float = Field(8.0, gt=0, le=24 * 366, description="hours replayed, at least")
     horizon_hours: float = Field(
-        1.0, gt=0, le=24 * 366, description="hours for which the verdict is meant"
+        2.0, gt=0, le=24 * 366, description="hours for which the verdict is meant, at least"
     )
     validity_hours: float = Field(
         6.0, gt=0, le=24 * 366, description="hours until a decision lapses to the baseline"
     )
-    budget: int = Field(24, ge=1, le=100_000, description="candidates replayed a boundary")
-    slices: int = Field(12, ge=2, le=1000, description="time slices a candidate is judged on")
+    budget: int = Field(128, ge=1, le=100_000, description="candidates replayed a boundary")
+    slices: int = Field(24, ge=2, le=1000, description="time slices a candidate is judged on")
     confidence_min: float = Field(0.6, ge=0, le=1, description="below it nothing is proposed")
+    chance_max: float = Field(0.04, ge=0, le=1, description="largest p-value; 1: any is proposed")
+    prefer: Annotated[Preference, Field(strict=False)] = Field(
+        Preference.UTILITY, description="what picks a set: utility, or the front's knee"
+    )
     step_limit: float = Field(
         0.25, gt=0, le=1, description="largest relative change of a parameter, decision by decision"
     )

@@ -54,6 +54,7 @@ PLANTED: Mapping[str, str] = {
     "optimizer.budget": "16",
     # Seats say what they think, sure or not; how that is decided is what is compared.
     "optimizer.confidence_min": "0.5",
+    "optimizer.chance_max": "1",
     "coordinator.confidence_min": "0.5",
     "executor.proposes": "true",
 }

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.optimizer.fronts import hypervolume
+
 F8 = NDArray[np.float64]
 REFERENCE = 1.1
 
@@ -63,29 +65,7 @@ class Problem:
     def score(self, values: F8, violations: F8) -> float:
         """Return the share of the front's hypervolume that feasible rows of f8[n, m] have."""
         scaled = (values[violations <= 0.0] - self.ideal) / (self.nadir - self.ideal)
-        return hypervolume(scaled, REFERENCE) / self.whole
-
-
-def hypervolume(values: F8, reference: float) -> float:
-    """Return the exact hypervolume of f8[n, 2 or 3] against `reference` in every objective."""
-    inside = values[(values < reference).all(1)]
-    if len(inside) == 0:
-        return 0.0
-    if inside.shape[1] == 2:
-        order = np.lexsort((inside[:, 1], inside[:, 0]))
-        heights = np.minimum.accumulate(inside[order, 1])
-        edges = np.append(inside[order, 0], reference)
-        return float(((reference - heights) * np.diff(edges)).sum())
-    # Swept along the last objective; each slab holds the area of what has come so far.
-    order = np.argsort(inside[:, 2], kind="stable")
-    edges = np.append(inside[order, 2], reference)
-    total, kept = 0.0, np.empty((0, 2))
-    for row, thickness in zip(inside[order, :2], np.diff(edges), strict=True):
-        if not (kept <= row).all(1).any():
-            kept = np.vstack([kept[~(row <= kept).all(1)], row])
-        if thickness > 0.0:
-            total += thickness * hypervolume(kept, reference)
-    return total
+        return hypervolume(scaled, np.full(self.objectives, REFERENCE)) / self.whole
 
 
 def _free(values: F8) -> tuple[F8, F8]:

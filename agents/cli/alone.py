@@ -243,6 +243,7 @@ def show_optimizer(document: dict[str, Any], path: Path) -> None:
     reasons = Counter(kind_of(row["reason"]) for row in document["rows"] if not row["proposed"])
     for reason, count in reasons.most_common():
         console.print(f"{count:>4} times nothing: {reason}")
+    console.print(f"confidence  {reliability_line(document['reliability'])}")
     console.print(f"parameters  first  {parameters_line(document['initial'])}")
     console.print(f"            last   {parameters_line(document['final'])}")
     console.print(f"result {path}", markup=False)
@@ -282,6 +283,18 @@ def show_proposals(console: Any, document: dict[str, Any]) -> None:
     console.print(
         f"{document['won_ahead']} of {document['judged_ahead']} did better than the set that they "
         f"replaced in the next {document['horizon_hours']:g} h"
+    )
+
+
+def reliability_line(scored: dict[str, Any]) -> str:
+    """Return how far the stated confidence came true, warm-up left out."""
+    if not scored["decisions"]:
+        return "no candidate after the warm-up whose horizon has passed"
+    skill = "undefined" if scored["skill"] is None else f"{scored['skill']:+.2f}"
+    return (
+        f"{scored['decisions']} candidates, {scored['base_rate']:.0%} did better; Brier "
+        f"{scored['brier']:.3f}, skill {skill}, calibration error "
+        f"{scored['calibration_error']:.2f}"
     )
 
 

@@ -7,7 +7,7 @@ the contract demands, and absent among the others.
 
 import numpy as np
 
-from agents.optimizer.window import Judgement
+from agents.optimizer.judgement import Judgement
 from agents.session import parameter_row
 from market.account import Setup
 from market.breach import LIMIT_CAPITAL
@@ -110,6 +110,8 @@ def performance(figures: Metrics, judgement: Judgement) -> PerformanceMetrics:
         "utility_gain_error": judgement.error,
         "candidates": float(judgement.evaluated),
         "window_hours": window_s / 3600.0,
+        "horizon_hours": judgement.horizon_s / 3600.0,
+        "by_chance": judgement.chance,
     }
     drawdown = figures.value("max_drawdown") or 0.0
     return PerformanceMetrics(

@@ -70,9 +70,15 @@ class Neighbourhood:
 
     def centre(self) -> F8:
         """Return f8[1, 4], the incumbent as a point of the cube."""
-        held = self.incumbent
-        row = [held.spread_percentage, float(held.levels), self._total, self._position]
-        return self.space.encode(np.array([row]))
+        return self.space.encode(self.values(self.incumbent)[None])
+
+    def values(self, held: QuoteParameters) -> F8:
+        """Return f8[4], any set as values of the space; those out of reach are clipped later."""
+        _, _, base, position = quantise(held)
+        lot, levels = self.instrument.lot_units, held.levels
+        return np.array(
+            [held.spread_percentage, float(levels), base * levels / lot, position / lot]
+        )
 
     def parameters(self, values: F8) -> QuoteParameters:
         """Return the legal set nearest to one row of decoded values."""

@@ -105,6 +105,30 @@ def reference(front: F8, candidates: F8) -> F8:
     return beyond
 
 
+def hypervolume(values: F8, bound: F8) -> float:
+    """Return the exact hypervolume of f8[n, 1 to 3] against f8[m], the reference point."""
+    inside = values[(values < bound).all(1)]
+    if len(inside) == 0:
+        return 0.0
+    if inside.shape[1] == 1:
+        return float(bound[0] - inside.min())
+    if inside.shape[1] == 2:
+        order = np.lexsort((inside[:, 1], inside[:, 0]))
+        heights = np.minimum.accumulate(inside[order, 1])
+        edges = np.append(inside[order, 0], bound[0])
+        return float(((bound[1] - heights) * np.diff(edges)).sum())
+    # Swept along the last objective; each slab holds the area of what has come so far.
+    order = np.argsort(inside[:, 2], kind="stable")
+    edges = np.append(inside[order, 2], bound[2])
+    total, kept = 0.0, np.empty((0, 2))
+    for row, thickness in zip(inside[order, :2], np.diff(edges), strict=True):
+        if not (kept <= row).all(1).any():
+            kept = np.vstack([kept[~(row <= kept).all(1)], row])
+        if thickness > 0.0:
+            total += float(thickness) * hypervolume(kept, bound[:2])
+    return total
+
+
 class Gains:
     """Hypervolume that candidates would add to a front, and that they leave to each other.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from agents.optimizer.fronts import Gains, crowding, dominated, reference
+from agents.optimizer.fronts import Gains, crowding, dominated, hypervolume, reference
 from agents.optimizer.sources.genetic import crossed, mutated
 from agents.optimizer.sources.source import folded
 from market.types import F8, I8
@@ -68,8 +68,11 @@ def batch_of(
     told: F8,
     count: int,
     rng: np.random.Generator,
-) -> F8:
+) -> tuple[F8, F8]:
     """Return f8[count, d], chosen in turn from the islands by what each adds by its own draw.
+
+    Also f8[k]: the share of the front's hypervolume that an island's points would add to it, were
+    the island's draw the truth.
 
     Args:
         found: what `evolved` returns.
@@ -95,13 +98,16 @@ def batch_of(
     bound = reference(front, worth[allowed])
     gains = Gains(front, worth, bound, rng)
     picked: list[int] = []
+    added = np.zeros(islands)
     free = np.ones(len(flat), dtype=bool)
     for turn in range(min(count, len(flat))):
         own = free & (island == turn % islands)
         pool = own if own.any() else free
         gain = np.where(pool & allowed, gains.each(), -1.0)
         row = int(gain.argmax())
-        if not gain[row] > 0.0:
+        if gain[row] > 0.0:
+            added[island[row]] += gain[row]
+        else:
             row = _lonely(flat, pool, picked, rng)
         picked.append(row)
         free[row] = False
@@ -113,7 +119,8 @@ def batch_of(
     if len(chosen) < count:
         more = chosen[rng.integers(len(chosen), size=count - len(chosen))]
         chosen = np.vstack([chosen, mutated(folded(more + rng.normal(0, 0.01, more.shape)), rng)])
-    return chosen
+    # Islands take turns, so a draw is heard of by its part of the batch: as if it had all of it.
+    return chosen, islands * added / max(hypervolume(front, bound), 1e-300)
 
 
 def _lonely(points: F8, pool: F8, picked: list[int], rng: np.random.Generator) -> int:

@@ -1,7 +1,8 @@
 """The optimizer's whole mind: a session, an online tape, and an answer for any boundary.
 
-Pure but for the tape, which only grows: `answer` for a boundary depends on recording, settings,
-name, boundary and incumbent, never on what was asked before.
+`answer` for a boundary depends on recording, settings, name, boundary, incumbent and what was kept
+of earlier boundaries (`memory.py`), which is on disk before an answer is said; so whoever was
+killed, or is asked again, says the same.
 """
 
 import re
@@ -10,7 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.optimizer.answer import words_of
-from agents.optimizer.window import SOURCES, Judgement, Options, judge
+from agents.optimizer.confidence import Calibrator
+from agents.optimizer.judgement import SOURCES, Judgement, Options, Past
+from agents.optimizer.memory import Kept, Memory, kept
+from agents.optimizer.outcome import Outcome, outcome
+from agents.optimizer.window import judge
 from agents.session import Session
 from agents.settings import Settings
 from agents.weighing import Weighed, weigh
@@ -20,10 +25,11 @@ from protocol.messages import NoUpdate, ParameterUpdate, QuoteParameters
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The word to say at a boundary, and the judgement behind it."""
+    """The word to say at a boundary, the judgement behind it, and what is to be kept of it."""
 
     word: ParameterUpdate | NoUpdate
     judgement: Judgement
+    window: Kept | None = None
 
 
 WINDOW_SHARES = (1.0, 0.5, 2.0)
@@ -48,8 +54,11 @@ def options_of(settings: Settings, name: str) -> Options:
         slices=given.slices,
         step_limit=given.step_limit,
         confidence_min=given.confidence_min,
+        chance_max=given.chance_max,
+        embargo_s=float(given.tuning_latency_s),
         threads=given.threads,
         sources=sources,
+        prefer=given.prefer,
     )
 
 
@@ -65,14 +74,20 @@ def seed_of(seed: int, name: str, index: int) -> int:
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
+OUTCOMES_MAX = 500
+"""Newest own outcomes that the confidence learns from."""
+
+
 class Mind:
     """Answers boundaries of one recording."""
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: Session, name: str, memory: Memory | None = None) -> None:
         self.session = session
         self.name = name
         self.options = options_of(session.settings, name)
+        self.memory = memory or Memory()
         self._builder = session.tapes()
+        self._outcomes: dict[int, Outcome] = {}
 
     def tape(self, now_ns: int) -> Tape:
         """Return the tape as it was known at `now_ns`."""
@@ -89,11 +104,31 @@ class Mind:
         held, other = weigh(self.session, tape, sets, now_ns=now_ns, window_ns=window_ns)
         return held, other
 
+    def past(self, index: int, now_ns: int) -> Past:
+        """Return what earlier windows left: where to begin, and how far evidence held true."""
+        held, tape = self.memory.before(index), self.tape(now_ns)
+        given = self.session.settings.optimizer
+        known = []
+        for window in held:
+            if window.whole and window.evidence is not None:
+                found = self._outcomes.get(window.index) or outcome(self.session, tape, window)
+                if found is not None and window.over_ns(given.tuning_latency_ns) <= now_ns:
+                    self._outcomes[window.index] = found
+                    known.append((window.evidence, found.won))
+        weight = min(1.0, given.boundary_s / (given.horizon_hours * 3600.0))
+        calibrator = Calibrator.shipped().updated(known[-OUTCOMES_MAX:], weight=weight)
+        return Past(held[-1].front if held else (), calibrator)
+
     def judgement(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Judgement:
         """Search the window that ends at boundary `index`, at venue time `now_ns`."""
         seed = seed_of(self.session.settings.seed, self.name, index)
-        setup = self.session.setup
-        return judge(self.tape(now_ns), setup, incumbent, self.options, seed)
+        setup, past = self.session.setup, self.past(index, now_ns)
+        return judge(self.tape(now_ns), setup, incumbent, self.options, seed, past)
+
+    def remember(self, answer: Answer) -> None:
+        """Keep what an answer leaves for later ones; to be done before it is said."""
+        if answer.window is not None:
+            self.memory.keep(answer.window)
 
     def answer(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
         """Return what this seat says at boundary `index`."""
@@ -107,4 +142,4 @@ class Mind:
             source=self.name,
             target=self.session.settings.account.executor,
         )
-        return Answer(word, found)
+        return Answer(word, found, kept(index, now_ns, incumbent, found))

@@ -13,6 +13,7 @@ import structlog
 
 from agents.bus import participant_of
 from agents.optimizer.known import NOTHING, Known
+from agents.optimizer.memory import Memory
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.pace import Pace
 from agents.optimizer.voting import Votes, checked, voted
@@ -75,7 +76,8 @@ class Optimizer:
         self.ended = asyncio.Event()
         self.failure: BaseException | None = None
         self._clock = clock
-        self._mind = Mind(open_session(settings), name)
+        memory = Memory.open(folder / f"{name}.memory.sqlite")
+        self._mind = Mind(open_session(settings), name, memory)
         baseline = self._mind.session.baseline
         self._known = Known.open(folder / f"{name}.sqlite", baseline)
         self._votes = Votes.open(folder / f"{name}.votes.sqlite")
@@ -129,6 +131,7 @@ class Optimizer:
                 task.cancel()
         self._known.close()
         self._votes.close()
+        self._mind.memory.close()
         if self.failure is not None:
             raise self.failure
 
@@ -213,6 +216,7 @@ class Optimizer:
         began_s = time.monotonic()
         async with self._mind_free:
             answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
+            self._mind.remember(answer)
         self._state = "waiting"
         self._answered += 1
         found = answer.judgement
@@ -221,7 +225,10 @@ class Optimizer:
             boundary=index,
             better=found.better,
             reason=found.reason,
+            confidence=round(found.confidence, 4),
             candidates=found.evaluated,
+            search=found.ending.value,
+            alarm=found.alarm,
             wall_ms=round((time.monotonic() - began_s) * 1e3),
         )
         return answer

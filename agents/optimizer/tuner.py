@@ -91,6 +91,14 @@ class Tuner:
         """How many points have been told."""
         return len(self.archive)
 
+    @property
+    def outlook(self) -> float:
+        """Share of the front's hypervolume that the model expects another batch to add."""
+        for each in self._sources:
+            if isinstance(each, Gaussian):
+                return each.outlook
+        return float("inf")
+
     def ask(self, count: int) -> F8:
         """Return f8[count, d] points of the unit cube to evaluate."""
         start = max(8, START_PER_DIMENSION * len(self.space))
@@ -102,6 +110,9 @@ class Tuner:
             ready = self.told >= MODELLED_PER_DIMENSION * len(self.space)
             favourite = MODEL if ready else LOCAL
             quotas = self.credit.quotas(count - first, favourite)
+            if self.told <= len(self.space) and LOCAL in self.credit.names:
+                # Fewer points than dimensions are nothing to model: the neighbourhood takes all.
+                quotas = np.where(np.array(self.credit.names) == LOCAL, quotas.sum(), 0)
             with one_thread():
                 for number, quota in enumerate(quotas):
                     if quota:

@@ -1,100 +1,62 @@
 """One window of the recent past -> a better set, or the reason why there is none.
 
-Pure: the same tape, incumbent, options and seed give the same answer, whatever was asked before,
-so an optimizer that was killed answers as it would have. Nothing after the window's end is looked
-at: the tape that comes in ends there.
+Candidates are searched for and raced on the training span, the few best are tested on the span
+after it, and what both say together decides. Pure: the same tape, incumbent, options, memory and
+seed give the same answer, so an optimizer that was killed answers as it would have. Nothing after
+the window's end is looked at: the tape that comes in ends there.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from agents.optimizer.candidates import Instrument, Key, Neighbourhood
-from agents.optimizer.confidence import Paired, paired, predictive, shrink
+from agents.optimizer.change import changed
+from agents.optimizer.choice import pick, shortlist
+from agents.optimizer.confidence import Evidence, evidence_of
+from agents.optimizer.convergence import Ending, ending
+from agents.optimizer.fronts import dominated
+from agents.optimizer.judgement import Judgement, Options, Past
+from agents.optimizer.objectives import GAIN, OBJECTIVES, Scale, captured, mean_error, valued
+from agents.optimizer.overfitting import Guards, combined, guards_of, luck
+from agents.optimizer.race import Race, Run
+from agents.optimizer.spans import SPAN_MIN_S, Part, Spans, bounds, laid_out, lengths, times
 from agents.optimizer.tuner import Tuner
-from agents.optimizer.utility import utilities
 from agents.session import parameter_row
+from agents.settings import Preference
 from market.account import Setup
 from market.breach import position_cap_lots
-from market.layout import (
-    SCALE_LOT,
-    STEP_ASK,
-    STEP_BID,
-    STEP_NOW_NS,
-    VIEW_MID,
-    VIEW_READY,
-    VIEW_SIGMA,
-)
+from market.layout import SCALE_LOT, STEP_ASK, STEP_BID, VIEW_MID, VIEW_READY, VIEW_SIGMA
 from market.quotes import smallest_lots
 from market.replay import replay
 from market.replay_step import REPLAY_FILLS, REPLAY_NET
 from market.tape import Tape
-from market.types import I8
+from market.types import F8, I8
 from protocol.messages import QuoteParameters
 
 SECOND_NS = 1_000_000_000
-SPAN_MIN_S = 3600.0
-"""A shorter window says nothing."""
 FILLS_MIN = 20
-SOURCES = ("gp", "near", "evolution")
-"""What a window's few dozen candidates are searched with: the others need more to learn from."""
-BATCHES = 3
-"""Batches that a small budget is cut into: one to look around, the others to refine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a window is searched; times in seconds of venue time.
-
-    Attributes:
-        sources: names of the searchers mixed after the first batch.
-    """
-
-    window_s: float
-    horizon_s: float
-    budget: int
-    slices: int
-    step_limit: float
-    confidence_min: float
-    threads: int = 1
-    sources: tuple[str, ...] = SOURCES
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a window says.
-
-    Attributes:
-        chosen: the best candidate by lower bound, None when no candidate could be compared.
-        reason: one line; for a better set what it is better by, else why there is none.
-        confidence: estimated probability that `chosen` beats the incumbent on the next window.
-        gain: mean utility over the incumbent's, a slice; `error` its standard error.
-        belief: share of the gain that is believed (winner's curse).
-        evaluated: distinct candidates replayed, the incumbent among them.
-        first_step, last_step: of the tape, the window replayed.
-    """
-
-    better: bool
-    reason: str
-    window: tuple[int, int]
-    chosen: QuoteParameters | None = None
-    confidence: float = 0.5
-    gain: float = 0.0
-    error: float = 0.0
-    belief: float = 0.0
-    net: float = 0.0
-    net_incumbent: float = 0.0
-    fills: int = 0
-    evaluated: int = 0
-    first_step: int = 0
-    last_step: int = 0
+BATCHES, BATCH = 3, 64
+"""Batches that a small budget is cut into, one to look around and the others to refine; and the
+most candidates of a batch."""
+REST = 4
+"""A budget of which less than a quarter of a batch is left is spent: a batch has a price of its
+own, whatever its size."""
+IDLE_MAX = 4
+"""Batches in a row without a new ladder after which the neighbourhood is taken as exhausted."""
 
 
 def judge(
-    tape: Tape, setup: Setup, incumbent: QuoteParameters, options: Options, seed: int
+    tape: Tape,
+    setup: Setup,
+    incumbent: QuoteParameters,
+    options: Options,
+    seed: int,
+    past: Past | None = None,
+    run: Run | None = None,
 ) -> Judgement:
-    """Search the last `window_s` of `tape` for a set better than `incumbent`.
+    """Search the newest window of `tape` for a set better than `incumbent`.
 
     Args:
         tape: ends at the boundary; nothing later is read.
@@ -102,35 +64,58 @@ def judge(
         incumbent: what is in force.
         options: budget and thresholds.
         seed: of everything random here.
+        past: what is remembered.
+        run: replays candidates; None: over the tape, in threads.
     """
-    first, last = bounds(tape, options.window_s)
-    window = _times(tape, first, last)
+    window_s, horizon_s = lengths(
+        tape,
+        setup,
+        parameter_row(incumbent),
+        window_s=options.window_s,
+        horizon_s=options.horizon_s,
+    )
+    first, last = bounds(tape, window_s)
     span_s = (last - first) * tape.interval_ns / SECOND_NS
     if span_s < SPAN_MIN_S:
         return Judgement(
             better=False,
             reason=f"window too short: {span_s:.0f} s of data, {SPAN_MIN_S:.0f} are needed",
-            window=window,
+            window=times(tape, first, last),
         )
-    search = _Search(tape, setup, incumbent, options, seed, (first, last))
-    return search.judgement(window)
+    spans = laid_out(
+        (first, last),
+        interval_s=tape.interval_ns / SECOND_NS,
+        slices=options.slices,
+        horizon_s=horizon_s,
+        embargo_s=options.embargo_s,
+    )
+    whole = (last - first) * tape.interval_ns / SECOND_NS >= window_s - 1.0
+    runner = run or over(tape, setup, threads=options.threads)
+    search = Search(tape, setup, incumbent, options, seed, spans, past or Past(), runner)
+    return replace(search.judgement(), whole=whole)
 
 
-def bounds(tape: Tape, window_s: float) -> tuple[int, int]:
-    """Return the steps [first, last) of the window: its end is the tape's, warm-up left out."""
-    last = len(tape.steps)
-    ready = np.flatnonzero(tape.views[:, VIEW_READY] > 0.5)
-    if last == 0 or ready.size == 0:
-        return last, last
-    first = max(int(ready[0]), last - round(window_s * SECOND_NS / tape.interval_ns))
-    return first, last
+def over(tape: Tape, setup: Setup, *, threads: int) -> Run:
+    """Return what replays candidates over parts of a tape: the same random numbers for each."""
+
+    def run(parameters: F8, part: Part) -> F8:
+        return replay(
+            tape,
+            parameters,
+            setup,
+            first_step=part.first,
+            last_step=part.last,
+            slices=part.slices,
+            threads=threads,
+        )
+
+    return run
 
 
-def _times(tape: Tape, first: int, last: int) -> tuple[int, int]:
-    if first >= last:
-        end = int(tape.steps[-1, STEP_NOW_NS]) if len(tape.steps) else 0
-        return end, end
-    return int(tape.steps[first, STEP_NOW_NS]), int(tape.steps[last - 1, STEP_NOW_NS])
+def sigma_of(tape: Tape, first: int, last: int) -> float:
+    """Return the median volatility of mid over steps [first, last), fraction per sqrt(second)."""
+    views = tape.views[first:last]
+    return float(np.median(views[:, VIEW_SIGMA] / np.maximum(1e-9, views[:, VIEW_MID])))
 
 
 def instrument(step: I8, mid: float, setup: Setup) -> Instrument:
@@ -146,8 +131,31 @@ def instrument(step: I8, mid: float, setup: Setup) -> Instrument:
     )
 
 
-class _Search:
-    """One search: candidates by key, their utilities, and the choice among them."""
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """The candidate after its test: gains over all slices, and what both parts say.
+
+    Attributes:
+        row: of the race.
+        gains: f8[slices], training, then test.
+        chance: p-value of training and test together, were it no better than the incumbent.
+        earned: lower bound of its own net profit a slice, quote.
+        net, net_incumbent: over the whole window; `fills` of whichever had more.
+    """
+
+    row: int
+    gains: F8
+    evidence: Evidence
+    chance: float
+    guards: Guards
+    earned: float
+    net: float
+    net_incumbent: float
+    fills: int
+
+
+class Search:
+    """One search: candidates by key, their race, and the choice among them."""
 
     def __init__(
         self,
@@ -156,121 +164,223 @@ class _Search:
         incumbent: QuoteParameters,
         options: Options,
         seed: int,
-        steps: tuple[int, int],
+        spans: Spans,
+        past: Past,
+        run: Run,
     ) -> None:
-        self.tape, self.setup, self.options = tape, setup, options
-        self.first, self.last = steps
-        self.incumbent = incumbent
-        sound = np.flatnonzero(tape.views[self.first : self.last, VIEW_READY] > 0.5)
-        row = self.first + int(sound[-1]) if sound.size else self.last - 1
-        views = tape.views[self.first : self.last]
-        self.sigma = float(np.median(views[:, VIEW_SIGMA] / np.maximum(1e-9, views[:, VIEW_MID])))
-        self.slice_s = (self.last - self.first) * tape.interval_ns / SECOND_NS / options.slices
+        self.options, self.spans, self.past = options, spans, past
+        self.tape, self.incumbent = tape, incumbent
+        sound = np.flatnonzero(tape.views[spans.first : spans.last, VIEW_READY] > 0.5)
+        row = spans.first + int(sound[-1]) if sound.size else spans.last - 1
         market = instrument(tape.steps[row], float(tape.views[row, VIEW_MID]), setup)
+        self.alarm = changed(
+            tape,
+            spans.first,
+            spans.test.first,
+            spans.last,
+            slice_steps=max(1, round(spans.slice_s * SECOND_NS / tape.interval_ns)),
+        )
+        sigma = sigma_of(tape, spans.first, spans.last)
+        self.scale = Scale(sigma, spans.slice_s, setup.limits)
         self.near = Neighbourhood(incumbent, step_limit=options.step_limit, instrument=market)
-        batch = max(1, math.ceil((options.budget - 1) / BATCHES))
-        self.tuner = Tuner(self.near.space, 1, batch=batch, seed=seed, sources=options.sources)
+        batch = max(1, min(BATCH, math.ceil((options.budget - 1) / BATCHES)))
+        order, self.guarding, self.testing = np.random.SeedSequence(seed).spawn(3)
+        self.tuner = Tuner(
+            self.near.space, OBJECTIVES, batch=batch, seed=seed, sources=options.sources
+        )
+        self.run = run
+        self.race = Race(
+            run,
+            spans.blocks,
+            self.scale,
+            np.random.default_rng(order),
+            racing=options.racing,
+            all_objectives=options.prefer is Preference.KNEE,
+        )
         self.sets: list[QuoteParameters] = []
+        self.points = np.zeros((0, len(self.near.space)))
         self.rows: dict[Key, int] = {}
-        self.figures = np.empty((0, options.slices, 0))
+        self.told: list[int] = []
 
-    def judgement(self, window: tuple[int, int]) -> Judgement:
-        """Search, choose, and say how sure."""
-        self._evaluate([self.incumbent])
-        self._explore()
-        if len(self.sets) < 2:
-            return self._answer(window, 0, None, better=False, reason="no other set is in reach")
-        worth = utilities(self.figures, sigma=self.sigma, slice_s=self.slice_s)
-        found = paired(worth[1:], worth[0])
-        best = int(np.argmax(found.mean - found.error))
-        fills = self.figures[:, :, REPLAY_FILLS].sum(1)
-        if max(fills[0], fills[best + 1]) < FILLS_MIN:
-            line = f"too few fills: {fills.max():.0f} in the window, {FILLS_MIN} are needed"
-            return self._answer(window, best + 1, found, better=False, reason=line)
-        return self._choose(window, best, found)
-
-    def _choose(self, window: tuple[int, int], best: int, found: Paired) -> Judgement:
-        mean, error = float(found.mean[best]), float(found.error[best])
-        sure = self._confidence(best, found)
-        gain = f"gain {mean:.3g} +- {error:.2g} a slice, confidence {sure:.3f}"
-        if not mean - error > 0.0:
-            line = f"nothing better: {gain}, lower bound not above zero"
-            return self._answer(window, best + 1, found, better=False, reason=line)
-        if not sure >= self.options.confidence_min:
-            line = f"not sure enough: {gain}, {self.options.confidence_min:g} is needed"
-            return self._answer(window, best + 1, found, better=False, reason=line)
-        return self._answer(window, best + 1, found, better=True, reason=gain)
-
-    def _confidence(self, best: int, found: Paired) -> float:
-        believed = shrink(found) * float(found.mean[best])
-        ahead = self.options.horizon_s / self.slice_s
-        return predictive(believed, float(found.error[best]), slices=found.slices, ahead=ahead)
-
-    def _explore(self) -> None:
-        """Spend the budget, batch by batch; a set seen before costs nothing."""
-        self.tuner.tell(self.near.centre(), np.zeros((1, 1)), np.zeros(1))
-        # A tuner that only meets known sets would ask for ever.
-        for _ in range(4 * BATCHES):
-            left = self.options.budget - len(self.sets)
-            if left <= 0:
+    # --- searching -------------------------------------------------------------------------------
+    def explore(self) -> None:
+        """Spend the budget, batch by batch, until nothing more is to be gained."""
+        self._begin()
+        if self.past.sets and not self.alarm:
+            values = np.array([self.near.values(each) for each in self.past.sets])
+            self.attempt(self.near.space.encode(values)[: self.tuner.batch])
+        idle = 0
+        while (left := self.options.budget - len(self.sets)) > 0 and idle < IDLE_MAX:
+            if self.told and left < self.tuner.batch // REST:
                 return
-            points = self.tuner.ask(min(left, self.tuner.batch))
-            values = self.near.space.decode(points)
-            wanted = [self.near.parameters(row) for row in values]
-            self._evaluate(wanted)
-            rows = [self.rows[self.near.key(each)] for each in wanted]
-            worth = utilities(self.figures, sigma=self.sigma, slice_s=self.slice_s)
-            found = paired(worth[rows], worth[0])
-            lower = (found.mean - found.error)[:, None]
-            self.tuner.tell(points, -lower, np.zeros(len(rows)))
+            before = len(self.sets)
+            self.attempt(self.tuner.ask(min(left, self.tuner.batch)))
+            self.told.append(self.tuner.told)
+            idle = idle + 1 if len(self.sets) == before else 0
+            if self.ending is Ending.CONVERGED:
+                return
 
-    def _evaluate(self, wanted: list[QuoteParameters]) -> None:
-        fresh: dict[Key, QuoteParameters] = {}
-        for each in wanted:
+    def _begin(self) -> None:
+        """Replay the set in force, just as it is."""
+        self.rows[self.near.key(self.incumbent)] = 0
+        self.sets.append(self.incumbent)
+        self.points = self.near.centre()
+        self.race.add(parameter_row(self.incumbent)[None])
+        found = self.race.values(np.zeros(1, dtype=np.int64))
+        self.tuner.tell(self.points, found.values, found.violations)
+
+    def attempt(self, points: F8) -> None:
+        """Replay the sets that points mean, those that are new, and tell the tuner of all."""
+        wanted = [self.near.parameters(row) for row in self.near.space.decode(points)]
+        fresh: list[int] = []
+        for place, each in enumerate(wanted):
             key = self.near.key(each)
             if key not in self.rows:
-                fresh.setdefault(key, each)
-        if not fresh:
-            return
-        figures = replay(
-            self.tape,
-            np.array([parameter_row(each) for each in fresh.values()]),
-            self.setup,
-            first_step=self.first,
-            last_step=self.last,
-            slices=self.options.slices,
-            threads=self.options.threads,
-        )
-        for key, each in fresh.items():
-            self.rows[key] = len(self.sets)
-            self.sets.append(each)
-        self.figures = np.concatenate([self.figures, figures]) if self.figures.size else figures
+                self.rows[key] = len(self.sets)
+                self.sets.append(each)
+                fresh.append(place)
+        if fresh:
+            self.points = np.concatenate([self.points, points[fresh]])
+            self.race.add(np.array([parameter_row(wanted[place]) for place in fresh]))
+        rows = np.array([self.rows[self.near.key(each)] for each in wanted])
+        found = self.race.values(rows)
+        self.tuner.tell(points, found.values, found.violations)
 
-    def _answer(
-        self,
-        window: tuple[int, int],
-        row: int,
-        found: Paired | None,
-        *,
-        better: bool,
-        reason: str,
-    ) -> Judgement:
-        net = self.figures[:, :, REPLAY_NET].sum(1)
-        fills = self.figures[:, :, REPLAY_FILLS].sum(1)
-        known = found is not None and row > 0
-        return Judgement(
+    @property
+    def ending(self) -> Ending:
+        """How the search stands."""
+        return ending(self.tuner.archive, self.told, self.tuner.outlook)
+
+    # --- choosing --------------------------------------------------------------------------------
+    def judgement(self) -> Judgement:
+        """Search, test, choose, and say how sure."""
+        self.explore()
+        best = self._tested()
+        if best is None:
+            return self._answer(None, better=False, reason=self._nothing())
+        if best.fills < FILLS_MIN:
+            return self._answer(best, better=False, reason=_too_few(best.fills))
+        line, better = self._verdict(best)
+        return self._answer(best, better=better, reason=line)
+
+    def _nothing(self) -> str:
+        """Return why no candidate was worth a test."""
+        if len(self.sets) < 2:
+            return "no other set is in reach"
+        fills = self.race.figures[self.race.whole][:, :, REPLAY_FILLS].sum(1)
+        if fills.max() < FILLS_MIN:
+            return _too_few(int(fills.max()))
+        return f"nothing better: {len(self.sets) - 1} sets, no lower bound above zero"
+
+    def _tested(self) -> _Tried | None:
+        """Return the best by training and test, None when nothing was worth a test."""
+        rows = self.race.whole[1:]
+        trained = self.race.values(rows)
+        rows = rows[shortlist(trained.values, trained.violations, self.options.prefer)]
+        if len(rows) == 0:
+            return None
+        sets = np.array([parameter_row(self.sets[each]) for each in (0, *rows)])
+        figures = np.concatenate(
+            [self.race.figures[[0, *rows]], self.run(sets, self.spans.test)], axis=1
+        )
+        found = valued(figures[1:], figures[0], self.scale)
+        errors = mean_error(found.gains)[1]
+        place = pick(self.points[rows], found.values, found.violations, errors, self.options.prefer)
+        if place is None:  # still worth a word on why not
+            place = int(found.values[:, GAIN].argmin())
+        row, split = int(rows[place]), self.race.figures.shape[1]
+        guards = guards_of(
+            self.race.figures[:, :, REPLAY_NET],
+            self.race.values(np.arange(len(self.sets))).gains,
+            self.race.seen,
+            row=row,
+            rng=np.random.default_rng(self.guarding),
+        )
+        tested = found.gains[:, split:]
+        by_chance = luck(
+            tested,
+            np.ones(tested.shape, dtype=bool),
+            np.random.default_rng(self.testing),
+            row=place,
+        )
+        both = figures[[0, place + 1]]
+        earned, doubt = mean_error(both[1:, :, REPLAY_NET])
+        net, fills = both[:, :, REPLAY_NET].sum(1), both[:, :, REPLAY_FILLS].sum(1)
+        gains = found.gains[place]
+        return _Tried(
+            row=row,
+            gains=gains,
+            evidence=evidence_of(
+                gains[:split], gains[split:], captured(both[1], both[0]), ahead=self.spans.ahead
+            ),
+            chance=combined(guards.luck, by_chance),
+            guards=guards,
+            earned=float(earned[0] - doubt[0]),
+            net=float(net[1]),
+            net_incumbent=float(net[0]),
+            fills=int(fills.max()),
+        )
+
+    def _verdict(self, best: _Tried) -> tuple[str, bool]:
+        mean, error = (float(each[0]) for each in mean_error(best.gains[None]))
+        sure = self.past.calibrator.probability(best.evidence)
+        gain = f"gain {mean:.3g} +- {error:.2g} a slice, confidence {sure:.3f}"
+        if not mean - error > 0.0:
+            return f"nothing better: {gain}, lower bound not above zero", False
+        most = self.options.chance_max
+        if not best.chance <= most:
+            line = f"may be luck: {gain}, {best.chance:.2f} by chance, at most {most:g}"
+            return line, False
+        if not best.earned > 0.0:
+            line = f"earns nothing: {gain}, lower bound of its own net profit not above zero"
+            return line, False
+        if not sure >= self.options.confidence_min:
+            line = f"not sure enough: {gain}, {self.options.confidence_min:g} is needed"
+            return line, False
+        return gain, True
+
+    def _front(self) -> tuple[QuoteParameters, ...]:
+        """Return the sets that no other dominates, the best lower bound first."""
+        rows = self.race.whole[1:]
+        found = self.race.values(rows)
+        allowed = np.flatnonzero(found.violations <= 0.0)
+        first = allowed[dominated(found.values[allowed], found.violations[allowed]) == 0]
+        order = np.argsort(found.values[first, GAIN], kind="stable")
+        return tuple(self.sets[row] for row in rows[first[order]])
+
+    def _answer(self, best: _Tried | None, *, better: bool, reason: str) -> Judgement:
+        told = Judgement(
             better=better,
             reason=reason,
-            window=window,
-            chosen=self.sets[row] if known else None,
-            confidence=self._confidence(row - 1, found) if found and known else 0.5,
-            gain=float(found.mean[row - 1]) if found and known else 0.0,
-            error=float(found.error[row - 1]) if found and known else 0.0,
-            belief=shrink(found) if found and known else 0.0,
-            net=float(net[row]),
-            net_incumbent=float(net[0]),
-            fills=int(fills[row]),
+            window=times(self.tape, self.spans.first, self.spans.last),
             evaluated=len(self.sets),
-            first_step=self.first,
-            last_step=self.last,
+            first_step=self.spans.first,
+            last_step=self.spans.last,
+            horizon_s=self.spans.horizon_s,
+            slice_s=self.spans.slice_s,
+            alarm=self.alarm,
+            saved=self.race.saved,
+            ending=self.ending,
+            front=self._front(),
         )
+        if best is None:
+            return told
+        mean, error = mean_error(best.gains[None])
+        return replace(
+            told,
+            chosen=self.sets[best.row],
+            confidence=self.past.calibrator.probability(best.evidence),
+            evidence=best.evidence,
+            earned=best.earned,
+            gain=float(mean[0]),
+            error=float(error[0]),
+            net=best.net,
+            net_incumbent=best.net_incumbent,
+            fills=best.fills,
+            chance=best.chance,
+            guards=best.guards,
+        )
+
+
+def _too_few(fills: int) -> str:
+    return f"too few fills: {fills} in the window, {FILLS_MIN} are needed"

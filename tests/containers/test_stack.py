@@ -19,6 +19,7 @@ services:
   coordinator: &bold
     environment:
       COUNTERPOINT__OPTIMIZER__CONFIDENCE_MIN: "0.3"
+      COUNTERPOINT__OPTIMIZER__CHANCE_MAX: "1"
       COUNTERPOINT__COORDINATOR__CONFIDENCE_MIN: "0.3"
   executor: *bold
   optimizer: *bold

@@ -14,6 +14,7 @@ THROUGH_ALL = (
     *("--hours", "1.9", "--optimizers", "3", "--set", f"coordinator.schedule={SCHEDULE}"),
     *("--set", "optimizer.boundary_s=300", "--set", "optimizer.budget=8"),
     *("--set", "optimizer.confidence_min=0.3", "--set", "coordinator.confidence_min=0.3"),
+    *("--set", "optimizer.chance_max=1"),
     *("--set", "executor.proposes=true"),
 )
 SOUND = {

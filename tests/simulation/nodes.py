@@ -17,6 +17,7 @@ from agents.coordinator.shell import Coordinator
 from agents.executor import records, shell_bus
 from agents.executor.events import Reach
 from agents.executor.shell import Shell
+from agents.optimizer.judgement import Judgement
 from agents.optimizer.known import TABLE as KNOWN
 from agents.optimizer.known import Known
 from agents.optimizer.mind import Answer, Mind
@@ -218,7 +219,7 @@ class Guess(Mind):
     def answer(self, index: int, now_ns: int, incumbent: Any) -> Answer:
         """Return a set near the one in force, or nothing; a liar's is anything."""
         dice = random.Random(f"{self._seed} {self.name} {index}")
-        judgement = SimpleNamespace(better=True, reason="chance", evaluated=0)
+        judgement = Judgement(better=True, reason="chance", window=(now_ns, now_ns))
         if dice.random() < 0.2:
             span = (now_ns - 10 * SECOND, now_ns)
             return Answer(

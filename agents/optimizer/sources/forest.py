@@ -70,4 +70,5 @@ class Forest:
         values = predicted[..., :m]
         beyond = predicted[..., m] if predicted.shape[-1] > m else np.zeros(values.shape[:2])
         front = archive.scaled[archive.front]
-        return batch_of((pool.reshape(shape), values, beyond), front, archive.points, count, rng)
+        islands = pool.reshape(shape), values, beyond
+        return batch_of(islands, front, archive.points, count, rng)[0]

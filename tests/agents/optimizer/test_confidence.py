@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from agents.optimizer.confidence import Paired, paired, predictive, shrink
+from agents.optimizer.confidence import (
+    SURE_MAX,
+    Calibrator,
+    Evidence,
+    evidence_of,
+    predictive,
+)
+from agents.optimizer.objectives import mean_error
 
 means = st.floats(-10, 10)
 errors = st.floats(0.001, 10)
@@ -53,36 +60,62 @@ def test_nothing_known_is_one_half():
 def test_pairs_share_the_noise_of_their_slices():
     """What all candidates suffered alike does not count as an error."""
     noise = np.random.default_rng(1).normal(0, 5, 12)
-    found = paired(np.array([noise + 0.1, noise - 0.2]), noise)
-    np.testing.assert_allclose(found.mean, [0.1, -0.2])
-    np.testing.assert_allclose(found.error, 0.0, atol=1e-12)
+    mean, error = mean_error(np.array([noise + 0.1, noise - 0.2]) - noise)
+    np.testing.assert_allclose(mean, [0.1, -0.2])
+    np.testing.assert_allclose(error, 0.0, atol=1e-12)
 
 
-def test_pure_noise_is_hardly_believed():
-    """Where no candidate differs, the winner's gain is shrunk to little."""
-    rng = np.random.default_rng(3)
-    shares, sure = [], []
-    for _ in range(300):
-        found = paired(rng.normal(0, 1, (23, 12)), np.zeros(12))
-        best = int(np.argmax(found.mean - found.error))
-        shares.append(shrink(found))
-        believed = shares[-1] * found.mean[best]
-        sure.append(predictive(believed, found.error[best], slices=12, ahead=3))
-    assert np.mean(shares) < 0.35
-    assert np.mean(np.array(sure) >= 0.6) < 0.2
+def test_evidence_is_the_logit_of_both_parts_and_bounded():
+    """Training and test are asked apart; certainty is no figure of a dozen slices."""
+    trained, tested = np.array([0.1, 0.4, 0.2, 0.3]), np.array([-0.2, 0.1, -0.3])
+    found = evidence_of(trained, tested, trained - 0.25, ahead=4.0)
+    mean, error = (float(each[0]) for each in mean_error(trained[None]))
+    p = predictive(mean, error, slices=4, ahead=4.0)
+    assert found.trained == pytest.approx(np.log(p / (1 - p)))
+    assert found.tested < 0 < found.trained
+    assert found.captured == pytest.approx(0.0, abs=1e-9)
+    assert evidence_of(np.ones(12), -np.ones(4), np.ones(2), ahead=4.0).trained == pytest.approx(
+        SURE_MAX
+    )
 
 
-def test_a_true_gain_of_some_candidates_is_believed():
-    """Half of the candidates are better by twice the error: most of it stands."""
-    rng = np.random.default_rng(4)
-    truth = np.where(np.arange(23) % 2, 0.6, -0.6)[:, None]
-    found = paired(truth + rng.normal(0, 1, (23, 12)), np.zeros(12))
-    assert shrink(found) > 0.6
+def test_the_shipped_prior_believes_evidence_and_knows_how_well():
+    """More evidence never makes it less sure; its precision is that of a covariance."""
+    prior = Calibrator.shipped()
+    low, high = (prior.probability(Evidence(each, each, each)) for each in (-1.0, 3.0))
+    assert 0 < low < high < 1
+    assert (np.linalg.eigvalsh(np.array(prior.precision)) > 0).all()
 
 
-def test_losers_say_nothing_for_the_winner():
-    """Around an optimum most candidates are far worse; that does not confirm the best one."""
-    mean = np.array([0.4, *[-2.0] * 22])
-    found = Paired(mean, np.full(23, 0.2), 12)
-    assert shrink(found) == 0.0
-    assert shrink(Paired(np.zeros(0), np.zeros(0), 12)) == 0.0
+def test_own_outcomes_move_the_confidence_slowly():
+    """One defeat hardly counts, a hundred do; victories move it the other way."""
+    prior, seen = Calibrator.shipped(), Evidence(2.0, 2.0, 2.0)
+    before = prior.probability(seen)
+    one = prior.updated([(seen, False)], weight=0.5).probability(seen)
+    many = prior.updated([(seen, False)] * 100, weight=1.0).probability(seen)
+    assert before - 0.1 < one < before
+    assert many < before - 0.15
+    assert prior.updated([(seen, True)] * 100, weight=1.0).probability(seen) > before
+    assert prior.updated([], weight=1.0) == prior
+
+
+def test_an_overlapping_outcome_counts_for_less():
+    """A sixth of the weight moves the confidence by less."""
+    prior, seen = Calibrator.shipped(), Evidence(2.0, 2.0, 2.0)
+    known = [(seen, False)] * 20
+    before = prior.probability(seen)
+    assert prior.updated(known, weight=1.0).probability(seen) < prior.updated(
+        known, weight=1 / 6
+    ).probability(seen)
+    assert prior.updated(known, weight=1 / 6).probability(seen) < before
+
+
+def test_the_fit_finds_the_weights_that_made_the_outcomes():
+    """Newton's steps end at a logistic regression."""
+    rng = np.random.default_rng(5)
+    blank = Calibrator((0.0,) * 4, tuple(map(tuple, (0.01 * np.eye(4)).tolist())))
+    evidence = [Evidence(*rng.normal(0, 1.5, 3)) for _ in range(4000)]
+    true = Calibrator((-0.5, 0.8, 0.3, 0.2), blank.precision)
+    won = [rng.random() < true.probability(each) for each in evidence]
+    found = blank.updated(list(zip(evidence, won, strict=True)), weight=1.0)
+    np.testing.assert_allclose(found.weights, true.weights, atol=0.12)

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.optimizer.fronts import Gains, crowding, dominated, ranks
-from bench.tuner_problems import hypervolume
+from agents.optimizer.fronts import Gains, crowding, dominated, hypervolume, ranks
 
 
 def beats(a, va, b, vb):
@@ -46,7 +45,7 @@ def test_gains_are_the_hypervolume_that_is_added(objectives):
     def volume(rows):
         if objectives == 1:
             return 1.0 - rows.min()
-        return hypervolume(rows, 1.0)
+        return hypervolume(rows, np.ones(rows.shape[1]))
 
     so_far = front
     for row in range(len(candidates)):
@@ -60,3 +59,14 @@ def test_the_ends_of_a_front_are_least_crowded():
     """By hand: ends are infinite, the middle has its neighbours' gaps, strangers nothing."""
     values = np.array([[0.0, 1.0], [0.25, 0.5], [1.0, 0.0], [np.inf, np.inf]])
     np.testing.assert_allclose(crowding(values), [np.inf, 2.0, np.inf, 0.0])
+
+
+def test_hypervolume_by_hand_and_against_counting():
+    """Boxes of one to three objectives, and a share of random points for comparison."""
+    assert hypervolume(np.array([[0.25]]), np.ones(1)) == pytest.approx(0.75)
+    stairs = np.array([[0.0, 0.5], [0.5, 0.0], [2.0, 2.0]])
+    assert hypervolume(stairs, np.ones(2)) == pytest.approx(0.75)
+    rng = np.random.default_rng(6)
+    points, seen = rng.random((12, 3)), rng.random((40_000, 3))
+    share = (points[None] <= seen[:, None]).all(2).any(1).mean()
+    assert hypervolume(points, np.ones(3)) == pytest.approx(share, abs=0.01)

@@ -3,6 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from agents.optimizer.confidence import Calibrator, Evidence
+from agents.optimizer.memory import Memory
 from agents.optimizer.mind import Mind, seed_of
 from agents.optimizer.standalone import walk
 from market.layout import (
@@ -46,13 +48,51 @@ def test_another_future_gives_the_same_answer(planted, index):
         assert encode(answered(shaken(planted, now_ns, seed), index).word) == told
 
 
-def test_an_answer_depends_on_nothing_that_was_asked_before(planted):
-    """A restarted optimizer, or one that is asked again, says what it would have said."""
-    mind = Mind(planted, "optimizer-1")
+def test_an_answer_depends_on_nothing_but_earlier_boundaries(planted, tmp_path):
+    """Asked again, or after a restart with what was kept on disk, it says what it would have."""
     boundaries = planted.boundaries()
-    told = [mind.answer(each, boundaries[each - 1], planted.baseline) for each in (8, 10, 8)]
+    mind = Mind(planted, "optimizer-1", Memory.open(tmp_path / "m.sqlite"))
+    told = []
+    for each in (8, 10, 8):
+        told.append(mind.answer(each, boundaries[each - 1], planted.baseline))
+        mind.remember(told[-1])
     assert told[0] == told[2]
-    assert told[1] == answered(planted, 10)
+    mind.memory.close()
+    again = Mind(planted, "optimizer-1", Memory.open(tmp_path / "m.sqlite"))
+    assert again.answer(10, boundaries[9], planted.baseline) == told[1]
+    assert again.answer(8, boundaries[7], planted.baseline) == told[0]
+    again.memory.close()
+
+
+def test_a_window_begins_with_the_front_of_the_last_one(planted):
+    """Warm start: what was best is tried first, so it is among what is known at any budget."""
+    boundaries = planted.boundaries()
+    mind = Mind(planted, "optimizer-1")
+    first = mind.answer(8, boundaries[7], planted.baseline)
+    mind.remember(first)
+    assert mind.past(10, boundaries[9]).sets == first.judgement.front
+    assert mind.past(8, boundaries[7]).sets == ()
+
+
+def test_own_outcomes_are_learned_once_their_horizon_is_over(planted):
+    """Neither before the horizon has passed, nor from a warm-up window."""
+    boundaries, latency_s = planted.boundaries(), 120
+    mind = Mind(planted, "optimizer-1")
+    answer = mind.answer(8, boundaries[7], planted.baseline)
+    window = dataclasses.replace(
+        answer.window,
+        chosen=planted.baseline.model_copy(update={"spread_percentage": 0.05}),
+        evidence=Evidence(2.0, 2.0, 1.0),
+        whole=True,
+        horizon_s=1200.0 - latency_s,
+        slice_s=300.0,
+    )
+    mind.memory.keep(window)
+    assert mind.past(9, boundaries[8]).calibrator == Calibrator.shipped()
+    assert mind.past(10, boundaries[9]).calibrator != Calibrator.shipped()
+    other = Mind(planted, "optimizer-1")
+    other.memory.keep(dataclasses.replace(window, whole=False))
+    assert other.past(10, boundaries[9]).calibrator == Calibrator.shipped()
 
 
 def test_seats_search_differently():
@@ -82,7 +122,7 @@ def test_a_proposal_is_whole_and_one_step_away(planted):
     wide = planted.baseline.model_copy(
         update={"spread_percentage": 3 * planted.baseline.spread_percentage}
     )
-    answer = answered(planted, 10, incumbent=wide)
+    answer = answered(planted, 11, incumbent=wide)
     assert isinstance(answer.word, ParameterUpdate), answer.judgement.reason
     data = answer.word.data
     assert decode("parameter_update", "json", encode(answer.word)) == answer.word
@@ -122,3 +162,6 @@ def test_alone_it_walks_and_reports(planted):
     assert report["initial"] == planted.baseline.model_dump()
     for row in report["rows"]:
         assert row["proposed"] == (row["params"] is not None)
+        assert row["search"] in ("converged", "stalled", "budget")
+    scored = [row for row in report["rows"] if row["ahead"] is not None and not row["warm_up"]]
+    assert report["reliability"]["decisions"] == len(scored)

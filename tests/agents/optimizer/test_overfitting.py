@@ -2,10 +2,14 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from agents.optimizer.overfitting import (
     backtest_overfitting,
+    combined,
     deflated_sharpe,
+    guards_of,
+    luck,
     sharpe_of_luck,
     superior,
 )
@@ -86,3 +90,66 @@ def test_too_little_to_judge_is_refused():
         deflated_sharpe(np.zeros(2), trials=2, deviation=0.1)
     with pytest.raises(ValueError, match="8 periods"):
         superior(np.zeros((4, 2)), np.random.default_rng(1), block=1)
+
+
+def test_guards_say_nothing_where_there_is_too_little():
+    """Few slices, one candidate: None, not a figure."""
+    rng = np.random.default_rng(8)
+    seen = np.ones((30, 12), dtype=bool)
+    few = guards_of(rng.normal(size=(1, 2)), np.zeros((1, 2)), seen[:1, :2], row=0, rng=rng)
+    assert (few.luck, few.deflated_sharpe, few.overfitting, few.superior) == (1.0, None, None, None)
+    net = rng.normal(size=(30, 12))
+    found = guards_of(net, net - net[0], seen, row=3, rng=rng)
+    assert all(0 <= each <= 1 for each in (found.deflated_sharpe, found.overfitting))
+    sure = guards_of(net, np.full((30, 12), 1.0) + net / 10, seen, row=3, rng=rng)
+    assert sure.superior < 0.05 < found.superior
+    assert sure.luck < 0.05
+
+
+def test_luck_is_exact_where_nobody_is_better_whatever_the_tails():
+    """The p-value of alike, wild, partly seen candidates is uniform."""
+    rng = np.random.default_rng(9)
+    found = []
+    for _ in range(300):
+        common = rng.standard_t(2, 24)
+        gains = 0.7 * common + rng.standard_t(2, (40, 24))
+        seen = np.ones((40, 24), dtype=bool)
+        seen[20:, 8:] = False
+        found.append(luck(gains, seen, rng, draws=200))
+    for level in (0.05, 0.2, 0.5):
+        assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=0.05)
+
+
+def test_a_candidate_that_is_better_is_no_luck():
+    """One of forty gains two standard deviations in every slice."""
+    rng = np.random.default_rng(12)
+    gains = rng.normal(size=(40, 24))
+    gains[7] += 2.0
+    assert luck(gains, np.ones((40, 24), dtype=bool), rng) < 0.01
+    assert luck(np.zeros((3, 24)), np.ones((3, 24), dtype=bool), rng) == 1.0
+
+
+def test_two_p_values_make_one():
+    """Stouffer's sum against its formula; of chance alone the result is uniform."""
+    expected = stats.norm.sf((stats.norm.isf(0.03) + stats.norm.isf(0.2)) / np.sqrt(2))
+    assert combined(0.03, 0.2) == pytest.approx(expected)
+    assert combined(0.5, 0.5) == pytest.approx(0.5)
+    assert 0 <= combined(0.0, 1.0) <= 1
+
+
+def test_a_choice_among_the_tested_pays_for_the_choosing():
+    """The p-value of one of eight alike is uniform at most, however it was chosen."""
+    rng = np.random.default_rng(10)
+    chosen, first = [], []
+    for _ in range(300):
+        gains = rng.standard_t(3, (8, 16))
+        seen = np.ones(gains.shape, dtype=bool)
+        best = int((gains.mean(1) / gains.std(1)).argmax())
+        chosen.append(luck(gains, seen, rng, row=best, draws=200))
+        first.append(luck(gains, seen, rng, row=0, draws=200))
+    for level in (0.05, 0.2, 0.5):
+        assert np.mean(np.array(chosen) <= level) == pytest.approx(level, abs=0.05)
+        assert np.mean(np.array(first) <= level) <= level
+    nothing = np.vstack([np.zeros(16), rng.normal(size=(3, 16))])
+    assert luck(nothing, np.ones((4, 16), dtype=bool), rng, row=0) == 1.0
+    assert luck(nothing, np.ones((4, 16), dtype=bool), rng, row=2) <= 1.0
