@@ -1,10 +1,16 @@
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from agents.optimizer import confidence
 from agents.optimizer.confidence import (
+    PRIOR_FILE,
     SURE_MAX,
     Calibrator,
     Evidence,
@@ -77,6 +83,13 @@ def test_evidence_is_the_logit_of_both_parts_and_bounded():
     assert evidence_of(np.ones(12), -np.ones(4), np.ones(2), ahead=4.0).trained == pytest.approx(
         SURE_MAX
     )
+
+
+def test_an_installation_has_the_prior():
+    """What is read beside the code is named as data of the package."""
+    project = Path(confidence.__file__).parents[2] / "pyproject.toml"
+    held = tomllib.loads(project.read_text())["tool"]["setuptools"]["package-data"]
+    assert any(fnmatch(PRIOR_FILE, each) for each in held["agents.optimizer"])
 
 
 def test_the_shipped_prior_believes_evidence_and_knows_how_well():
