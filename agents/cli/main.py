@@ -11,6 +11,7 @@ from agents.cli import audit, feed, keys, risk
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.guardian import guardian
+from agents.cli.menu import menu
 from agents.cli.options import (
     Change,
     Config,
@@ -62,6 +63,7 @@ config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(backtest)
 app.command()(guardian)
+app.command()(menu)
 app.command()(record)
 app.command()(scout)
 app.command("replay-exchange")(replay_exchange)
@@ -324,12 +326,14 @@ def doctor(
 
 
 @config_app.command("show")
-def config_show(*, config: Config = None, change: Change = None, as_json: Json = False) -> None:
+def config_show(
+    *, data: Data = None, config: Config = None, change: Change = None, as_json: Json = False
+) -> None:
     """Print every setting with its value and where it came from."""
     from agents.cli import configuration
     from agents.cli.flags import resolve
 
-    configuration.show(resolve(config, change, {}), as_json=as_json)
+    configuration.show(resolve(config, change, {"data": data}), as_json=as_json)
 
 
 @config_app.command("schema")
