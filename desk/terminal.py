@@ -20,7 +20,7 @@ from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.events import Key
+from textual.events import DescendantFocus, Key
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Input, Label, OptionList, RichLog, Static
 from textual.widgets.option_list import Option
@@ -100,7 +100,16 @@ class Asking(ModalScreen[Answers | None]):
                 yield Label(question.text + hint)
                 yield Input(placeholder=question.default, id=f"q-{question.name}", compact=True)
             yield Label("", id="objection")
-            yield Label("enter: next, and at the last one go    escape: back", classes="hint")
+            yield Label("", id="hint")
+
+    @on(DescendantFocus)
+    def tell_place(self, event: DescendantFocus) -> None:
+        """Say which question waits for an answer."""
+        names = [f"q-{question.name}" for question in self._questions]
+        if event.widget.id in names:
+            place = f"{names.index(event.widget.id) + 1} of {len(names)}"
+            hint = f"{place}    enter: next, and at the last one go    escape: back"
+            self.query_one("#hint", Label).update(hint)
 
     @on(Input.Submitted)
     def next(self, event: Input.Submitted) -> None:
@@ -226,7 +235,7 @@ class Menu(App[None]):
     #asking { width: 76; height: auto; max-height: 22; border: round $primary; padding: 0 1; }
     #asked { text-style: bold; }
     #objection { color: $error; }
-    .hint { color: $text-muted; }
+    #hint { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         ("exclamation_mark", "stop", "EMERGENCY STOP"),

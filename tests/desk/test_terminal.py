@@ -13,6 +13,8 @@ import typer
 
 from agents.cli.main import app
 from desk.terminal_items import EMERGENCY, ITEMS, Question, Way, chosen
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import save
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
@@ -73,7 +75,8 @@ class Terminal:
         self._socket = str(data / "tmux")
         self.data = data / "d"
         line = f"{sys.executable} -m agents.cli.main menu --data {self.data}"
-        self._tmux("new-session", "-d", "-x", "80", "-y", "24", "-c", str(ROOT), line)
+        told = ("-x", "80", "-y", "24", "-c", str(data), "-e", f"PYTHONPATH={ROOT}")
+        self._tmux("new-session", "-d", *told, line)
         self.until("number: _")
 
     def _tmux(self, *words):
@@ -101,6 +104,14 @@ class Terminal:
         for key in keys:
             self._tmux("send-keys", key)
 
+    def answer(self, *answers):
+        """Answer the questions of an item, each once its line takes what is typed."""
+        for place, answer in enumerate(answers, start=1):
+            self.until(f"{place} of {len(answers)}")
+            self.type(*answer)
+            self.until(rf"│ {answer} ")
+            self.type("Enter")
+
     def choose(self, number, pattern):
         """Choose an item by its number, and wait for what it says."""
         self.type(*str(number))
@@ -122,6 +133,7 @@ class Terminal:
 def terminal(tmp_path):
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed (apt-get install tmux)")
+    save(tmp_path / "day.npz", synthetic_recording(seed=1, hours=24.0))
     found = Terminal(tmp_path)
     yield found
     found.close()
@@ -133,9 +145,7 @@ def terminal(tmp_path):
 def test_every_number_does_what_it_says(terminal):
     """A stack started, watched, switched, paused, stopped, rearmed and ended, by numbers alone."""
     terminal.choose(1, "how many optimizers")
-    terminal.type("Enter", "Enter", "Enter", "y", "e", "s")
-    terminal.until(r"│ yes ")
-    terminal.type("Enter")
+    terminal.answer("day.npz", "master-slave", "1", "yes")
     terminal.until(r"running; it goes on")
     terminal.until(r"\d%")
     terminal.back()
@@ -145,7 +155,7 @@ def test_every_number_does_what_it_says(terminal):
         terminal.choose(number, said)
         terminal.back()
     terminal.choose(5, "new mode")
-    terminal.type("p", "e", "e", "r", "Enter")
+    terminal.answer("peer")
     terminal.until("done")
     terminal.back()
     assert status(terminal)["mode"] == "peer"
@@ -156,25 +166,25 @@ def test_every_number_does_what_it_says(terminal):
     terminal.back()
     assert not executor(terminal)["paused"]
     terminal.choose(15, "close the position too")
-    terminal.type("Enter", "y", "e", "s", "Enter")
+    terminal.answer("no", "yes")
     terminal.until("done")
     assert executor(terminal)["open_orders"] == 0
     terminal.back()
     terminal.choose(8, "Lift every stop")
-    terminal.type("Enter")  # without a yes nothing is done
+    terminal.answer("no")
     terminal.until("number: _")
     assert executor(terminal)["stopped"]
     terminal.choose(8, "Lift every stop")
-    terminal.type("y", "e", "s", "Enter")
+    terminal.answer("yes")
     terminal.until("done")
     terminal.back()
     assert not executor(terminal)["stopped"]
     terminal.choose(14, "end")
-    terminal.type("y", "e", "s", "Enter")
+    terminal.answer("yes")
     terminal.until("done")
     terminal.back()
     terminal.choose(3, "recording")
-    terminal.type("Enter")
+    terminal.answer("day.npz")
     terminal.until("done")
     terminal.back()
     terminal.choose(13, "done")
