@@ -15,7 +15,7 @@ from agents.session import parameter_row
 from market.layout import ORDER_STATE, STATE_IN_FLIGHT, STATE_RESTING
 from protocol.journal import Entry
 from protocol.merge import digest, within_step
-from protocol.messages import Ack, QuoteParameters, Stage
+from protocol.messages import Ack, NackCode, QuoteParameters, Stage
 from tests.simulation.bounds import Bounds
 from tests.simulation.engine import SECOND, demand
 
@@ -249,6 +249,8 @@ class Watch:
         self.world.engine.note(f"{party.name} answers {to.type} of {to.src}: {stage} {code}")
         self.bounds.fenced_by_a_higher_epoch_alone(to, word)
         node = party.node
+        if code == NackCode.BUSY:
+            party.handled.discard((to.src, to.id))  # it had no effect, and will be said again
         if not isinstance(word, Ack):
             self.bounds.no_expiry_of_what_was_accepted(party.name, to, word)
             return

@@ -59,6 +59,7 @@ class Agent(Node):
         self.party: Party | None = None
         self.shell: Any = None
         self.refused = 0
+        self.born_ns = 0
 
     def meet(self, name: str, beat: Callable[[float], Any]) -> Party:
         """Return this life's end of the bus."""
@@ -75,6 +76,7 @@ class Agent(Node):
 
     def begin(self) -> None:
         """Live; a damaged disk must refuse that, and is mended then."""
+        self.born_ns = self.world.engine.now_ns
         try:
             self.live()
         except JournalError as error:

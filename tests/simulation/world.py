@@ -183,12 +183,19 @@ class World:
                 choose = partial(self.operator.switch, Mode.MASTER_SLAVE)
                 self.engine.at(0, self.operator, choose)
         self.engine.run(until_ns + PEACE_NS)
-        if not all(each.alive or getattr(each, "retired", False) for each in self.nodes()):
-            # Two that decided under one key may find out long after: the fenced one has its rest.
+        if not all(self._settled(each) for each in self.nodes()):
+            # Two that decided under one key may find out long after: the fenced one has its rest,
+            # and whoever thought itself alone meanwhile hears of it.
             self.engine.run(until_ns + PEACE_NS + FENCED_NS + PEACE_NS)
         self.watch.bounds.converged()
         count = len(self.watch.decided)
         demand(count >= DECISIONS_MIN, 20, f"{count} decisions in {until_ns // SECOND} s")
+
+    def _settled(self, node: Any) -> bool:
+        """Return whether a process has lived for a while, or will not live again."""
+        if getattr(node, "retired", False):
+            return True
+        return node.alive and self.engine.now_ns - node.born_ns >= FENCED_NS
 
     def _heal(self) -> None:
         """End all faults, lift all stops."""
