@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from agents.desk_settings import DeskTable
 from agents.fee_tiers import read_fee_tiers
 from agents.portfolio_settings import Portfolio
 from agents.risk_settings import Risk
@@ -299,6 +300,7 @@ class Settings(Section):
     coordinator: Coordinator = Coordinator()
     bus: Bus = Bus()
     run: Run = Run()
+    desk: DeskTable = DeskTable()
 
     @model_validator(mode="after")
     def _fees_are_told_once(self) -> Self:

@@ -150,12 +150,26 @@ EVENTS: Final = Table(
     Index("events_by_kind", "run", "kind", "time_ns"),
 )
 """Everything else: decisions, votes, parameters, changes of the risk state, stops, words heard."""
+ACTIONS: Final = Table(
+    "actions",
+    METADATA,
+    Column("run", NAME, primary_key=True),
+    Column("id", String(32), primary_key=True),
+    _amount("time_ns"),
+    Column("asked", JSON, nullable=False),
+    Column("answer", JSON, nullable=False),
+)
+"""What a person asked for and was acknowledged: wall time, the wish, its answer. Never removed."""
 STORED: Final = (FILLS, ORDERS, OUTCOMES, REFUSALS, CYCLES, TRIPS, EVENTS)
 """What `export` writes and what age removes."""
 AGE: Final = {TRIPS.name: "closed_ns"}
 """The column that says how old a row is, where it is not `time_ns`."""
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = ()
+def _add_actions(connection: Connection) -> None:
+    ACTIONS.create(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_add_actions,)
 """Step n leads from version n + 1 to n + 2. A new store is made as it is now, without steps."""
 VERSION: Final = 1 + len(MIGRATIONS)

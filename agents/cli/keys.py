@@ -23,12 +23,30 @@ def folder_of(data: Path | None, config: Path | None) -> Path:
 
 @app.command()
 def new(*, data: Data = None, config: Config = None) -> None:
-    """Make the roster and every participant's key pairs."""
+    """Make the roster, every participant's key pairs, and the tokens of the desk."""
     from protocol.keys import new_keys
+    from protocol.tokens import new_tokens
 
     folder = folder_of(data, config)
     new_keys(folder)
+    new_tokens(folder)
     print(folder)
+
+
+@app.command()
+def tokens(
+    *,
+    renew: Annotated[bool, typer.Option("--renew", help="replace those that are there")] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make the tokens of the desk that are missing; tell where they lie."""
+    from protocol.tokens import SCOPES, new_tokens, token_path
+
+    folder = folder_of(data, config)
+    new_tokens(folder, renew=renew)
+    for scope in SCOPES:
+        print(token_path(folder, scope))
 
 
 @app.command()

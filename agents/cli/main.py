@@ -89,6 +89,7 @@ def run(
     pace: Pace = None,
     control: Control = None,
     accept_plain: Plain = None,
+    desk: Annotated[bool, typer.Option("--desk", help="open the desk, and let it stay")] = False,
     data: Data = None,
     config: Config = None,
     change: Change = None,
@@ -104,6 +105,7 @@ def run(
         "run.optimizers": optimizers,
         "run.clock": clock,
         "run.speed": speed,
+        "desk.open": True if desk else None,
     }
     flags |= venue_flags(venue, url, first_of(symbols), key_file, secret_file, pace, control)
     loaded = resolve(config, change, flags)

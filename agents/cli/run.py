@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from agents.cli.desk import address_of, desks, prepare_desk
 from agents.cli.exits import CONFIGURATION, OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
 from agents.settings import Parameters, Settings
@@ -63,6 +64,8 @@ def prepare(settings: Settings) -> None:
         new_keys(settings.keys_folder)
         say(f"made keys in {settings.keys_folder}")
     demand_keys(settings)
+    if settings.desk.open:
+        prepare_desk(settings)
     make_ready(settings)
 
 
@@ -215,10 +218,19 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
     supervisor = opened.supervisor
     end_on_signals([supervisor])
     say(f"run {folder}")
+    if settings.desk.open:
+        say(address_of(settings))
     teller = Teller(onlooker_of(folder, opened.settings, session))
     try:
         supervisor.start()
         complete = supervisor.watch(every_s=0.25, on_look=teller)
+        teller.close()
+        if complete and settings.desk.open:
+            supervisor.end(spare=False)
+            code = close(opened, complete=True, began=began, as_json=as_json)
+            say(f"{address_of(settings)}; Ctrl-C ends it")
+            supervisor.stay()
+            return code
     finally:
         teller.close()
         supervisor.end()
@@ -254,6 +266,7 @@ def open_stack(told: Settings, session: "Session | None", folder: Path, sockets:
     config = folder / "config.json"
     write_json(config, json.loads(resolved.model_dump_json()))
     parts = [*parts_of(resolved, config, folder), *guardians(folder, resolved)]
+    parts += desks(folder, resolved)
     supervisor = Supervisor(parts, main=resolved.account.executor, folder=folder)
     return Opened(resolved, folder, session, supervisor)
 

@@ -126,6 +126,11 @@ def demand_apart(settings: Settings) -> None:
     named = [f"bus.{name}" for name, value in told.items() if value is not None]
     named += ["coordinator.accept_plain"] * (plain is not None)
     named += ["bus.peers"] * (bus.peers is not None)
+    if settings.desk.open:
+        raise CommandError(
+            "a desk shows one run: leave out --desk (desk.open), or give one --feed or --symbol",
+            CONFIGURATION,
+        )
     if named:
         raise CommandError(
             f"{named[0]} must be unset with several executors: each has a bus of its own",

@@ -25,10 +25,15 @@ DEATHS_IN_A_ROW_MAX = 12
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process of the stack: its name and `python -m` arguments."""
+    """One process of the stack: its name and `python -m` arguments.
+
+    Attributes:
+        spare: the others go on without it, however often it dies, and end before it.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    spare: bool = False
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ class Supervisor:
         self.folder = folder
         self.asked_to_end = False
         self.ended_s = 0.0
+        self._stays = False
 
     def start(self) -> None:
         """Start every part once."""
@@ -99,7 +105,8 @@ class Supervisor:
         }
         target = self.folder / "processes.json"
         draft = target.with_suffix(".draft")
-        draft.write_text(json.dumps({"supervisor": os.getpid(), **pids}), encoding="utf-8")
+        told = {} if self._stays else {"supervisor": os.getpid(), **pids}
+        draft.write_text(json.dumps(told), encoding="utf-8")
         draft.replace(target)
 
     def watch(self, *, every_s: float, on_look: Callable[[], None]) -> bool:
@@ -143,7 +150,11 @@ class Supervisor:
         if code > 0:  # an error of its own; a signal from outside says nothing about the part
             life.deaths_in_a_row += 1
         if life.deaths_in_a_row > DEATHS_IN_A_ROW_MAX or (code == 4):  # 4: configuration or data
-            raise PartKeepsDyingError(self._why(life, code), max(1, code))
+            if not life.part.spare:
+                raise PartKeepsDyingError(self._why(life, code), max(1, code))
+            life.finished = True
+            sys.stderr.write(f"{self._why(life, code)}; the others go on without it\n")
+            return
         wait_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** max(0, life.deaths_in_a_row - 1))
         life.restart_at_s = now_s + wait_s
 
@@ -153,12 +164,31 @@ class Supervisor:
         last = lines[-1] if lines else "it said nothing"
         return f"{life.part.name} ended with code {code} and cannot go on: {last} (see {path})"
 
-    def end(self) -> None:
-        """End the parts: the main one first, then the others; kill what does not listen."""
-        self.ended_s = time.monotonic()
+    def stay(self) -> None:
+        """Keep the spare parts alive until an end is asked for, or all of them have given up.
+
+        The run itself is over: nobody finds it any more who wants to stop what trades.
+        """
+        self._stays = True
+        self._write_processes()
+        spare = [life for life in self.lives.values() if life.part.spare]
+        while not self.asked_to_end and not all(life.finished for life in spare):
+            for life in spare:
+                self._tend(life, time.monotonic())
+            time.sleep(0.02)
+
+    def end(self, *, spare: bool = True) -> None:
+        """End the parts: the main one first, then the others; kill what does not listen.
+
+        Args:
+            spare: the spare ones too.
+        """
+        self.ended_s = self.ended_s or time.monotonic()
         names = [self.main, *(name for name in self.lives if name != self.main)]
         for name in names:
             life = self.lives[name]
+            if life.part.spare and not spare:
+                continue
             if life.process is None:
                 continue
             if life.process.poll() is None:

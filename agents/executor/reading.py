@@ -5,8 +5,12 @@ page at a time, so that a desk that catches up holds up no decision. Whoever ask
 """
 
 import asyncio
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
+
+import structlog
 
 from agents.executor.pages import journal_page
 from agents.executor.records import TABLES
@@ -15,6 +19,13 @@ from protocol.bus.participant import Participant, Received
 from protocol.errors import JournalError, NackCode, printable
 from protocol.journal import Journal
 from protocol.messages import JournalPage, JournalRequest, Nack, Word
+
+LINGER_S: Final = 10.0
+"""How long an executor at its end waits for a desk to have read everything."""
+ROUNDS: Final = 2
+"""Of reading to the end: what the coordinator then wrote was read between the two."""
+
+log = structlog.get_logger()
 
 
 class JournalDesk:
@@ -31,6 +42,8 @@ class JournalDesk:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._journal: Journal | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: Counter[str] = Counter()
+        self._asked = asyncio.Event()
         participant.on("journal_request", self._hear)
 
     async def close(self) -> None:
@@ -40,6 +53,17 @@ class JournalDesk:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.wrap_future(self._thread.submit(self._forget))
         self._thread.shutdown()
+
+    async def linger(self) -> None:
+        """Wait until a desk has read every table to its end, a while at most."""
+        self._ends.clear()
+        try:
+            async with asyncio.timeout(LINGER_S):
+                while any(self._ends[table] < ROUNDS for table in TABLES):
+                    await self._asked.wait()
+                    self._asked.clear()
+        except TimeoutError:
+            log.info("desk_behind", tables=sorted(set(TABLES) - set(self._ends)))
 
     def _hear(self, received: Received) -> Word | None:
         word = received.word
@@ -56,6 +80,9 @@ class JournalDesk:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._thread, self._read, table, after)
         self._participant.answer(received, found)
+        if isinstance(found, JournalPage) and not found.rows:
+            self._ends[table] += 1
+            self._asked.set()
 
     def _read(self, table: str, after: int) -> Word:
         """Return a page; in the thread."""

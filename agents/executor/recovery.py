@@ -88,7 +88,7 @@ def open_journal(folder: Path, *, readonly: bool = False) -> Journal:
 
 def identity_of(session: Session) -> dict[str, str]:
     """Return what a journal belongs to: what shapes the run, the machine left out."""
-    settings = session.settings.model_dump(mode="json", exclude={"data", "bus"})
+    settings = session.settings.model_dump(mode="json", exclude={"data", "bus", "desk"})
     settings["feed"].pop("path")
     venue = settings.pop("venue")
     recording = session.meta.sha256

@@ -80,6 +80,7 @@ class BusLink:
         self.participant = participant_of(settings, self.name, os.environ, beat=self._beat)
         self._settings = settings
         self._shell = shell
+        self.desk = JournalDesk(shell.folder, self.participant)
         self._open: OrderedDict[str, Received] = OrderedDict()
         self._boundary: dict[str, tuple[str, Word, str | None, asyncio.Future[Received]]] = {}
         self._votes: dict[str, tuple[Say, int | None, asyncio.Future[Received]]] = {}
@@ -322,8 +323,7 @@ async def joined(settings: Settings, shell: Shell) -> AsyncIterator[BusLink]:
     link = BusLink(settings, shell)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(link.participant)
-        desk = JournalDesk(shell.folder, link.participant)
-        stack.push_async_callback(desk.close)
+        stack.push_async_callback(link.desk.close)
         await link.join()
         shell.link = link
         yield link

@@ -117,6 +117,8 @@ class Run:
                 complete = await shell.run()
                 if others is not None and complete:
                     await others.linger()
+                if self.settings.desk.open and complete:
+                    await link.desk.linger()
                 return complete
 
 

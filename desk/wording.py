@@ -1,0 +1,32 @@
+"""How the desk words what it shows: moments, amounts, shares. Pure."""
+
+from typing import Any
+
+from desk.rows import decimal
+from protocol.messages import utc_text
+
+Row = dict[str, Any]
+
+
+def moment(time_ns: int | None) -> Row:
+    """Return a venue time as text and as nanoseconds; both null when unknown."""
+    if not time_ns:
+        return {"time": None, "time_ns": None}
+    return {"time": utc_text(time_ns), "time_ns": time_ns}
+
+
+def amounts(row: Row, *names: str) -> Row:
+    """Return some 1e-8 amounts of a row as decimal text."""
+    return {name: decimal(row[name]) for name in names}
+
+
+def share(part: int, whole: int) -> float | None:
+    """Return a ratio in [0, 1], null when there is nothing to take it of."""
+    return round(part / whole, 6) if whole else None
+
+
+def worth(price: int, quantity: int) -> str:
+    """Return price x quantity, both in 1e-8 units, as decimal text, rounded half to even."""
+    whole, rest = divmod(price * quantity, 10**8)
+    up = rest * 2 > 10**8 or (rest * 2 == 10**8 and whole % 2 == 1)
+    return decimal(whole + up)
