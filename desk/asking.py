@@ -66,6 +66,12 @@ class Asking:
         found = self._ask(self._page(CYCLES, owner, "time_ns", None, 1))
         return found[0] if found else None
 
+    def first_net(self, owner: str) -> int:
+        """Return `net` of the first decision, before anything traded; 0 before it is stored."""
+        first = sa.select(CYCLES.c.net).where(self._of(CYCLES, owner))
+        found = self._ask(first.order_by(CYCLES.c.time_ns).limit(1))
+        return int(found[0]["net"]) if found else 0
+
     def fills(self, owner: str, before: int | None, limit: int) -> list[Row]:
         """Return the newest fills below a trade id."""
         return self._ask(self._page(FILLS, owner, "trade_id", before, limit))

@@ -84,16 +84,15 @@ async def serve(settings: DeskSettings, store: Store, ending: asyncio.Event) -> 
         memory = Memory(store, settings.run)
         hands = Hands(hand, live, memory, folder=settings.folder, clock=time.time_ns)
         await stack.enter_async_context(me)
-        works = [reading(me, live, reader), stream.pump()]
         if hand is not None:
             await stack.enter_async_context(hand)
-            works.append(joining(hand))
         app = Doors(
             application(view, hands, stream, tokens),
             tokens=tokens,
             hosts=(settings.host,),
             steady=time.monotonic_ns,
         )
+        works = (reading(me, live, reader), stream.pump(), operating(hand))
         tasks = [asyncio.create_task(work) for work in works]
         stack.push_async_callback(end_all, tasks)
         await answering(app, settings, ending, tasks)
@@ -125,6 +124,13 @@ async def reading(me: Participant, live: Live, reader: CatchingUp) -> None:
     """Join, then keep the store up to date, for ever."""
     await joining(me, live)
     await reader.keep_up()
+
+
+async def operating(hand: Participant | None) -> None:
+    """Join as the operator, and stay until cancelled."""
+    if hand is not None:
+        await joining(hand)
+    await asyncio.Event().wait()
 
 
 async def answering(

@@ -15,6 +15,7 @@ from desk.asking import EVENTS_MAX, Asking
 from desk.errors import DeskError
 from desk.live import Live
 from desk.logs import newest_lines
+from desk.rows import decimal
 from desk.schema import VERSION
 from desk.store import Store
 from desk.story import KINDS, Story
@@ -26,8 +27,10 @@ LOG: Final = "log"
 SPLIT: Final = ("spread", "fees", "inventory", "funding")
 """What profit is made of: equity - opening is their sum."""
 CYCLE_AMOUNTS: Final = (
-    "opening", "equity", *SPLIT, "turnover", "peak", "drawdown", "net", "position", "mark",
+    "opening", "equity", *SPLIT, "turnover", "peak", "drawdown", "position", "mark",
 )  # fmt: skip
+
+BALANCE: Final = ("capital", "opening", "equity", "profit", "net_of_holding")
 
 
 class UnknownExecutorError(DeskError):
@@ -128,14 +131,14 @@ class View:
         opening, cycle = self._ask.opening(owner), self._ask.last_cycle(owner)
         told: Row = {"executor": owner, "quote": opening.get("quote"), **moment(None)}
         if cycle is None:
-            return {**told, "opening": None, "equity": None, "profit": None}
+            return {**told, **dict.fromkeys(BALANCE)}
         return {
             **told,
             **moment(cycle["time_ns"]),
             "capital": opening.get("capital"),
             **amounts(cycle, "opening", "equity"),
-            "profit": amounts({"profit": cycle["equity"] - cycle["opening"]}, "profit")["profit"],
-            "net_of_holding": amounts(cycle, "net")["net"],
+            "profit": decimal(cycle["equity"] - cycle["opening"]),
+            "net_of_holding": decimal(cycle["net"] - self._ask.first_net(owner)),
         }
 
     def position(self, executor: str | None = None) -> Row:
@@ -205,8 +208,13 @@ class View:
     def equity(self, executor: str | None = None, *, since_ns: int = 0, points: int = 500) -> Row:
         """Return equity, its parts, position and mark over time, oldest first."""
         owner = self.owner(executor)
+        first = self._ask.first_net(owner)
         told = [
-            {**moment(row["time_ns"]), **amounts(row, *CYCLE_AMOUNTS)}
+            {
+                **moment(row["time_ns"]),
+                **amounts(row, *CYCLE_AMOUNTS),
+                "net_of_holding": decimal(row["net"] - first),
+            }
             for row in self._ask.equity(owner, since_ns, points)
         ]
         return {"executor": owner, "points": told}
@@ -217,9 +225,10 @@ class View:
         cycle, total = self._ask.last_cycle(owner), self._ask.totals(owner)
         outcomes = total.pop("outcomes")
         sent, accepted = total["orders_sent"], outcomes.get("accepted", 0)
-        figures: Row = dict.fromkeys(CYCLE_AMOUNTS)
+        figures: Row = dict.fromkeys((*CYCLE_AMOUNTS, "net_of_holding"))
         if cycle is not None:
-            figures = amounts(cycle, *CYCLE_AMOUNTS)
+            net = decimal(cycle["net"] - self._ask.first_net(owner))
+            figures = {**amounts(cycle, *CYCLE_AMOUNTS), "net_of_holding": net}
         held_s = total["held_ms"] / 1e3
         return {
             "executor": owner,

@@ -19,6 +19,7 @@ STACKS = (
     "tests/agents/test_cli_control.py",
     "tests/agents/test_cli_run.py",
     "tests/agents/test_stop_order.py",
+    "tests/desk/test_window.py",
     "tests/docs/test_foreign_agent.py",
     "tests/integration/",
 )
