@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from desk.doors import PREFIX, Tokens
 from desk.errors import DeskError, StoreError
 from desk.hands import Hands, Outcome, ReusedIdError, Wish
+from desk.looks import page
 from desk.stream import Stream
 from desk.view import API, UnknownExecutorError, View
 from protocol.elements import INT_MAX, MessageId, Mode, Text
@@ -98,6 +99,7 @@ def application(view: View, hands: Hands, stream: Stream, tokens: Tokens) -> Fas
         redoc_url=None,
         openapi_url=f"{PREFIX}openapi.json",
     )
+    app.include_router(page())
     app.include_router(_alive(view))
     app.include_router(_reading(view))
     app.include_router(_acting(hands))

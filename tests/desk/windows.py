@@ -19,7 +19,7 @@ from tests.integration.house import PATIENCE_S, ROOT, House, settings_in
 
 EXECUTOR = "executor-1"
 DESK = "desk"
-PATIENT_S = 2 * PATIENCE_S
+PATIENT_S = 4 * PATIENCE_S
 """A desk gives way to those who trade, and to every other test."""
 
 
@@ -98,6 +98,14 @@ class Window:
                 return found
             assert time.monotonic() < ends_s, f"{what}; {self.house.last_words()}"
             await asyncio.sleep(0.05)
+
+    async def living(self, client):
+        """Wait until the executor says how it stands."""
+
+        async def fresh():
+            return not (await get(client, "status"))["stale"]
+
+        await self.until(fresh, "the executor is heard")
 
     async def trading(self, client, fills=3):
         """Wait until so many fills are seen through the desk."""
