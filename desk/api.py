@@ -39,6 +39,7 @@ _ASKED = {
 }
 _DONE: dict[int | str, dict[str, Any]] = {
     **{code: {"description": _ASKED[code]["description"]} for code in (401, 403, 421, 429)},
+    400: {"description": "a body that is no text"},
     409: {"description": "refused, or the id stood for another action"},
     411: {"description": "a body must tell its length"},
     413: {"description": "the body is too long"},
