@@ -236,7 +236,9 @@ def run(loaded: Loaded[Settings], *, as_json: bool) -> int:
         supervisor.end()
         if settings.bus.folder is None:
             shutil.rmtree(sockets, ignore_errors=True)
-    return close(opened, complete=complete, began=began, as_json=as_json)
+    code = close(opened, complete=complete, began=began, as_json=as_json)
+    say("to see a run in a browser: counterpoint run --desk (docs/desk.md)")
+    return code
 
 
 def demand_sound(settings: Settings) -> None:
