@@ -1,5 +1,6 @@
 """The page in a browser: its figures are the answers of REST, and its stop holds."""
 
+import re
 import shutil
 
 import pytest
@@ -37,7 +38,7 @@ async def test_the_page_shows_what_rest_answers_and_its_stop_is_acknowledged(win
         await page.wait_for_selector("#state.good")
         await page.click("#stop")
         await page.click("#yes")
-        await page.wait_for_function("answer.textContent.startsWith('Acknowledged')")
+        await page.locator("#answer", has_text=re.compile("^Acknowledged")).wait_for()
         assert f"{EXECUTOR}: stopped" in await page.text_content("#answer")
         await page.click("#sure button[type=submit]")
         await page.wait_for_selector("#state:text('stopped')")
