@@ -1,0 +1,1 @@
+"""The report of a run: figures, accounting identities and learning, as page, text and JSON."""
