@@ -17,9 +17,7 @@ RETOLD_COLUMNS = 6
 
 
 @kernel
-def retell(
-    fills: I8, ledger: I8, lots_ring: I8, lots_meter: I8, trips: I8, scale: I8
-) -> None:
+def retell(fills: I8, ledger: I8, lots_ring: I8, lots_meter: I8, trips: I8, scale: I8) -> None:
     """Move the lots by every fill, oldest first; nothing but lots and trips is booked.
 
     Args:

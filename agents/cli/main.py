@@ -31,6 +31,7 @@ from agents.cli.output import flush
 from agents.cli.record import record
 from agents.cli.replay_exchange import replay_exchange
 from agents.cli.replay_session import replay_session
+from agents.cli.report import report
 from agents.cli.scout import scout
 from agents.cli.venue_options import (
     Control,
@@ -65,6 +66,7 @@ app.command()(backtest)
 app.command()(guardian)
 app.command()(menu)
 app.command()(record)
+app.command()(report)
 app.command()(scout)
 app.command("replay-exchange")(replay_exchange)
 app.command("replay-session")(replay_session)

@@ -100,7 +100,8 @@ def curve_figures(history: History, instrument: Instrument) -> Figures:
 def net_curve(history: History, capital_units: int) -> I8:
     """Return the capital and what was earned net of holding the target, at every mark."""
     net = history.cycles["net"]
-    return net - net[0] + capital_units
+    found: I8 = net - net[0] + capital_units
+    return found
 
 
 def markouts(history: History, instrument: Instrument) -> Figures:

@@ -182,7 +182,9 @@ def _trips(connection: sa.Connection, own: tuple[Any, ...], cycles: Columns) -> 
     names = ("opened_ns", "closed_ns", "quantity", "open_price", "close_price", "profit")
     first, last = int(cycles["round_trips"][0]), int(cycles["round_trips"][-1])
     query = sa.select(*(TRIPS.c[name] for name in names)).where(*own)
-    return read(connection, query.order_by(TRIPS.c.seq, TRIPS.c.place).offset(first).limit(last - first))
+    return read(
+        connection, query.order_by(TRIPS.c.seq, TRIPS.c.place).offset(first).limit(last - first)
+    )
 
 
 def _events(
@@ -210,7 +212,7 @@ def _span(every: Columns, opened_ns: int, from_ns: int) -> tuple[Columns, bool]:
     is_whole = len(times) > 0 and times[0] >= from_ns and every["fills"][0] == 0
     if not is_whole:
         return {name: column[times >= from_ns] for name, column in every.items()}, False
-    first = {name: 0 for name in every}
+    first = dict.fromkeys(every, 0)
     first |= {name: int(every[name][0]) for name in ("opening", "net", "position", "mark")}
     first |= {"time_ns": min(opened_ns, int(times[0]) - 1), "equity": first["opening"]}
     first["net"] -= int(every["funding"][0])

@@ -78,13 +78,14 @@ class Identity:
 def identities(history: History, instrument: Instrument) -> list[Identity]:
     """Return every identity that the span lets check."""
     cycles, quote = history.cycles, instrument.quote
-    parts = sum(cycles[name] for name in PARTS)
+    parts = np.sum([cycles[name] for name in PARTS], axis=0)
     profit = cycles["equity"] - cycles["opening"]
-    worst = int(np.argmax(np.abs(profit - parts)))
+    apart = np.abs(profit - parts)
+    worst = int(np.argmax(apart)) if apart.any() else len(apart) - 1
     found = [
         Identity(
             "equity - opening = spread + fees + inventory + funding, "
-            f"at each of {len(profit):,} marks (the worst is shown)",
+            f"at each of {len(profit):,} marks (the worst or the last shown)",
             int(profit[worst]), int(parts[worst]), 0, quote,
         ),
         Identity(
@@ -110,14 +111,14 @@ def identities(history: History, instrument: Instrument) -> list[Identity]:
             history.fundings, profit_of(history)["funding"], 0, quote,
         ),
     ]  # fmt: skip
-    taken = base_fees(history, instrument)
+    taken = base_fees(history)
     found.append(_position(history, instrument, taken))
     if history.is_whole:
         found += _retold(history, instrument, taken)
     return found
 
 
-def base_fees(history: History, instrument: Instrument) -> I8:
+def base_fees(history: History) -> I8:
     """Return the base units that each fill's commission took, zeros where it was paid in quote.
 
     The journal has commissions at their worth in quote. Where the fills alone do not add up to the

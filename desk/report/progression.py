@@ -13,11 +13,12 @@ import numpy as np
 from desk.report.history import History
 from desk.rows import UNITS
 from market.scores import Blocks, Estimate
-from protocol.messages import utc_text
+from protocol.messages import QuoteParameters, utc_text
 
-NAMES: Final = ("spread_percentage", "levels", "base_quantity", "max_position")
 BLOCK_NS: Final = 600 * 10**9
 DRAWS: Final = 1_000
+BLOCKS_MIN: Final = 6
+"""Below it an interval would promise too much."""
 HOUR_NS: Final = 3_600 * 10**9
 SETS_MAX: Final = 200
 """Shown at most: the newest."""
@@ -36,10 +37,10 @@ def progression(history: History, *, seed: int) -> dict[str, Any]:
         basis = [proposals[each] for each in body.get("basis", ()) if each in proposals]
         sets.append({
             "from": utc_text(step["time_ns"]),
-            "parameters": {name: step["params"][name] for name in NAMES},
+            "parameters": step["params"],
             "by": str(body.get("seat") or ("opening" if step["pair"] is None else "")),
             "mode": str(body.get("mode", "")),
-            "confidence": max((each["confidence_score"] for each in basis), default=None),
+            "confidence": max(basis, default=None),
             "net_per_hour": _plain(rate),
         })  # fmt: skip
     return {
@@ -59,12 +60,14 @@ def steps_of(history: History) -> list[tuple[int, Mapping[str, Any]]]:
 
 
 def _steps(history: History) -> list[dict[str, Any]]:
-    first = {"time_ns": history.since_ns, "params": history.opening["parameters"], "pair": None}
+    opening = _set(history.opening["parameters"])
+    first = {"time_ns": history.since_ns, "params": opening, "pair": None}
     found: list[dict[str, Any]] = [first]
     for source, kind, time_ns, body in history.events:
         if source != "parameters" or kind != "applied":
             continue
-        step = {"time_ns": time_ns, "params": body["params"], "pair": tuple(body["pair"])}
+        pair = int(body["pair"][0]), int(body["pair"][1])
+        step = {"time_ns": time_ns, "params": _set(body["params"]), "pair": pair}
         if time_ns <= history.since_ns:
             found = [{**step, "time_ns": history.since_ns}]
         elif found[-1]["params"] != step["params"]:
@@ -72,10 +75,19 @@ def _steps(history: History) -> list[dict[str, Any]]:
     return found
 
 
-def _proposals(history: History) -> dict[str, Any]:
-    """Return the data of every proposal in the decision log by its id."""
+def _set(told: Any) -> dict[str, float]:
+    """Return the four parameters of a set.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return QuoteParameters.model_validate(told).model_dump()
+
+
+def _proposals(history: History) -> dict[str, float]:
+    """Return the confidence of every proposal in the decision log by its id."""
     return {
-        body["id"]: body["update"]["data"]
+        body["id"]: float(body["update"]["data"]["confidence_score"])
         for source, kind, _, body in history.events
         if source == "log" and kind in ("answer", "proposal") and body.get("update")
     }
@@ -87,15 +99,17 @@ def _earned(history: History, begins: list[int], seed: int) -> list[Estimate]:
     lengths = np.diff(times) / float(HOUR_NS)
     rates = np.diff(net) / UNITS / lengths
     which = np.searchsorted(np.array(begins), times[:-1], side="right") - 1
-    blocks = Blocks(
-        times[1:], block_ns=BLOCK_NS, draws=DRAWS, rng=np.random.default_rng(seed)
-    )
+    blocks = Blocks(times[1:], block_ns=BLOCK_NS, draws=DRAWS, rng=np.random.default_rng(seed))
     chosen = max(0, len(begins) - SETS_MAX)
     nothing = Estimate(math.nan, math.nan, math.nan)
-    return [
-        blocks.mean(rates, which == place) if place >= chosen or place == 0 else nothing
-        for place in range(len(begins))
-    ]
+    found = []
+    for place in range(len(begins)):
+        mask = which == place
+        told = blocks.mean(rates, mask) if place >= chosen or place == 0 else nothing
+        if len(np.unique(times[1:][mask] // BLOCK_NS)) < BLOCKS_MIN:
+            told = Estimate(told.value, math.nan, math.nan)
+        found.append(told)
+    return found
 
 
 def _improvement(earned: list[Estimate]) -> dict[str, Any] | None:
