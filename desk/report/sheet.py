@@ -104,27 +104,27 @@ def assumptions(history: History, instrument: Instrument) -> list[str]:
     told = [
         f"Returns are of {period}, simple, on a fixed capital of {capital}; a year has 365 days.",
         (
-            f"No ratio is given below {RETURNS_MIN} returns or {TRIPS_MIN} round trips. One that is "
-            "annualised says by which factor; a few hours say nothing about a year. No interest is "
-            "subtracted."
+            f"No ratio is given below {RETURNS_MIN} returns or {TRIPS_MIN} round trips. One that "
+            "is annualised says by which factor; a few hours say nothing about a year. No "
+            "interest is subtracted."
         ),
         "Net of holding: against keeping the target inventory and not quoting.",
         "Equity, position and drawdown are known at decisions; what lay between is not in them.",
         (
-            "Markouts: mid is the last one known at the horizon, from the steps that booked fills and "
-            "from decisions; a fill whose horizon ends after the span does not count. The half "
-            "spread that was captured is in them."
+            "Markouts: mid is the last one known at the horizon, from the steps that booked "
+            "fills and from decisions; a fill whose horizon ends after the span does not count. "
+            "The half spread that was captured is in them."
         ),
         (
-            f"R of a round trip: its profit over {100.0 * instrument.risk_fraction:g} % of its cost, "
-            "the stop distance. Round trips follow each other and are not independent, so SQN is "
-            "larger than its evidence; SQN100 is the one to compare."
+            f"R of a round trip: its profit over {100.0 * instrument.risk_fraction:g} % of its "
+            "cost, the stop distance. Round trips follow each other and are not independent, so "
+            "SQN is larger than its evidence; SQN100 is the one to compare."
         ),
         "An order stands from the step that sent it to the step that heard it was gone.",
         (
-            "What was earned under one set of parameters and under another is no experiment: the "
-            "market changed as well. Intervals are 95 %, from blocks of ten minutes, 1,000 draws; "
-            "none is given below six blocks."
+            "What was earned under one set of parameters and under another is no experiment: "
+            "the market changed as well. Intervals are 95 %, from blocks of ten minutes, 1,000 "
+            "draws; none is given below six blocks."
         ),
     ]
     if not history.is_whole:

@@ -55,7 +55,7 @@ def _lines(sheet: Sheet) -> Iterator[str]:
     yield ""
     yield "How it was measured"
     for line in assumptions(history, instrument):
-        yield f"  - {line}"
+        yield f"  - {printable(line, 400)}"
 
 
 def _learning(learning: dict[str, Any], quote: str) -> Iterator[str]:
