@@ -182,10 +182,19 @@ def _retold(history: History, instrument: Instrument, taken: I8) -> list[Identit
     held = int(ledger[LEDGER_OPEN_LOTS]) * instrument.lot_units
     worth = value(held, half, instrument.scale) - int(ledger[LEDGER_POSITION_COST]) - open_fees
     profit = profit_of(history)
+    net = Identity(
+        "profit of the fills matched first in, first out + open lots at mid + funding = net of "
+        "holding",
+        profits + worth + profit["funding"], profit["net"], max(slack, 2), quote,
+        why or "worths are rounded to a unit",
+    )  # fmt: skip
+    if "funding" in history.outcomes:
+        return [net]  # the ledger's round trips carry their share of each funding
     return [
-        Identity("profit of the round trips = the same of the fills matched anew, first in, "
-                 f"first out ({len(trips):,} and {count:,})", told, profits, slack, quote, why),
-        Identity("profit of the round trips + open lots at mid + funding = net of holding",
-                 told + worth + profit["funding"], profit["net"], max(slack, 2), quote,
-                 why or "worths are rounded to a unit"),
+        Identity(
+            "profit of the round trips = the same of the fills matched anew, first in, first out "
+            f"({len(trips):,} and {count:,})",
+            told, profits, slack, quote, why,
+        ),
+        net,
     ]  # fmt: skip

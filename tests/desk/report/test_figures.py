@@ -13,6 +13,8 @@ from tests.desk.report.twin import Twin
 from tests.exchange.feeds import NEXO, real_feed
 
 OWNER = "executor"
+PROFITS = ("sqn", "sqn100", "win_rate", "profit_factor", "expectancy")
+"""What profits of round trips decide."""
 
 
 def test_every_figure_of_an_artificial_day_is_that_of_the_raw_fills(store):
@@ -59,14 +61,24 @@ def test_every_figure_of_a_recorded_day_is_that_of_the_raw_fills(tmp_path):
 
 
 def same(sheet, store):
-    """Compare all figures of a sheet with those of its twin."""
+    """Compare all figures of a sheet with those of its twin.
+
+    A round trip of one lot earns some thousand units, each rounded: a millionth of the SQN. The
+    ledger's round trips carry fundings, which the twin leaves out.
+    """
     wanted = Twin(store).figures()
     found = {name: figure.value for name, figure in sheet.figures.items()}
     assert found.keys() == wanted.keys()
+    if sheet.history.fundings:
+        for name in PROFITS:
+            del wanted[name]
     off = {
         name: (found[name], figure)
         for name, figure in wanted.items()
         if found[name] != figure
-        and (None in (found[name], figure) or found[name] != pytest.approx(figure, rel=1e-9))
+        and (
+            None in (found[name], figure)
+            or found[name] != pytest.approx(figure, rel=1e-5 if name in PROFITS else 1e-9)
+        )
     }
     assert off == {}
