@@ -7,7 +7,7 @@ import numpy as np
 from market.account import Setup, open_account, open_exchange
 from market.audit import SAMPLE_COLUMNS, SURVEY_COLUMNS, survey
 from market.book import apply, new_book, window_for
-from market.breach import APPROVED, limit_settings, position_cap_lots
+from market.breach import APPROVED, limit_settings, position_cap_lots, stress_cap_lots
 from market.clocks import merge_clocks
 from market.decode import RECORD_WORDS, decode_records
 from market.features import new_observer, observe, observer_settings
@@ -47,7 +47,7 @@ from market.layout import (
 )
 from market.ledger import fee_rate, fill, position_lots
 from market.own import free_base, free_quote, mark_cancelling, open_lots
-from market.policy import cap_lots, policy_settings
+from market.policy import cap_lots, kelly_moments, policy_settings
 from market.queueing import fill_model
 from market.quotes import cost_units, smallest_lots
 from market.replay import replay, replay_one
@@ -180,6 +180,8 @@ def ask(setup: Setup) -> None:
     excess_units(ledger, scale)
     cap_lots(np.ones(PARAMETER_COLUMNS), scale)
     position_cap_lots(half, setup.limits, scale)
+    stress_cap_lots(half, setup.limits, scale)
+    kelly_moments(account.kelly)
     open_lots(*own, BUY)
     cost_units(1_000, 1, scale)
     smallest_lots(1_000, scale)
