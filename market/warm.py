@@ -8,15 +8,19 @@ from market.account import Setup, open_account, open_exchange
 from market.audit import SAMPLE_COLUMNS, SURVEY_COLUMNS, survey
 from market.book import apply, new_book, window_for
 from market.breach import APPROVED, limit_settings, position_cap_lots, stress_cap_lots
+from market.carry import liquid_cap_lots, value_cap_lots
 from market.clocks import merge_clocks
 from market.decode import RECORD_WORDS, decode_records
 from market.features import new_observer, observe, observer_settings
 from market.fills import METER_READ, METER_WRITTEN, advance, cancel, submit
+from market.funding import NO_FUNDING, book, charge, next_funding_ns
 from market.guard import flatten, guard_settings
 from market.hosting import lots_ahead, rest, withdraw
 from market.layout import (
     ACTION_CANCEL,
+    BID_ROW,
     BUY,
+    DELAY_COLUMNS,
     EVENT_COLUMNS,
     EVENT_EXCH_NS,
     EVENT_KIND,
@@ -46,17 +50,28 @@ from market.layout import (
     VIEW_COLUMNS,
 )
 from market.ledger import fee_rate, fill, position_lots
-from market.own import free_base, free_quote, mark_cancelling, open_lots
-from market.policy import cap_lots, kelly_moments, policy_settings
+from market.liquidity import DEPTH_COLUMNS, beyond_cost, flatten_cost
+from market.own import free_base, free_quote, mark_cancelling, open_lots, own_touch
+from market.policy import (
+    cap_lots,
+    kelly_moments,
+    lots_of,
+    observe_profit,
+    policy_settings,
+    size_fraction,
+)
+from market.prints import read_events
 from market.queueing import fill_model
 from market.quotes import cost_units, smallest_lots
 from market.replay import replay, replay_one
 from market.replay_step import COUNT_COLUMNS, REPLAY_COLUMNS, measure, tally
+from market.states import day_before, open_loss, release
 from market.strategy import (
     enter_order,
     excess_units,
     half_ticks_of,
     judge,
+    market_of,
     take_report,
     think,
 )
@@ -85,6 +100,8 @@ def warm() -> float:
     tape_of(read_recording(events))
     trade(events, tape, setup, parameters[0])
     ask(setup)
+    risk(events, setup)
+    fund(setup)
     host(events, setup)
     return time.perf_counter() - began
 
@@ -130,8 +147,8 @@ def read_recording(events: I8) -> I8:
     both[:, EVENT_SEEN] = seen[:count]
     samples = np.zeros((1, SAMPLE_COLUMNS), dtype=np.int64)
     meter = np.zeros(SURVEY_COLUMNS, dtype=np.int64)
-    book = new_book(*window_for(events))
-    survey(events, SEEN_LOCAL, *book, SECOND_NS, 100.0, SECOND_NS, samples, meter)
+    empty = new_book(*window_for(events))
+    survey(events, SEEN_LOCAL, *empty, SECOND_NS, 100.0, SECOND_NS, samples, meter)
     first_local_ns(both)
     return both
 
@@ -189,6 +206,37 @@ def ask(setup: Setup) -> None:
     free = free_quote(*own, int(ledger[LEDGER_QUOTE]), scale), free_base(*own, 1, scale)
     position = position_lots(ledger, scale)
     flatten(row, *own, position, *free, scale, setup.guarding, account.actions)
+
+
+def risk(events: I8, setup: Setup) -> None:
+    """Ask what the gate, the operator's release and `counterpoint risk` ask."""
+    account = open_account(setup, trips=0)
+    market_of(np.zeros(STEP_COLUMNS, dtype=np.int64))
+    own_touch(account.own, account.own_meter)
+    lots_of(1.0, setup.scale)
+    observe_profit(1.0, setup.policy, account.kelly)
+    size_fraction(setup.policy, account.kelly)
+    view, depth = np.zeros(VIEW_COLUMNS), np.zeros(DEPTH_COLUMNS)
+    value_cap_lots(view, setup.limits, setup.scale)
+    liquid_cap_lots(view, setup.limits)
+    day_before(account.risk)
+    open_loss(account.ledger, 2_002, setup.scale)
+    release(account.ledger, account.risk, SECOND_NS)
+    levels, touch = new_book(*window_for(events))
+    local = (levels, touch, *new_observer(observer_settings()))
+    read_events(events[:1], 0, *local, int(events[0, EVENT_LOCAL_NS]))
+    flatten_cost(levels, touch, BID_ROW, 1.0, 1.0, 1.0, depth)
+    beyond_cost(1.0, 1.0, 1.0, 1.0)
+
+
+def fund(setup: Setup) -> None:
+    """Charge and book fundings as an exchange does."""
+    account, exchange = open_account(setup, trips=0), open_exchange(*new_book(0, 0))
+    next_funding_ns(exchange.meter, NO_FUNDING)
+    delays = np.zeros(DELAY_COLUMNS, dtype=np.int64)
+    lines = (exchange.reports, exchange.meter, NO_FUNDING)
+    charge(*lines, 1, 0, 2_002, SECOND_NS, delays, setup.scale)
+    book(1, account.ledger, account.lots, account.lots_meter)
 
 
 def host(events: I8, setup: Setup) -> None:
