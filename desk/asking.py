@@ -128,7 +128,7 @@ class Asking:
         where = sa.and_(self._of(CYCLES, owner), CYCLES.c.time_ns >= since_ns)
         kept = [column for column in CYCLES.c if column.name not in ("observation", "run", "owner")]
         whole = sa.select(*kept, place, count).where(where).subquery()
-        step = whole.c.count / points + 1
+        step = whole.c.count // points + 1
         thin = sa.or_(whole.c.place % step == 0, whole.c.place == whole.c.count)
         return self._ask(sa.select(whole).where(thin).order_by(whole.c.time_ns))
 
@@ -152,7 +152,7 @@ class Asking:
                     "wins"
                 ),
                 sa.func.coalesce(
-                    sa.func.sum((TRIPS.c.closed_ns - TRIPS.c.opened_ns) / 1_000_000), 0
+                    sa.func.sum((TRIPS.c.closed_ns - TRIPS.c.opened_ns) // 1_000_000), 0
                 ).label("held_ms"),
             ).where(self._of(TRIPS, owner))
         )[0]

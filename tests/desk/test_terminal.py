@@ -1,7 +1,9 @@
 """The menu in a real terminal of 80 x 24, and its commands against the command line itself."""
 
 import json
+import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -74,9 +76,13 @@ class Terminal:
     def __init__(self, data):
         self._socket = str(data / "tmux")
         self.data = data / "d"
+        self._pipe = data / "pipe"
+        os.mkfifo(self._pipe)
+        self._said = os.open(self._pipe, os.O_RDONLY | os.O_NONBLOCK)
         line = f"{sys.executable} -m agents.cli.main menu --data {self.data}"
         told = ("-x", "80", "-y", "24", "-c", str(data), "-e", f"PYTHONPATH={ROOT}")
         self._tmux("new-session", "-d", *told, line)
+        self._tmux("pipe-pane", "-o", f"exec cat > {self._pipe}")
         self.until("number: _")
 
     def _tmux(self, *words):
@@ -91,8 +97,10 @@ class Terminal:
         """Wait until something is shown; return the screen."""
         ends_s = time.monotonic() + PATIENCE_S
         while not re.search(pattern, self.screen()):
-            assert time.monotonic() < ends_s, f"no {pattern} in {self.screen()}"
-            time.sleep(0.1)
+            left_s = ends_s - time.monotonic()
+            assert left_s > 0, f"no {pattern} in {self.screen()}"
+            if select.select([self._said], [], [], min(left_s, 1.0))[0]:
+                os.read(self._said, 1 << 16)
         found = self.screen()
         lines = found.splitlines()
         assert max(map(len, lines)) <= 80
@@ -127,6 +135,7 @@ class Terminal:
     def close(self):
         """End tmux."""
         self._tmux("kill-server")
+        os.close(self._said)
 
 
 @pytest.fixture

@@ -377,7 +377,7 @@ async def test_a_vote_that_nobody_heard_is_said_again_and_one_that_was_heard_is_
     """Its ttl ended, then a clock was set: a round that is said again asks for no second vote."""
     session = session_for(feed, bus=bus)
     ears = Deaf(BusError("no answer"), Nack(code=NackCode.EXPIRED, detail="expired"), None)
-    shell = SimpleNamespace(venue_words=dict)
+    shell = SimpleNamespace(venue_words=dict, folder=Path(bus["folder"]))
     link = BusLink(session.settings, shell)
     await link.participant.__aexit__()
     link.participant = ears

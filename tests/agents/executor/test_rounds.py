@@ -157,7 +157,7 @@ def test_the_executor_may_have_an_opinion_of_its_own(tmp_path):
     """A spread far too wide on a planted edge: it proposes a tighter one, one legal step away."""
     path = tmp_path / "planted.npz"
     save(path, synthetic_recording(seed=3, hours=1.3, setting="planted_edge"))
-    plain = session_for(path)
+    plain = session_for(path, optimizer={"slices": 12})
     wide = plain.baseline.model_copy(
         update={"spread_percentage": plain.baseline.spread_percentage * 8.0}
     )
