@@ -1,5 +1,6 @@
 """The table `desk` of the configuration: the window that `counterpoint run --desk` opens."""
 
+from pathlib import Path
 from typing import Final
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from agents.section import Section
 
 PORT: Final = 8765
+QUIET: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$"
 
 
 class DeskTable(Section):
@@ -21,3 +23,13 @@ class DeskTable(Section):
         description="URL of the desk's store: sqlite:///PATH, or postgresql://HOST/NAME; unset: "
         "data/desk.db",
     )
+    alerts: Path | None = Field(
+        None, description="file of Apprise destinations, a line each, mode 0600: whom alerts reach"
+    )
+    quiet: str = Field(
+        "", pattern=QUIET, description="UTC hours in which warnings wait, such as 22:00-07:00"
+    )
+    ping: str | None = Field(
+        None, max_length=512, description="URL of a dead man's switch, fetched while all is well"
+    )
+    ping_s: float = Field(60.0, ge=1.0, le=86_400.0, description="between two pings, s")

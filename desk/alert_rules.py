@@ -8,7 +8,7 @@ told; the rest is told as one letter when they end.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 CLEAR_S: Final = 60.0
 """How long an alert must have been clear before the same one may be told again."""
@@ -172,6 +172,14 @@ class Quiet:
 
     first: int = 0
     until: int = 0
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Return the hours of a text such as 22:00-07:00; none where it is empty."""
+        if not text:
+            return cls()
+        first, until = (60 * int(each[:2]) + int(each[3:]) for each in text.split("-"))
+        return cls(first, until)
 
     def holds(self, now_ns: int) -> bool:
         """Return whether it is quiet now; the hours may go past midnight."""

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 import uvicorn
 
+from desk.alarm import Watch
+from desk.alert_rules import Bounds, Quiet
+from desk.alerts import Bell, destinations, ping
 from desk.api import application
 from desk.catching_up import CatchingUp
 from desk.doors import Doors, Tokens
@@ -92,7 +96,13 @@ async def serve(settings: DeskSettings, store: Store, ending: asyncio.Event) -> 
             hosts=(settings.host,),
             steady=time.monotonic_ns,
         )
-        works = (reading(me, live, reader), stream.pump(), operating(hand))
+        watch = Watch(live, lambda: reader.failing)
+        works = (
+            reading(me, live, reader),
+            stream.pump(),
+            operating(hand),
+            *alerting(settings, watch),
+        )
         tasks = [asyncio.create_task(work) for work in works]
         stack.push_async_callback(end_all, tasks)
         await answering(app, settings, ending, tasks)
@@ -124,6 +134,25 @@ async def reading(me: Participant, live: Live, reader: CatchingUp) -> None:
     """Join, then keep the store up to date, for ever."""
     await joining(me, live)
     await reader.keep_up()
+
+
+def alerting(settings: DeskSettings, watch: Watch) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what rings and pings, as far as somebody asked for it.
+
+    Raises:
+        AlertError: the destinations cannot be used.
+    """
+    if settings.alerts is not None:
+        bell = Bell(
+            watch.facts,
+            destinations(settings.alerts),
+            bounds=Bounds(),
+            quiet=Quiet.of(settings.quiet),
+            book=settings.alerts.with_suffix(".told"),
+        )
+        yield bell.ring()
+    if settings.ping is not None:
+        yield ping(settings.ping, settings.ping_s, watch.well)
 
 
 async def operating(hand: Participant | None) -> None:

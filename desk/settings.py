@@ -14,6 +14,7 @@ from protocol.bus.endpoints import Endpoints
 from protocol.elements import Name
 
 FilePath = Annotated[Path, Field(strict=False)]
+QUIET = r"^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$"
 Names = Annotated[tuple[Name, ...], Field(strict=False, max_length=16)]
 
 
@@ -47,6 +48,14 @@ class DeskSettings(BaseModel):
     folder: FilePath | None = Field(
         None, description="the run's folder, where it is on this host: stop file and logs"
     )
+    alerts: FilePath | None = Field(None, description="file of destinations, mode 0600")
+    quiet: str = Field(
+        "", pattern=QUIET, description="UTC hours in which warnings wait: 22:00-07:00"
+    )
+    ping: str | None = Field(
+        None, description="URL of a dead man's switch, fetched while all is well"
+    )
+    ping_s: float = Field(60.0, ge=1.0, description="between two pings")
 
     @classmethod
     def read(cls, path: Path) -> Self:

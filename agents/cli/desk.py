@@ -63,6 +63,10 @@ def desk_document(settings: Settings, folder: Path) -> dict[str, Any]:
         "host": HOST,
         "port": settings.desk.port,
         "folder": str(folder.resolve()),
+        "alerts": None if settings.desk.alerts is None else str(settings.desk.alerts.resolve()),
+        "quiet": settings.desk.quiet,
+        "ping": settings.desk.ping,
+        "ping_s": settings.desk.ping_s,
     }
 
 

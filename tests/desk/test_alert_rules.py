@@ -1,6 +1,7 @@
 """Who is woken, when, and how often."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,12 @@ def test_a_bound_of_zero_switches_its_rule_off():
     assert len(RULES) == 10
 
 
+def test_the_runbook_knows_every_rule():
+    """Each alert says in docs/desk.md what it means and what to type."""
+    page = (Path(__file__).parents[2] / "docs" / "desk.md").read_text(encoding="utf-8")
+    assert [rule for rule in WRONG if f"`{rule}`" not in page] == []
+
+
 def alert(rule="stopped", weight=Weight.CRITICAL):
     """An alert."""
     return Alert(rule, "executor-1", weight, "text")
@@ -106,6 +113,16 @@ def test_quiet_hours_go_past_midnight(first, until, minute):
 WEIGHTS = {
     "stopped": Weight.CRITICAL, "feed_stale": Weight.WARNING, "no_decision": Weight.WARNING,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("", (0, 0)), ("22:00-07:30", (1320, 450)), ("00:00-23:59", (0, 1439))]
+)
+def test_quiet_hours_are_read_from_text(text, hours):
+    """Minutes of the day."""
+    assert (Quiet.of(text).first, Quiet.of(text).until) == hours
+
+
 names = st.sampled_from(sorted(WEIGHTS))
 
 
