@@ -1,11 +1,10 @@
 """The table `desk` of the configuration: the window that `counterpoint run --desk` opens."""
 
-from pathlib import Path
 from typing import Final
 
 from pydantic import Field
 
-from agents.section import Section
+from agents.section import FilePath, Section
 
 PORT: Final = 8765
 QUIET: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$"
@@ -23,7 +22,7 @@ class DeskTable(Section):
         description="URL of the desk's store: sqlite:///PATH, or postgresql://HOST/NAME; unset: "
         "data/desk.db",
     )
-    alerts: Path | None = Field(
+    alerts: FilePath | None = Field(
         None, description="file of Apprise destinations, a line each, mode 0600: whom alerts reach"
     )
     quiet: str = Field(
