@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from decimal import Decimal
 
 import httpx
 import pytest
@@ -28,7 +27,7 @@ def started(line, talk):
 
 @pytest.mark.slow
 async def test_the_desk_stays_after_the_end_with_the_same_figures_as_the_result(tmp_path):
-    """Fills, net profit and last equity of result.json; nothing is found to be stopped any more."""
+    """Orders, fills and round trips of result.json; nothing is found to be stopped any more."""
     feed, data, port = tmp_path / "day.npz", tmp_path / "data", free_port()
     save(feed, synthetic_recording(seed=5, hours=1.0, setting="planted_edge"))
     line = [sys.executable, "-m", "agents.cli.main", "run", "--desk", "--json"]
@@ -41,18 +40,18 @@ async def test_the_desk_stays_after_the_end_with_the_same_figures_as_the_result(
         url = f"http://127.0.0.1:{port}/api/v1/"
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60.0) as client:
             shown = await get(client, "performance")
-            status = await get(client, "status")
-        assert status["stale"]
+            ends_s = time.monotonic() + PATIENCE_S
+            while not (await get(client, "status"))["stale"]:
+                assert time.monotonic() < ends_s, "an executor that has ended is shown as present"
+                await asyncio.sleep(0.1)
         tuned = result["tuned"]
         assert (shown["fills"], shown["round_trips"], shown["wins"]) == (
             tuned["fills"]["count"], tuned["fills"]["round_trips"], tuned["fills"]["winning"],
         )  # fmt: skip
-        assert [
-            shown[f"orders_{name}"] for name in ("sent", "accepted", "rejected", "refused")
-        ] == [tuned["orders"][name] for name in ("sent", "accepted", "rejected", "refused")]
-        for name in ("spread", "fees", "inventory", "funding", "net_of_holding"):
-            assert Decimal(shown[name]) == Decimal(tuned["profit"][name]), name
-        ends_s = time.monotonic() + PATIENCE_S
+        orders = tuned["orders"]
+        for name in ("sent", "accepted", "rejected"):
+            assert shown[f"orders_{name}"] == orders[name], name
+        assert shown["orders_refused"] == sum(orders["refused"].values())
         folder = (data / "runs" / "latest").resolve()
         while json.loads((folder / "processes.json").read_bytes()):
             assert time.monotonic() < ends_s
@@ -62,4 +61,5 @@ async def test_the_desk_stays_after_the_end_with_the_same_figures_as_the_result(
     finally:
         process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(process.wait, PATIENCE_S)
+        process.stdout.close()
     assert code == 0
