@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from desk.errors import StoreError
+from desk.rows import AMOUNTS, COUNTS, END, units
 from desk.schema import CYCLES, EVENTS, FILLS, ORDERS, OUTCOMES, REFUSALS, RUNS, TRIPS
 from desk.store import Store, reason_of
 
@@ -62,9 +63,16 @@ class Asking:
         return dict(found[0]["opening"]) if found else {}
 
     def last_cycle(self, owner: str) -> Row | None:
-        """Return the newest decision."""
+        """Return how all stood at the newest decision, or at the end of a life after it."""
         found = self._ask(self._page(CYCLES, owner, "time_ns", None, 1))
-        return found[0] if found else None
+        if not found:
+            return None
+        ends = self.events(owner, CYCLES.name, (END,), 1)
+        if not ends or ends[0]["time_ns"] <= found[0]["time_ns"]:
+            return found[0]
+        body = ends[0]["body"]
+        figures = {name: units(body[name]) for name in AMOUNTS} | {n: body[n] for n in COUNTS}
+        return {**found[0], **figures, "time_ns": ends[0]["time_ns"]}
 
     def first_net(self, owner: str) -> int:
         """Return `net` of the first decision, before anything traded; 0 before it is stored."""

@@ -17,6 +17,8 @@ AMOUNTS: Final = (
     "opening", "equity", "spread", "fees", "inventory", "funding", "turnover", "peak", "drawdown",
     "net", "position", "mark",
 )  # fmt: skip
+END: Final = "end"
+"""Kind of the row of `cycles` that a life of an executor ends with, between two decisions."""
 COUNTS: Final = ("fills", "round_trips", "wins")
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -136,8 +138,11 @@ def _reported(_: str, row: JournalRow) -> Iterable[Line]:
         )
 
 
-def _cycle(_: str, row: JournalRow) -> Iterable[Line]:
+def _cycle(source: str, row: JournalRow) -> Iterable[Line]:
+    """Keep a decision; how all stood at the end of a life is none, and is kept as an event."""
     body: Any = row.body
+    if row.kind == END:
+        yield from _event(source, row)
     if row.kind == "cycle":
         line = {name: units(body[name]) for name in AMOUNTS} | {n: body[n] for n in COUNTS}
         yield (

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ def started(line, talk):
 
 @pytest.mark.slow
 async def test_the_desk_stays_after_the_end_with_the_same_figures_as_the_result(tmp_path):
-    """Orders, fills and round trips of result.json; nothing is found to be stopped any more."""
+    """Fills, net profit and last equity of result.json; nothing is found to be stopped any more."""
     feed, data, port = tmp_path / "day.npz", tmp_path / "data", free_port()
     save(feed, synthetic_recording(seed=5, hours=1.0, setting="planted_edge"))
     line = [sys.executable, "-m", "agents.cli.main", "run", "--desk", "--json"]
@@ -52,6 +53,8 @@ async def test_the_desk_stays_after_the_end_with_the_same_figures_as_the_result(
         for name in ("sent", "accepted", "rejected"):
             assert shown[f"orders_{name}"] == orders[name], name
         assert shown["orders_refused"] == sum(orders["refused"].values())
+        for name in ("spread", "fees", "inventory", "funding", "net_of_holding"):
+            assert Decimal(shown[name]) == Decimal(tuned["profit"][name]), name
         folder = (data / "runs" / "latest").resolve()
         while json.loads((folder / "processes.json").read_bytes()):
             assert time.monotonic() < ends_s
