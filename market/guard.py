@@ -13,24 +13,12 @@ from market.breach import HALTED, REDUCING
 from market.jit import inlined_kernel, kernel
 from market.layout import (
     ACTION_COLUMNS,
-    ACTION_KIND,
-    ACTION_LOTS,
-    ACTION_PLACE,
-    ACTION_PRICE_TICKS,
-    ACTION_SIDE,
-    ACTION_TAKER,
     ACTIONS_MAX,
     BUY,
     LADDER_COLUMNS,
     LEVELS_MAX,
     NO_ASK,
     NO_BID,
-    OWN_CANCELLING,
-    OWN_ID,
-    OWN_SIDE,
-    OWN_STATE,
-    SCALE_LOT,
-    SCALE_SPOT,
     SELL,
     STEP_ASK,
     STEP_BID,
@@ -42,7 +30,7 @@ from market.own import (
     OWN_METER_HIGHEST_BID,
     OWN_METER_LOWEST_ASK,
 )
-from market.quotes import clear_ladder, cost_units, smallest_lots, write_reduction
+from market.quotes import clear_ladder, write_reduction
 from market.refresh import (
     HELD_COLUMNS,
     HELD_FRESH,
@@ -61,7 +49,6 @@ from market.refresh import (
     keep_orders,
     place_missing,
     survey_ladder,
-    write_cancel,
 )
 from market.types import F8, I8
 
@@ -313,51 +300,3 @@ def replenish(
     if asks:
         count = place_missing(SELL, ask_room, free_base_units, *tail, count, actions)
     return count
-
-
-@kernel
-def flatten(
-    step_row: I8,
-    own: I8,
-    own_meter: I8,
-    position_lots: int,
-    free_quote_units: int,
-    free_base_units: int,
-    scale: I8,
-    settings: F8,
-    actions: I8,
-) -> int:
-    """Write what brings the position to zero now; return the number of actions.
-
-    First everything is cancelled; once nothing of ours is open, one taker order closes the
-    position, reaching at most GUARD_FLATTEN_SHARE through the touch. It is called each step until
-    the position is zero or too small to be legal. The arguments are those of `guard`.
-    """
-    count = 0
-    for index in range(own_meter[OWN_METER_COUNT]):
-        if own[index, OWN_STATE] != OWN_CANCELLING:
-            write_cancel(own[index, OWN_ID], own[index, OWN_SIDE], count, actions)
-            count += 1
-    bid = step_row[STEP_BID]
-    ask = step_row[STEP_ASK]
-    if own_meter[OWN_METER_COUNT] > 0 or position_lots == 0 or bid == NO_BID or ask == NO_ASK:
-        return count
-    lots = abs(position_lots)
-    side = SELL if position_lots > 0 else BUY
-    if side == SELL:
-        price = max(1, math.floor(bid * (1.0 - settings[GUARD_FLATTEN_SHARE])))
-        if scale[SCALE_SPOT] != 0:
-            lots = min(lots, free_base_units // scale[SCALE_LOT])
-    else:
-        price = math.ceil(ask * (1.0 + settings[GUARD_FLATTEN_SHARE]))
-        if scale[SCALE_SPOT] != 0:
-            lots = min(lots, free_quote_units // cost_units(price, 1, scale))
-    if lots < smallest_lots(price, scale):
-        return count
-    actions[count, :] = 0
-    actions[count, ACTION_KIND] = ACTION_PLACE
-    actions[count, ACTION_SIDE] = side
-    actions[count, ACTION_PRICE_TICKS] = price
-    actions[count, ACTION_LOTS] = lots
-    actions[count, ACTION_TAKER] = 1
-    return count + 1

@@ -31,11 +31,11 @@ from market.policy import (
     PROPOSE_SHIFT,
     PROPOSE_WIDTH,
 )
-from market.quiet import STILL_COLUMNS, STILL_MET
 from market.replay import no_records, rows_of
 from market.replay_loop import arrive, run_steps
 from market.replay_step import REPLAY_COLUMNS
 from market.reward import KEPT_COLUMNS, REWARD_COLUMNS, reward_cycle, reward_weights
+from market.still import STILL_COLUMNS, STILL_MET
 from market.strategy import excess_units
 from market.tape import Tape
 from market.types import F8, I8

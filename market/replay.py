@@ -12,7 +12,6 @@ import numpy as np
 from market.account import Account, Setup, open_account, open_tape_exchange
 from market.breach import LIMIT_AGE_NS, LIMIT_VOLATILITY
 from market.layout import ORDERS_MAX, PARAMETER_COLUMNS, REPORTS_MAX, STEP_NOW_NS, VIEW_COLUMNS
-from market.quiet import STILL_COLUMNS
 from market.replay_loop import run_candidates
 from market.replay_step import (
     COUNT_COLUMNS,
@@ -29,6 +28,7 @@ from market.replay_step import (
     heard_count,
 )
 from market.skim import Skim, new_skim, skim_steps
+from market.still import STILL_COLUMNS
 from market.tape import Tape
 from market.types import F8, I8
 

@@ -16,19 +16,7 @@ from market.layout import (
 from market.ledger import position_lots
 from market.order_lines import METER_NEXT_NS, METER_OVERFLOW, METER_READ, METER_WRITTEN
 from market.post import hear, only_mild, send
-from market.quiet import (
-    STILL_ASKS,
-    STILL_BIDS,
-    STILL_HIT,
-    STILL_MET,
-    STILL_STOP,
-    is_still,
-    look_ahead,
-    note_open,
-    prepare,
-    walk,
-    within,
-)
+from market.quiet import is_still, look_ahead, prepare, walk, within
 from market.refresh import HELD_LACKS, HELD_STRAYS, HELD_WITHHELD
 from market.reopening import reopen_account, reopen_exchange
 from market.replay_step import (
@@ -51,6 +39,14 @@ from market.skim import (
     CELL_SIGMA,
     Skim,
     delay_row,
+)
+from market.still import (
+    STILL_ASKS,
+    STILL_BIDS,
+    STILL_HIT,
+    STILL_MET,
+    STILL_STOP,
+    note_open,
 )
 from market.strategy import assess, excess_units, half_ticks_of, see, think
 from market.tape_fills import advance_tape, advance_window

@@ -113,14 +113,14 @@ def day_before(risk: I8) -> int:
 
 
 @inlined_kernel
-def is_drawn_down(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
+def is_drawn_down(ledger: I8, kept: float, limits: F8, risk: I8, now_ns: int) -> bool:
     """Judge the fall from the peak: it halts until an operator, or a long rest, ends it."""
     equity = ledger[LEDGER_EQUITY]
     risk[RISK_PEAK] = max(risk[RISK_PEAK], equity)
     until_ns = NEVER_RETURNS
     if limits[LIMIT_REST_NS] > 0.0:
         until_ns = now_ns + int(limits[LIMIT_REST_NS])
-    if risk[RISK_PEAK] - equity >= limits[LIMIT_DRAWDOWN] * limits[LIMIT_CAPITAL]:
+    if risk[RISK_PEAK] - equity + kept >= limits[LIMIT_DRAWDOWN] * limits[LIMIT_CAPITAL]:
         enter(risk, HALTED, REASON_DRAWDOWN, now_ns, until_ns)
     if risk[RISK_REASON] != REASON_DRAWDOWN:
         return False
@@ -131,7 +131,7 @@ def is_drawn_down(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
 
 
 @inlined_kernel
-def is_loss_of_day(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
+def is_loss_of_day(ledger: I8, kept: float, limits: F8, risk: I8, now_ns: int) -> bool:
     """Judge the loss of the UTC day and of 24 hours.
 
     The first halts until the next UTC day, the second until a quarter of an hour begins with less
@@ -139,7 +139,7 @@ def is_loss_of_day(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
     """
     bound = limits[LIMIT_DAILY_LOSS] * limits[LIMIT_CAPITAL]
     forever = limits[LIMIT_LOSS_OPERATOR] != 0.0
-    if ledger[LEDGER_DAY_OPENING] - ledger[LEDGER_EQUITY] >= bound:
+    if ledger[LEDGER_DAY_OPENING] - ledger[LEDGER_EQUITY] + kept >= bound:
         enter(risk, HALTED, REASON_DAILY_LOSS, now_ns, NEVER_RETURNS if forever else 0)
         if not forever:
             risk[RISK_DAY] = ledger[LEDGER_DAY]
@@ -147,7 +147,7 @@ def is_loss_of_day(ledger: I8, limits: F8, risk: I8, now_ns: int) -> bool:
         risk[RISK_UNTIL_NS] == NEVER_RETURNS or ledger[LEDGER_DAY] == risk[RISK_DAY]
     ):
         return True
-    loss = day_before(risk) - ledger[LEDGER_EQUITY]
+    loss = day_before(risk) - ledger[LEDGER_EQUITY] + kept
     next_ns = (now_ns // QUARTER_NS + 1) * QUARTER_NS
     if loss >= bound:
         enter(risk, HALTED, REASON_ROLLING_LOSS, now_ns, NEVER_RETURNS if forever else next_ns)
@@ -215,6 +215,7 @@ def evaluate(
     half_ticks: int,
     sigma_ratio: float,
     heard_ns: int,
+    kept: float,
     limits: F8,
     risk: I8,
     scale: I8,
@@ -231,15 +232,16 @@ def evaluate(
         half_ticks: i8, bid + ask.
         sigma_ratio: volatility over its slow average; 0 when unknown.
         heard_ns: i8, time of the newest news of the market.
+        kept: quote units that closing the position may cost, where a loss closes it; else 0.
         limits: f8[LIMIT_COLUMNS].
         risk: i8[RISK_COLUMNS], changed.
         scale: i8[SCALE_COLUMNS].
         now_ns: i8.
     """
     remember_equity(ledger[LEDGER_EQUITY], now_ns, risk)
-    if is_drawn_down(ledger, limits, risk, now_ns):
+    if is_drawn_down(ledger, kept, limits, risk, now_ns):
         return HALTED
-    if is_loss_of_day(ledger, limits, risk, now_ns):
+    if is_loss_of_day(ledger, kept, limits, risk, now_ns):
         return HALTED
     if is_wild(sigma_ratio, limits, risk, now_ns):
         return HALTED

@@ -23,8 +23,9 @@ from market.breach import (
     take_rate,
 )
 from market.carry import carry_lots
+from market.closing import closing_units, flatten
 from market.funding import book
-from market.guard import flatten, replenish, survey
+from market.guard import replenish, survey
 from market.jit import inlined_kernel, kernel
 from market.layout import (
     ACTION_LEVEL,
@@ -125,6 +126,16 @@ def enter_fill(report_row: I8, account: Account, setup: Setup) -> int:
 
 
 @inlined_kernel
+def kept_units(step_row: I8, account: Account, setup: Setup) -> float:
+    """Return what closing may cost, where a loss closes the position; else 0. The book is sound."""
+    lots = position_lots(account.ledger, setup.scale)
+    if setup.limits[LIMIT_LOSS_CLOSES] == 0.0 or lots == 0:
+        return 0.0
+    touch = (step_row[STEP_BID], step_row[STEP_ASK])
+    return closing_units(lots, *touch, setup.scale, setup.guarding)
+
+
+@inlined_kernel
 def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
     """Mark the account and judge its limits; return the risk state."""
     half = half_ticks_of(step_row)
@@ -140,6 +151,7 @@ def assess(step_row: I8, view_row: F8, account: Account, setup: Setup) -> int:
             half,
             ratio,
             step_row[STEP_HEARD_NS],
+            kept_units(step_row, account, setup),
             setup.limits,
             account.risk,
             setup.scale,
@@ -288,7 +300,7 @@ def is_closing(risk: I8, limits: F8) -> bool:
 
 @kernel
 def close_position(step_row: I8, account: Account, setup: Setup) -> int:
-    """Write the actions that bring the position to zero (`guard.flatten`); return their number."""
+    """Write the actions that bring the position to zero; return their number."""
     own = account.own
     own_meter = account.own_meter
     ledger = account.ledger

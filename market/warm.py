@@ -10,11 +10,12 @@ from market.book import apply, new_book, window_for
 from market.breach import APPROVED, limit_settings, position_cap_lots, stress_cap_lots
 from market.carry import liquid_cap_lots, value_cap_lots
 from market.clocks import merge_clocks
+from market.closing import flatten
 from market.decode import RECORD_WORDS, decode_records
 from market.features import new_observer, observe, observer_settings
 from market.fills import METER_READ, METER_WRITTEN, advance, cancel, submit
 from market.funding import NO_FUNDING, book, charge, next_funding_ns
-from market.guard import flatten, guard_settings
+from market.guard import guard_settings
 from market.hosting import lots_ahead, rest, withdraw
 from market.layout import (
     ACTION_CANCEL,

@@ -9,7 +9,7 @@ import numpy as np
 from agents.executor.state import new_state
 from agents.session import Session
 from market.breach import position_cap_lots
-from market.guard import flatten
+from market.closing import flatten
 from market.layout import LEDGER_BASE, LEDGER_QUOTE, STEP_ASK, STEP_BID, STEP_COLUMNS
 from market.ledger import position_lots
 from market.own import free_base, free_quote, open_lots

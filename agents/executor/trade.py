@@ -14,7 +14,7 @@ from agents.executor.state import State, freeze
 from agents.executor.telling import pnl_word
 from exchange.port import MarketStep
 from market.breach import APPROVED
-from market.guard import flatten
+from market.closing import flatten
 from market.layout import (
     ACTION_CANCEL,
     ACTION_KIND,

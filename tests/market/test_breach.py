@@ -65,11 +65,11 @@ class Account:
 
     lots = 0
 
-    def judge(self, *, half=MID, ratio=1.0, now=0, equity=CAPITAL, day=0):
+    def judge(self, *, half=MID, ratio=1.0, now=0, equity=CAPITAL, day=0, kept=0.0):
         """Return the state after a mark."""
         self.ledger[LEDGER_EQUITY], self.ledger[LEDGER_DAY] = equity, day
         return states.evaluate(
-            self.ledger, self.lots, half, ratio, now, self.limits, self.risk, self.scale, now
+            self.ledger, self.lots, half, ratio, now, kept, self.limits, self.risk, self.scale, now
         )
 
     def ask(self, side, price=1_000, lots=1, *, position=0, open_lots=0, half=MID, **more):
@@ -80,6 +80,17 @@ class Account:
             told["touch"], told["quote"], told["base"], told["count"], told["taker"],
             self.limits, self.risk, self.scale,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("fall", [1, CAPITAL // 100])
+def test_a_loss_is_judged_with_what_closing_may_cost(fall):
+    """A unit before the limit less that cost it is still ACTIVE, for the peak as for the day."""
+    for told in ({"daily_loss_fraction": 1.0}, {"drawdown_fraction": 1.0}):
+        account = Account(**told)
+        bound = CAPITAL // (10 if "daily_loss_fraction" in told else 20)
+        at = CAPITAL - bound + fall
+        assert account.judge(equity=at + 1, kept=float(fall)) == breach.ACTIVE
+        assert account.judge(equity=at, kept=float(fall)) == breach.HALTED
 
 
 def test_a_drawdown_halts_for_good():

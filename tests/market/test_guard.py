@@ -14,7 +14,6 @@ from market.layout import (
     ACTION_PLACE,
     ACTION_PRICE_TICKS,
     ACTION_SIDE,
-    ACTION_TAKER,
     ASK_ROW,
     BID_ROW,
     BUY,
@@ -282,29 +281,6 @@ def test_spot_places_fit_the_free_balances():
     assert desk.look(free=(15 * 990 * 1000, 4 * 10**6)) == [
         B1, ("place", BUY, 985, 5, 1), ("place", SELL, 1010, 4, 0),
     ]  # fmt: skip
-
-
-def test_flatten_cancels_first_and_then_takes():
-    """One immediate-or-cancel order, at most half a percent through the touch."""
-    desk = Desk().sent()
-
-    def flatten(position):
-        count = guard.flatten(
-            desk.step, desk.own, desk.meter, position, RICH, RICH, desk.scale, desk.settings,
-            desk.actions,
-        )  # fmt: skip
-        return desk.read(count)
-
-    cancels = flatten(7)
-    assert cancels == [("cancel", order) for order in (1, 2, 3, 4)]
-    desk.send(cancels)
-    assert flatten(7) == []
-    for order in (1, 2, 3, 4):
-        desk.report(REPORT_CANCELLED, order)
-    assert flatten(7) == [("place", SELL, 995, 7, 0)]
-    assert desk.actions[0, ACTION_TAKER] == 1
-    assert flatten(-7) == [("place", BUY, 1007, 7, 0)]
-    assert flatten(0) == []
 
 
 def test_settings_out_of_range_are_refused():

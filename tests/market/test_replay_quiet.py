@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.breach import limit_settings
+from market.breach import RISK_SINCE_NS, limit_settings
 from market.features import observer_settings
 from market.guard import guard_settings
 from market.latency import ConstantLatency
@@ -142,8 +142,8 @@ def setups(draw):
         limits=limit_settings(
             capital_units=day.CAPITAL * day.UNITS,
             stop_loss_fraction=draw(st.sampled_from([0.02, 2e-4, 5e-5])),
-            daily_loss_fraction=draw(st.sampled_from([0.05, 1e-5])),
-            drawdown_fraction=draw(st.sampled_from([0.1, 2e-5])),
+            daily_loss_fraction=draw(st.sampled_from([0.05, 1e-5, 6e-5])),
+            drawdown_fraction=draw(st.sampled_from([0.1, 2e-5, 7e-5])),
             volatility_cutoff=draw(st.sampled_from([5.0, 1.02, 0.0])),
             max_position_fraction=draw(st.sampled_from([0.01, 0.004])),
             open_orders_max=draw(st.sampled_from([200, 7])),
@@ -158,6 +158,7 @@ def setups(draw):
         guarding=guard_settings(
             pull_threshold_sigma=draw(st.sampled_from([3.0, 0.4, 0.0])),
             refresh_tolerance_ticks=draw(st.integers(0, 3)),
+            flatten_share=draw(st.sampled_from([0.005, 1e-5, 0.0])),
         ),
     )
 
@@ -207,6 +208,26 @@ def test_a_quiet_step_changes_what_a_full_one_would_at_length(tape, setup, candi
     told = {"first_step": min(cut, len(tape.steps)), "last_step": len(tape.steps)}
     fast = replay_one(tape, np.array(candidate), setup, **told)
     assert_same(fast, replay_one(tape, np.array(candidate), setup, step_by_step=True, **told))
+
+
+@pytest.mark.parametrize("limit", ["daily_loss_fraction", "drawdown_fraction"])
+def test_a_quiet_step_heeds_what_closing_may_cost(limit):
+    """With limits about as large as what is kept back for closing, some halt in quiet stretches."""
+    halts = set()
+    for fraction in np.geomspace(3e-5, 2e-4, 12):
+        told = {"daily_loss_fraction": 1.0, "drawdown_fraction": 1.0} | {limit: float(fraction)}
+        limits = limit_settings(capital_units=day.CAPITAL * day.UNITS, loss_closes=True, **told)
+        setup = day.setup()._replace(limits=limits)
+        one, other = (
+            replay_one(
+                day.tape(), day.CANDIDATES[0], setup, first_step=0,
+                last_step=len(day.tape().steps), step_by_step=slowly,
+            )
+            for slowly in (False, True)
+        )  # fmt: skip
+        assert_same(one, other)
+        halts.add(int(one.account.risk[RISK_SINCE_NS]))
+    assert len(halts) > 6
 
 
 def test_a_worker_leaves_nothing_of_one_candidate_to_the_next():

@@ -10,12 +10,21 @@ from agents.settings import Settings
 from bench.day import replay
 from bench.limits_house import BASE, SECTIONS, made_feed
 from market.breach import HALTED, RISK_SINCE_NS, RISK_STATE
-from market.layout import UNITS
+from market.layout import (
+    LEDGER_DAY_OPENING,
+    LEDGER_QUOTE,
+    LEDGER_TARGET,
+    STEP_ASK,
+    STEP_BID,
+    STEP_NOW_NS,
+    UNITS,
+)
 from market.ledger import position_lots
 from market.replay_step import (
     EQUITY_EXCESS,
     EQUITY_NOW_NS,
     EQUITY_POSITION_LOTS,
+    FILLED_LOTS,
     FILLED_MAKER,
     FILLED_VISIBLE_NS,
 )
@@ -53,11 +62,29 @@ def test_the_position_is_closed_within_steps_of_the_halt_and_nothing_is_lost_aft
     assert (late[:, EQUITY_POSITION_LOTS] == 0).all()
 
 
+def test_what_is_lost_in_the_end_stays_within_the_limit_and_one_step(feed):
+    """What closing may cost is kept back: the halt comes before the loss, not after."""
+    session, record = lived(feed, daily_loss_limit=LIMIT, loss_closes=True)
+    steps, ledger = session.tape_builder().advance(session.last_ns).steps, record.account.ledger
+    taken = record.filled[record.filled[:, FILLED_MAKER] == 0]
+    mids = 0.5 * (steps[:, STEP_BID] + steps[:, STEP_ASK]) * float(session.meta.tick)
+    halt, closed = np.searchsorted(
+        steps[:, STEP_NOW_NS], [record.account.risk[RISK_SINCE_NS], taken[-1, FILLED_VISIBLE_NS]]
+    )
+    target = ledger[LEDGER_TARGET] / UNITS
+    held = target + float(taken[:, FILLED_LOTS].sum()) * float(session.meta.lot)
+    gap = held * (mids[halt - 1] - mids[halt])
+    equity = ledger[LEDGER_QUOTE] / UNITS + target * mids[closed - 1]
+    lost = ledger[LEDGER_DAY_OPENING] / UNITS - equity
+    assert 0.8 * LIMIT * CAPITAL < lost <= LIMIT * CAPITAL + gap
+
+
 def test_without_it_the_halt_keeps_the_position_which_goes_on_losing(feed):
-    """The same halt at the same time; what comes after differs."""
+    """The halt comes a little later, as nothing is kept back; what comes after differs."""
     _, closed = lived(feed, daily_loss_limit=LIMIT, loss_closes=True)
     _, kept = lived(feed, daily_loss_limit=LIMIT)
-    assert kept.account.risk[RISK_SINCE_NS] == closed.account.risk[RISK_SINCE_NS]
+    later_ns = int(kept.account.risk[RISK_SINCE_NS] - closed.account.risk[RISK_SINCE_NS])
+    assert 0 < later_ns <= 30 * SECOND
     assert (kept.filled[:, FILLED_MAKER] == 1).all()
     assert kept.equity[-1, EQUITY_POSITION_LOTS] != 0
     swings = [float(np.ptp(each.equity[-30:, EQUITY_EXCESS])) / UNITS for each in (kept, closed)]

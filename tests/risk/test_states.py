@@ -72,7 +72,7 @@ class Account:
         self.ledger[LEDGER_DAY] = self.now // (86_400 * SECOND)
         self.ledger[LEDGER_OPEN_LOTS], self.ledger[LEDGER_POSITION_COST] = self.lots, self.cost
         return states.evaluate(
-            self.ledger, self.lots, HALF, self.ratio, self.now - self.silent, self.limits,
+            self.ledger, self.lots, HALF, self.ratio, self.now - self.silent, 0.0, self.limits,
             self.risk, self.scale, self.now,
         )  # fmt: skip
 

@@ -1,12 +1,14 @@
 """The order of one guard step again, in plain Python: one kernel call after the other."""
 
+from math import ceil, floor
+
 import numpy as np
 
 from market import fills, funding, guard, ledger, own, policy
 from market import layout as lay
 from market.account import open_account, open_exchange
 from market.book import new_book
-from market.breach import APPROVED, check_order, take_rate
+from market.breach import APPROVED, LIMIT_LOSS_CLOSES, check_order, take_rate
 from market.carry import carry_lots
 from market.fills import METER_READ, METER_WRITTEN
 from market.states import evaluate
@@ -86,8 +88,8 @@ class Candidate:
             reference = view[lay.VIEW_SIGMA_REFERENCE]
             ratio = view[lay.VIEW_SIGMA] / reference if reference > 0 else 0.0
             evaluate(
-                acc.ledger, self.lots, half, ratio, row[lay.STEP_HEARD_NS], setup.limits,
-                acc.risk, setup.scale, now,
+                acc.ledger, self.lots, half, ratio, row[lay.STEP_HEARD_NS], self.kept(bid, ask),
+                setup.limits, acc.risk, setup.scale, now,
             )  # fmt: skip
         state = int(acc.risk[0])
         if now % int(setup.cycle[0]) == 0:
@@ -98,6 +100,16 @@ class Candidate:
         )  # fmt: skip
         for action in acc.actions[:count].copy():
             self.act(action, row, half, self.tape.stream.delays[index])
+
+    def kept(self, bid, ask):
+        """What closing may cost, quote units: the order's own price against mid, and its fee."""
+        lots, scale = self.lots, self.setup.scale
+        if not self.setup.limits[LIMIT_LOSS_CLOSES] or not lots:
+            return 0.0
+        share = self.setup.guarding[guard.GUARD_FLATTEN_SHARE]
+        price = max(1, floor(bid * (1 - share))) if lots > 0 else ceil(ask * (1 + share))
+        fee = max(0.0, scale[lay.SCALE_TAKER_FEE] / lay.UNITS) * price
+        return abs(lots) * scale[lay.SCALE_TICK_LOT] * (abs(0.5 * (bid + ask) - price) + fee)
 
     def hear(self, report):
         """A report has become visible."""
