@@ -64,7 +64,7 @@ class Bell:
     """Looks at the facts each second and sends what is due.
 
     Args:
-        facts: what is known now, one for each executor.
+        facts: what is known now, one for each executor; may ask a database.
         urls: destinations.
         bounds, quiet: see `alert_rules`.
         book: file that outlives the desk.
@@ -98,7 +98,10 @@ class Bell:
 
     def look(self) -> None:
         """Judge what is known now; what is due waits to be sent."""
-        alerts = [each for facts in self._facts() for each in found(facts, self._bounds)]
+        self._judge(tuple(self._facts()))
+
+    def _judge(self, known: Iterable[Facts]) -> None:
+        alerts = [each for facts in known for each in found(facts, self._bounds)]
         book, letters = judge(self._book, alerts, self._clock(), self._quiet)
         self.waiting.extend((url, letter) for letter in letters for url in self._urls)
         if book != self._book:
@@ -122,7 +125,8 @@ class Bell:
 
     async def _look_on(self) -> None:
         while True:
-            self.look()
+            # A database that answers late holds up no emergency stop.
+            self._judge(await asyncio.to_thread(lambda: tuple(self._facts())))
             await asyncio.sleep(LOOK_S)
 
     async def _send_on(self) -> None:

@@ -136,7 +136,7 @@ def _reading(view: View) -> APIRouter:
         dependencies=[Security(HTTPBearer(auto_error=False, description="scope read or act"))],
         responses=_READ,
     )
-    for name in ("status", "balance", "position", "performance"):
+    for name in ("status", "balance", "position", "performance", "markouts"):
         router.add_api_route(f"/{name}", _of_executor(getattr(view, name)), name=name)
     for name in ("health", "version", "processes"):
         router.add_api_route(f"/{name}", _plain(getattr(view, name)), name=name)

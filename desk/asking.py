@@ -19,6 +19,9 @@ EVENTS_MAX: Final = 20_000
 """Entries of a decision log that a story is told from: about a month of hourly boundaries."""
 RESTING_MAX: Final = 2_000
 """Newest orders among which the open ones are looked for."""
+SINCE_MAX: Final = 1_000
+MARKS_MAX: Final = 20_000
+"""About a week of decisions."""
 ENDS: Final = ("rejected", "cancelled", "refused")
 """Outcomes after which an order is no longer open."""
 
@@ -185,6 +188,24 @@ class Asking:
         if kinds:
             query = query.where(EVENTS.c.kind.in_(kinds))
         return self._ask(query.order_by(EVENTS.c.seq.desc()).limit(limit))
+
+    def events_since(
+        self, owner: str, source: str, kinds: Sequence[str], since_ns: int
+    ) -> list[Row]:
+        """Return the entries of some kinds since a time, the newest `SINCE_MAX` of them."""
+        query = sa.select(EVENTS).where(
+            self._of(EVENTS, owner),
+            EVENTS.c.source == source,
+            EVENTS.c.kind.in_(kinds),
+            EVENTS.c.time_ns >= since_ns,
+        )
+        return self._ask(query.order_by(EVENTS.c.time_ns.desc()).limit(SINCE_MAX))
+
+    def marks(self, owner: str, since_ns: int) -> list[Row]:
+        """Return the mids of the first `MARKS_MAX` decisions since a time, oldest first."""
+        query = sa.select(CYCLES.c.time_ns, CYCLES.c.mark)
+        query = query.where(self._of(CYCLES, owner), CYCLES.c.time_ns >= since_ns)
+        return self._ask(query.order_by(CYCLES.c.time_ns).limit(MARKS_MAX))
 
     def refusals(self, owner: str, limit: int) -> list[Row]:
         """Return the newest orders that the gate refused."""

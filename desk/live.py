@@ -51,12 +51,13 @@ class Live:
         self.on_news: Callable[[str, str], None] = lambda _kind, _src: None
         self._steady = steady
         self._heard: dict[tuple[str, str], Heard] = {}
+        self._moved: dict[str, int] = {}
 
     def attach(self, me: Participant) -> None:
         """Listen through a participant that was not entered yet."""
         for name in self.members:
             me.follow("heartbeat", name, self.hear)
-        for name in (COORDINATOR, *self.executors):
+        for name in self.members:
             me.listen("status", name, self.hear)
         for name in self.executors:
             me.listen("pnl_report", name, self.hear)
@@ -74,7 +75,10 @@ class Live:
 
     def take(self, kind: str, src: str, said: Mapping[str, Any]) -> None:
         """Keep what was said."""
-        self._heard[kind, src] = Heard(said, self._steady())
+        now_ns = self._steady()
+        if kind == "status" and said.get("venue_time") != self.said(kind, src).get("venue_time"):
+            self._moved[src] = now_ns
+        self._heard[kind, src] = Heard(said, now_ns)
         self.on_news(kind, src)
 
     def take_snapshot(self, snapshot: Snapshot) -> None:
@@ -90,6 +94,11 @@ class Live:
         """Return how many seconds ago it came; None: never."""
         heard = self._heard.get((kind, src))
         return None if heard is None else round((self._steady() - heard.at_ns) / 1e9, 3)
+
+    def still_s(self, src: str) -> float | None:
+        """Return for how many seconds the venue time that somebody tells has not moved."""
+        moved_ns = self._moved.get(src)
+        return None if moved_ns is None else round((self._steady() - moved_ns) / 1e9, 3)
 
     def is_stale(self, kind: str, src: str) -> bool:
         """Return whether it is too old to be taken for the present."""

@@ -96,7 +96,7 @@ async def serve(settings: DeskSettings, store: Store, ending: asyncio.Event) -> 
             hosts=(settings.host,),
             steady=time.monotonic_ns,
         )
-        watch = Watch(live, lambda: reader.failing)
+        watch = Watch(live, view, lambda: reader.failing)
         works = (
             reading(me, live, reader),
             stream.pump(),

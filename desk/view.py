@@ -6,20 +6,22 @@ times ISO text in UTC beside nanoseconds. Whatever agents said in words stays te
 who shows it escapes it.
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from desk.asking import EVENTS_MAX, Asking
 from desk.errors import DeskError
+from desk.gauges import gauges, markouts
 from desk.live import Live
-from desk.logs import newest_lines
+from desk.machines import HOUR_NS, Machines
 from desk.rows import decimal
 from desk.schema import VERSION
 from desk.store import Store
 from desk.story import KINDS, Story
-from desk.wording import Row, amounts, moment, share, worth
+from desk.wording import Row, amounts, moment, order_state, progress, share, worth
 from protocol.bus.participant import COORDINATOR
 
 API: Final = "v1"
@@ -31,6 +33,9 @@ CYCLE_AMOUNTS: Final = (
 )  # fmt: skip
 
 BALANCE: Final = ("capital", "opening", "equity", "profit", "net_of_holding")
+MARKOUT_FILLS: Final = 2_000
+"""Newest fills that a markout is the mean of."""
+REFUSED: Final = ("refused", "rejected", "tally")
 
 
 class UnknownExecutorError(DeskError):
@@ -46,6 +51,7 @@ class View:
         run: name in the store.
         folder: the run's, for its logs; None: on another host.
         failing: why the store takes nothing at present; empty while it does.
+        clock: wall time in ns.
     """
 
     def __init__(
@@ -56,12 +62,15 @@ class View:
         run: str,
         folder: Path | None = None,
         failing: Callable[[], str] = lambda: "",
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._ask = Asking(store, run)
         self._live = live
         self._run = run
-        self._folder = folder
         self._failing = failing
+        machines = Machines(live, folder, clock)
+        self.processes, self.restarts = machines.processes, machines.restarts
+        self.logs, self._age = machines.logs, machines.age
 
     def owner(self, executor: str | None) -> str:
         """Return an executor's name; the first where none is given.
@@ -118,12 +127,9 @@ class View:
             "stopped": bool(stops),
             "stops": stops,
             "open_orders": told.get("open_orders"),
-            "progress": _progress(told),
+            "progress": progress(told),
             **self._age("status", owner),
         }
-
-    def _age(self, kind: str, owner: str) -> Row:
-        return {"age_s": self._live.age_s(kind, owner), "stale": self._live.is_stale(kind, owner)}
 
     def balance(self, executor: str | None = None) -> Row:
         """Return equity and what it is made of, as of the last decision that is stored."""
@@ -179,7 +185,7 @@ class View:
                 **amounts(row, "price", "quantity", "filled"),
                 "level": row["level"],
                 "taker": row["taker"],
-                "state": _order_state(row),
+                "state": order_state(row),
             }
             for row in rows[:limit]
         ]
@@ -247,6 +253,16 @@ class View:
             **amounts(total, "quantity", "fees_paid", "trip_profit"),
         }
 
+    def markouts(self, executor: str | None = None) -> Row:
+        """Return what the newest fills were worth a while later, basis points, for us if positive.
+
+        Mids are known at fills and at decisions.
+        """
+        owner = self.owner(executor)
+        fills = self._ask.fills(owner, None, MARKOUT_FILLS)
+        marks = self._ask.marks(owner, fills[-1]["time_ns"]) if fills else []
+        return {"executor": owner, "markouts": markouts(fills, marks)}
+
     # --- decisions ----------------------------------------------------------------------------
     def parameters(self, executor: str | None = None, *, limit: int = 100) -> Row:
         """Return the set in force and every set before it, newest first."""
@@ -301,49 +317,24 @@ class View:
             "capital": opening.get("capital"),
             "limits": opening.get("limits", {}),
             "sizing": told.get("sizing"),
+            "used": gauges(told, self._live.said("pnl_report", owner), opening.get("limits", {})),
             "changes": changes,
             "refusals": refusals,
             **self._age("status", owner),
         }
 
-    # --- machines -----------------------------------------------------------------------------
-    def processes(self) -> Row:
-        """Return who lives, and how late each runs."""
-        told = []
-        for name in self._live.members:
-            beat = self._live.said("heartbeat", name)
-            stale = self._live.is_stale("heartbeat", name)
-            told.append(
-                {
-                    "name": name,
-                    "state": "silent" if stale else beat.get("state"),
-                    "lag_ms": None if stale else beat.get("lag_ms"),
-                    **self._age("heartbeat", name),
-                }
-            )
-        conduct = self._live.said("status", COORDINATOR).get("conduct", [])
-        return {"processes": told, "seats": conduct}
-
-    def logs(self, *, limit: int = 100) -> Row:
-        """Return the newest log lines of every process, newest first; none from another host."""
-        return {"logs": [] if self._folder is None else newest_lines(self._folder, limit)}
+    def refused_lately(self) -> int:
+        """Return how many updates were refused in the last hour of the venue: by the coordinator,
+        with or without an entry of its own in its log, and by an executor.
+        """
+        told = [self._live.said("status", each) for each in self._live.executors]
+        now_ns = max((each.get("venue_time") or 0 for each in told), default=0)
+        found = self._ask.events_since(COORDINATOR, LOG, REFUSED, now_ns - HOUR_NS)
+        return sum(_refusals(row["kind"], row["body"]) for row in found)
 
 
-def _progress(told: Mapping[str, Any]) -> float | None:
-    """Return how much of a recording has passed, in [0, 1]; null at a venue."""
-    first, last, now = (told.get(name) for name in ("first_ns", "last_ns", "venue_time"))
-    if not first or not last or not now or last <= first:
-        return None
-    return round(min(1.0, max(0.0, float((now - first) / (last - first)))), 4)
-
-
-def _order_state(row: Row) -> str:
-    """Return in a word what became of an order."""
-    if row["filled"] >= row["quantity"]:
-        return "filled"
-    ended = [each for each in row["outcomes"] if each in ("rejected", "cancelled", "refused")]
-    if ended:
-        return str(ended[-1])
-    if row["filled"]:
-        return "partly_filled"
-    return "open" if "accepted" in row["outcomes"] else "sent"
+def _refusals(kind: str, body: Row) -> int:
+    """Return how many refusals an entry of the log tells of."""
+    if kind != "tally":
+        return 1
+    return sum(sum(codes.values()) for codes in body["refused"].values())

@@ -1,5 +1,6 @@
 """How the desk words what it shows: moments, amounts, shares. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from desk.rows import decimal
@@ -30,3 +31,23 @@ def worth(price: int, quantity: int) -> str:
     whole, rest = divmod(price * quantity, 10**8)
     up = rest * 2 > 10**8 or (rest * 2 == 10**8 and whole % 2 == 1)
     return decimal(whole + up)
+
+
+def progress(told: Mapping[str, Any]) -> float | None:
+    """Return how much of a recording has passed, in [0, 1]; null at a venue."""
+    first, last, now = (told.get(name) for name in ("first_ns", "last_ns", "venue_time"))
+    if not first or not last or not now or last <= first:
+        return None
+    return round(min(1.0, max(0.0, float((now - first) / (last - first)))), 4)
+
+
+def order_state(row: Row) -> str:
+    """Return in a word what became of an order."""
+    if row["filled"] >= row["quantity"]:
+        return "filled"
+    ended = [each for each in row["outcomes"] if each in ("rejected", "cancelled", "refused")]
+    if ended:
+        return str(ended[-1])
+    if row["filled"]:
+        return "partly_filled"
+    return "open" if "accepted" in row["outcomes"] else "sent"

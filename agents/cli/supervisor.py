@@ -3,7 +3,7 @@
 Knows nothing about trading. A part is a command line; it has finished when it exits with 0, and it
 has died when it exits otherwise. Deaths are followed by a restart after a back-off that doubles
 from 0.1 s to 2 s and falls back after ten quiet seconds. `processes.json` in the run's folder
-always holds the present process ids.
+always holds the present process ids, `supervisor.log` says when each was started and how it ended.
 """
 
 import json
@@ -16,11 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from protocol.messages import utc_text
+
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
 QUIET_S = 10.0
 END_GRACE_S = 10.0
 DEATHS_IN_A_ROW_MAX = 12
+LOG = "supervisor.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,15 @@ class Supervisor:
         life.started_s = time.monotonic()
         life.first_s = life.first_s or life.started_s
         life.starts += 1
+        self._log("info", "process_started", process=life.part.name, pid=life.process.pid)
         self._write_processes()
+
+    def _log(self, level: str, event: str, **more: object) -> None:
+        """Say one fact beside the logs of the parts, as a line of theirs."""
+        head = {"time": utc_text(time.time_ns()), "level": level, "component": "supervisor"}
+        handle = os.open(self.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "a", encoding="ascii") as file:
+            file.write(json.dumps({**head, "event": event, **more}) + "\n")
 
     def _write_processes(self) -> None:
         pids = {
@@ -147,6 +158,7 @@ class Supervisor:
             life.finished = True
             return
         life.deaths += 1
+        self._log("error", "process_died", process=life.part.name, code=code)
         if code > 0:  # an error of its own; a signal from outside says nothing about the part
             life.deaths_in_a_row += 1
         if life.deaths_in_a_row > DEATHS_IN_A_ROW_MAX or (code == 4):  # 4: configuration or data

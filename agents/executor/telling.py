@@ -7,18 +7,36 @@ from typing import Any
 
 from agents.executor.state import State
 from agents.session import parameter_row
-from market.breach import ACTIVE, LIMIT_CAPITAL, LIMIT_POSITION, RISK_REASON, RISK_STATE
+from market.breach import (
+    ACTIVE,
+    LIMIT_CAPITAL,
+    LIMIT_DAILY_LOSS,
+    LIMIT_DRAWDOWN,
+    LIMIT_OPEN_ORDERS,
+    LIMIT_POSITION,
+    LIMIT_STOP_LOSS,
+    QUARTERS,
+    RISK_PEAK,
+    RISK_QUARTER,
+    RISK_REASON,
+    RISK_RING,
+    RISK_STATE,
+)
 from market.layout import (
     BUY,
+    LEDGER_DAY_OPENING,
     LEDGER_EQUITY,
     LEDGER_FEES,
     LEDGER_FILLS,
     LEDGER_FUNDING,
     LEDGER_INVENTORY,
     LEDGER_MARK,
+    LEDGER_OPEN_LOTS,
     LEDGER_OPENING,
+    LEDGER_POSITION_COST,
     LEDGER_SPREAD,
     LEDGER_TRIPS,
+    SCALE_TICK_LOT,
     SELL,
     UNITS,
 )
@@ -38,6 +56,7 @@ from market.replay_step import (
 )
 from market.types import I8
 from protocol.messages import Direction, Fill, PnlReport, Status
+from risk.limits import NAMES
 from risk.sizing import sizing_of
 
 RISK_STATES = ("active", "reducing", "halted")
@@ -114,6 +133,31 @@ def sizing_words(state: State) -> dict[str, Any]:
     }
 
 
+def used_words(state: State) -> dict[str, float]:
+    """Return how much of each limit that can end trading is used, 1: it binds; those alone that
+    are on. Counted as `market/states.py` judges; what closing may cost is left out.
+    """
+    ledger, risk = state.account.ledger, state.account.risk
+    limits, scale = state.session.setup.limits, state.session.setup.scale
+    capital, equity = float(limits[LIMIT_CAPITAL]), int(ledger[LEDGER_EQUITY])
+    before = int(ledger[LEDGER_DAY_OPENING])
+    if risk[RISK_QUARTER] > 0:
+        before = max(before, int(risk[RISK_RING + risk[RISK_QUARTER] % QUARTERS]))
+    cost = int(ledger[LEDGER_POSITION_COST])
+    worth = 0.5 * ledger[LEDGER_MARK] * scale[SCALE_TICK_LOT] * ledger[LEDGER_OPEN_LOTS]
+    figures = {
+        LIMIT_DRAWDOWN: (int(risk[RISK_PEAK]) - equity, capital),
+        LIMIT_DAILY_LOSS: (before - equity, capital),
+        LIMIT_STOP_LOSS: (cost - float(worth), abs(cost)),
+        LIMIT_OPEN_ORDERS: (state.open_orders, 1.0),
+    }
+    return {
+        NAMES[column]: round(max(0.0, figure / (whole * limits[column])), 6) if whole else 0.0
+        for column, (figure, whole) in figures.items()
+        if limits[column] > 0.0
+    }
+
+
 def status_word(state: State, lag_s: float, venue: Mapping[str, Any]) -> Status:
     """Return how things stand; `venue` is what the shell knows of its venue."""
     session, ledger, risk = state.session, state.account.ledger, state.account.risk
@@ -138,6 +182,7 @@ def status_word(state: State, lag_s: float, venue: Mapping[str, Any]) -> Status:
         "position_lots": int(position_lots(ledger, session.setup.scale)),
         "equity": money(ledger[LEDGER_EQUITY]),
         "sizing": sizing_words(state),
+        "used": used_words(state),
         "lag_ms": round(lag_s * 1e3, 3),
         **venue,
     }

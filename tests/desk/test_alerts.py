@@ -1,59 +1,24 @@
 """Letters really sent, to a server that counts them."""
 
 import asyncio
-import json
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from desk.alert_rules import Bounds, Facts, Quiet
 from desk.alerts import Bell, destinations, ping, read_book
 from desk.errors import AlertError
+from tests.desk.phones import listening
 from tests.desk.test_alert_rules import CALM, WRONG
 from tests.desk.waiting import until
 
 NS = 10**9
 
 
-class Phone(BaseHTTPRequestHandler):
-    """Takes what is posted; refuses while it is told to."""
-
-    def do_POST(self):
-        """A letter."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.deaf:
-            self.send_error(503)
-            return
-        self.server.letters.append(json.loads(body))
-        self.answer()
-
-    def do_GET(self):
-        """A ping."""
-        self.server.pings += 1
-        self.answer()
-
-    def answer(self):
-        """All is well."""
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        """Nothing is printed."""
-
-
 @pytest.fixture
 def phone():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Phone)
-    server.letters, server.deaf, server.pings = [], False, 0
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as server:
+        yield server
 
 
 def bell_for(phone, tmp_path, facts, clock):
