@@ -21,7 +21,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from market.jit import kernel
+from market.jit import inlined_kernel, kernel
 from market.types import F8
 
 ROUND_TRIPS_MIN = 100
@@ -124,6 +124,26 @@ def mixed(state: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
+@inlined_kernel
+def next_block(
+    state: np.uint64, count: int, left: int, length: float
+) -> tuple[np.uint64, int, int]:
+    """Draw a block of a stationary bootstrap sample of `count` rows, `left` of which are wanted.
+
+    Returns:
+        The state of chance, the block's first row, and its size, at most `left`.
+    """
+    state += STRIDE
+    start = int((mixed(state) >> np.uint64(11)) * TO_UNIT * count)
+    size = 1
+    if length > 1.0:
+        state += STRIDE
+        # 1 - u lies in (0, 1], so the logarithm is finite.
+        unit = 1.0 - (mixed(state) >> np.uint64(11)) * TO_UNIT
+        size = 1 + int(min(float(left), math.log(unit) / math.log1p(-1.0 / length)))
+    return state, start, min(size, left)
+
+
 @kernel
 def resample_means(sums: F8, length: float, seed: np.uint64, means: F8) -> None:
     """Draw the mean of a stationary bootstrap sample for each element of `means`.
@@ -139,23 +159,12 @@ def resample_means(sums: F8, length: float, seed: np.uint64, means: F8) -> None:
         means: f8[draws], written.
     """
     count = sums.shape[0] - 1
-    log_stay = 0.0
-    if length > 1.0:
-        log_stay = math.log1p(-1.0 / length)
     state = seed
     for draw in range(means.shape[0]):
         left = count
         total = 0.0
         while left > 0:
-            state += STRIDE
-            start = int((mixed(state) >> np.uint64(11)) * TO_UNIT * count)
-            size = 1
-            if log_stay < 0.0:
-                state += STRIDE
-                # 1 - u lies in (0, 1], so the logarithm is finite.
-                unit = 1.0 - (mixed(state) >> np.uint64(11)) * TO_UNIT
-                size = 1 + int(min(float(left), math.log(unit) / log_stay))
-            size = min(size, left)
+            state, start, size = next_block(state, count, left, length)
             end = start + size
             if end <= count:
                 total += sums[end] - sums[start]

@@ -12,9 +12,9 @@ from itertools import combinations
 import numpy as np
 
 from agents.optimizer.fronts import Bool
+from market.deflation import deflated_sharpe
 from market.types import F8, I8
 
-EULER = 0.5772156649015329
 BLOCKS_MAX = 16
 """12 870 splits; two blocks more are four times as many."""
 BLOCKS = 12
@@ -65,50 +65,6 @@ def guards_of(net: F8, gains: F8, seen: Bool, *, row: int, rng: np.random.Genera
         split = backtest_overfitting(gains.T, blocks=blocks)[0]
     test = superior(gains.T, rng, block=1.0, draws=500) if slices >= 8 else None
     return Guards(by_chance, deflated, split, test)
-
-
-def sharpe_of_luck(trials: int, deviation: float) -> float:
-    """Return the Sharpe ratio that the best of `trials` worthless candidates is expected to have.
-
-    Bailey, Lopez de Prado 2014, "The deflated Sharpe ratio", equation 1.
-
-    Args:
-        trials: independent candidates tried, >= 1.
-        deviation: standard deviation of the candidates' Sharpe ratios, per period as they are.
-    """
-    if trials < 1 or not deviation >= 0.0:
-        raise ValueError(f"need trials >= 1 and a deviation >= 0, found {trials}, {deviation}")
-    if trials == 1:
-        return 0.0
-    from scipy.special import ndtri
-
-    first, second = ndtri(1.0 - 1.0 / trials), ndtri(1.0 - 1.0 / (trials * math.e))
-    return deviation * float((1.0 - EULER) * first + EULER * second)
-
-
-def deflated_sharpe(returns: F8, *, trials: int, deviation: float) -> float:
-    """Return the probability that the true Sharpe ratio of f8[t] beats that of luck.
-
-    Bailey, Lopez de Prado 2014, equation 2: skewness and kurtosis of the returns count.
-
-    Args:
-        returns: f8[t], t >= 3, of the chosen candidate, one per period.
-        trials, deviation: see `sharpe_of_luck`; every candidate ever tried counts.
-    """
-    count = len(returns)
-    if count < 3:
-        raise ValueError(f"need at least 3 returns, found {count}")
-    spread = float(returns.std(ddof=1))
-    luck = sharpe_of_luck(trials, deviation)
-    if spread == 0.0:
-        return 0.0 if not returns.mean() > 0.0 else 1.0
-    from scipy.special import ndtr
-
-    sharpe = float(returns.mean()) / spread
-    z = (returns - returns.mean()) / returns.std()
-    skewness, kurtosis = float((z**3).mean()), float((z**4).mean())
-    variance = max(1e-12, 1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2)
-    return float(ndtr((sharpe - luck) * math.sqrt(count - 1) / math.sqrt(variance)))
 
 
 def backtest_overfitting(returns: F8, *, blocks: int = BLOCKS_MAX) -> tuple[float, F8]:

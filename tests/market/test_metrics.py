@@ -50,6 +50,23 @@ def test_return_volatility_and_ratios_by_hand():
     assert found["sharpe"] == metrics.Metric(found["sharpe"].value, 20, 600.0, factor)
 
 
+def test_a_sharpe_ratio_is_annualised_with_the_returns_own_autocorrelation():
+    """Lo 2002: of AR(1) returns the root of the periods shrinks by sqrt((1 - rho) / (1 + rho))."""
+    rho, count = 0.2, 6000
+    shocks, values = np.random.default_rng(5).normal(0.05, 1.0, count), np.zeros(count)
+    for index in range(1, count):
+        values[index] = rho * values[index - 1] + shocks[index]
+    record = marks(np.round(1e6 * np.cumsum(values)) / 1e4)
+    plain = metrics.return_figures(*record, 1000 * UNITS, 600.0)["sharpe"].value
+    told = metrics.corrected_sharpe(*record, 1000 * UNITS, 600.0)["sharpe_lo"]
+    assert told.value / plain == pytest.approx(math.sqrt((1 - rho) / (1 + rho)), rel=0.05)
+    assert told.count == count - 1
+    year = 365 * 144
+    assert told.annualisation == pytest.approx(told.value / plain * math.sqrt(year))
+    few = metrics.corrected_sharpe(*marks([10, 11, 12]), 10 * UNITS, 600.0)["sharpe_lo"]
+    assert few.value is None
+
+
 def test_ratios_are_absent_without_enough_or_varying_returns():
     """None, never 0 or infinity."""
     few = metrics.return_figures(*marks([10, 11, 12]), 10 * UNITS, 600.0)
