@@ -1,18 +1,21 @@
 """Questions to the store, as rows of plain values; nothing is worded here.
 
-Every question names a run and an owner, is answered from an index, and is bounded.
+Every question names a run and an owner, is answered from an index, and is bounded: however long a
+run is, it is not read through. `python -m bench.desk` measures each over a million fills.
 """
 
+import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from desk.errors import StoreError
-from desk.rows import AMOUNTS, COUNTS, END, units
-from desk.schema import CYCLES, EVENTS, FILLS, ORDERS, OUTCOMES, REFUSALS, RUNS, TRIPS
-from desk.store import Store, reason_of
+from desk.rows import AMOUNTS, COUNTS, DECISIONS, END, units
+from desk.schema import CURSORS, CYCLES, EVENTS, FILLS, ORDERS, OUTCOMES, REFUSALS, RUNS
+from desk.store import Store, out_of_reach
+from desk.story import KINDS, Story
+from desk.sums import FIRST_NET, OUTCOMES_SUM, Sums, together
 
 Row = dict[str, Any]
 EVENTS_MAX: Final = 20_000
@@ -24,6 +27,10 @@ MARKS_MAX: Final = 20_000
 """About a week of decisions."""
 ENDS: Final = ("rejected", "cancelled", "refused")
 """Outcomes after which an order is no longer open."""
+TOTALS: Final = (
+    "fills", "maker_fills", "quantity", "fees_paid", "orders_filled", "round_trips", "trip_profit",
+    "wins", "held_ms", "orders_sent", "orders_refused",
+)  # fmt: skip
 
 
 class Asking:
@@ -37,6 +44,9 @@ class Asking:
     def __init__(self, store: Store, run: str) -> None:
         self._store = store
         self._run = run
+        self._story: Story | None = None
+        self._told = 0
+        self._telling = threading.Lock()
 
     def _ask(self, query: sa.Select[Any]) -> list[Row]:
         """Return the answer.
@@ -48,7 +58,7 @@ class Asking:
             with self._store.reading() as connection:
                 return [dict(row) for row in connection.execute(query).mappings()]
         except SQLAlchemyError as error:
-            raise StoreError(f"the store is out of reach: {reason_of(error)}") from None
+            raise out_of_reach(error) from None
 
     def _of(self, table: sa.Table, owner: str) -> sa.ColumnElement[bool]:
         return sa.and_(table.c.run == self._run, table.c.owner == owner)
@@ -77,11 +87,15 @@ class Asking:
         figures = {name: units(body[name]) for name in AMOUNTS} | {n: body[n] for n in COUNTS}
         return {**found[0], **figures, "time_ns": ends[0]["time_ns"]}
 
+    def sums(self, owner: str) -> Sums:
+        """Return what everything that was ever stored of an owner adds up to (`desk/sums.py`)."""
+        return together(row["sums"] for row in self._ask(
+            sa.select(CURSORS.c.sums).where(self._of(CURSORS, owner))
+        ))  # fmt: skip
+
     def first_net(self, owner: str) -> int:
         """Return `net` of the first decision, before anything traded; 0 before it is stored."""
-        first = sa.select(CYCLES.c.net).where(self._of(CYCLES, owner))
-        found = self._ask(first.order_by(CYCLES.c.time_ns).limit(1))
-        return int(found[0]["net"]) if found else 0
+        return int(self.sums(owner).get(FIRST_NET, 0))
 
     def fills(self, owner: str, before: int | None, limit: int) -> list[Row]:
         """Return the newest fills below a trade id."""
@@ -108,10 +122,9 @@ class Asking:
         if not orders:
             return []
         ids = [row["order_id"] for row in orders]
-        first = min(row["time_ns"] for row in orders)
         filled = self._ask(
             sa.select(FILLS.c.order_id, sa.func.sum(FILLS.c.quantity).label("filled"))
-            .where(self._of(FILLS, owner), FILLS.c.time_ns >= first, FILLS.c.order_id.in_(ids))
+            .where(self._of(FILLS, owner), FILLS.c.order_id.in_(ids))
             .group_by(FILLS.c.order_id)
         )
         told = self._ask(
@@ -129,62 +142,65 @@ class Asking:
         return orders
 
     def equity(self, owner: str, since_ns: int, points: int) -> list[Row]:
-        """Return decisions since a time, oldest first, thinned to about so many; the last is one.
+        """Return decisions since a time, oldest first; when there are more than so many, evenly.
+
+        Thinned, they are the last at or before each of so many moments, evenly apart, the newest
+        decision being the last of them: as many look-ups as points, however long the run.
 
         Args:
             points: at least 2.
         """
-        place = sa.func.row_number().over(order_by=CYCLES.c.time_ns).label("place")
-        count = sa.func.count().over().label("count")
-        where = sa.and_(self._of(CYCLES, owner), CYCLES.c.time_ns >= since_ns)
+        at = CYCLES.c.time_ns
+        where = sa.and_(self._of(CYCLES, owner), at >= since_ns)
         kept = [column for column in CYCLES.c if column.name not in ("observation", "run", "owner")]
-        whole = sa.select(*kept, place, count).where(where).subquery()
-        step = whole.c.count // points + 1
-        thin = sa.or_(whole.c.place % step == 0, whole.c.place == whole.c.count)
-        return self._ask(sa.select(whole).where(thin).order_by(whole.c.time_ns))
+        some = sa.select(at).where(where).limit(points + 1).subquery()
+        ends = sa.select(at).where(where).limit(1)
+        found = self._ask(sa.select(
+            sa.select(sa.func.count()).select_from(some).scalar_subquery().label("count"),
+            ends.order_by(at).scalar_subquery().label("first"),
+            ends.order_by(at.desc()).scalar_subquery().label("last"),
+        ))[0]  # fmt: skip
+        query = sa.select(*kept).where(where).order_by(at)
+        if found["count"] > points:
+            moments = _moments(int(found["first"]), int(found["last"]), points)
+            other = CYCLES.alias()
+            newest = (
+                sa.select(other.c.time_ns)
+                .where(other.c.run == self._run, other.c.owner == owner)
+                .where(other.c.time_ns <= moments.c.at)
+                .order_by(other.c.time_ns.desc()).limit(1)
+                .scalar_subquery()
+            )  # fmt: skip
+            query = query.where(at.in_(sa.select(newest).select_from(moments)))
+        return self._ask(query)
 
     def totals(self, owner: str) -> Row:
         """Return sums and counts over all orders, outcomes, fills and round trips of a run."""
-        maker = sa.case((FILLS.c.maker, 1), else_=0)
-        fills = self._ask(
-            sa.select(
-                sa.func.count().label("fills"),
-                sa.func.coalesce(sa.func.sum(maker), 0).label("maker_fills"),
-                sa.func.coalesce(sa.func.sum(FILLS.c.quantity), 0).label("quantity"),
-                sa.func.coalesce(sa.func.sum(FILLS.c.fee), 0).label("fees_paid"),
-                sa.func.count(sa.distinct(FILLS.c.order_id)).label("orders_filled"),
-            ).where(self._of(FILLS, owner))
-        )[0]
-        trips = self._ask(
-            sa.select(
-                sa.func.count().label("round_trips"),
-                sa.func.coalesce(sa.func.sum(TRIPS.c.profit), 0).label("trip_profit"),
-                sa.func.coalesce(sa.func.sum(sa.case((TRIPS.c.profit > 0, 1), else_=0)), 0).label(
-                    "wins"
-                ),
-                sa.func.coalesce(
-                    sa.func.sum((TRIPS.c.closed_ns - TRIPS.c.opened_ns) // 1_000_000), 0
-                ).label("held_ms"),
-            ).where(self._of(TRIPS, owner))
-        )[0]
-        outcomes = self._ask(
-            sa.select(OUTCOMES.c.outcome, sa.func.count().label("count"))
-            .where(self._of(OUTCOMES, owner))
-            .group_by(OUTCOMES.c.outcome)
-        )
-        orders = self._ask(
-            sa.select(sa.func.count().label("orders_sent")).where(self._of(ORDERS, owner))
-        )[0]
-        refused = self._ask(
-            sa.select(sa.func.count().label("orders_refused")).where(self._of(REFUSALS, owner))
-        )[0]
-        told = {row["outcome"]: int(row["count"]) for row in outcomes}
-        whole = {**fills, **trips, **orders, **refused}
-        return {**{name: int(value) for name, value in whole.items()}, "outcomes": told}
+        sums = self.sums(owner)
+        outcomes = dict(sums.get(OUTCOMES_SUM, {}))
+        return {**{name: int(sums.get(name, 0)) for name in TOTALS}, "outcomes": outcomes}
 
-    def events(self, owner: str, source: str, kinds: Sequence[str], limit: int) -> list[Row]:
-        """Return the newest entries of some kinds of a journal's table, newest first."""
+    def story(self, owner: str, limit: int) -> tuple[list[Row], list[Row]]:
+        """Return the newest proposals and decisions of a coordinator's log, newest first.
+
+        What was told is kept; each time only what is new is read.
+        """
+        with self._telling:
+            if self._story is None:
+                newest = self.events(owner, DECISIONS, KINDS, EVENTS_MAX)
+                self._story = Story()
+            else:
+                newest = self.events(owner, DECISIONS, KINDS, EVENTS_MAX, after=self._told)
+            self._story.tell(reversed(newest))
+            self._told = max(self._told, *(row["seq"] for row in newest), 0)
+            return self._story.newest(limit)
+
+    def events(
+        self, owner: str, source: str, kinds: Sequence[str], limit: int, *, after: int = 0
+    ) -> list[Row]:
+        """Return the newest entries of some kinds of a journal's table after one, newest first."""
         query = sa.select(EVENTS).where(self._of(EVENTS, owner), EVENTS.c.source == source)
+        query = query.where(EVENTS.c.seq > after)
         if kinds:
             query = query.where(EVENTS.c.kind.in_(kinds))
         return self._ask(query.order_by(EVENTS.c.seq.desc()).limit(limit))
@@ -211,3 +227,13 @@ class Asking:
         """Return the newest orders that the gate refused."""
         query = sa.select(REFUSALS).where(self._of(REFUSALS, owner))
         return self._ask(query.order_by(REFUSALS.c.seq.desc(), REFUSALS.c.place).limit(limit))
+
+
+def _moments(first: int, last: int, count: int) -> sa.CTE:
+    """Return so many moments from `last` back to about `first`, evenly apart, as rows `at`."""
+    step = max(1, (last - first) // (count - 1))
+    begin = sa.select(
+        sa.literal(last, sa.BigInteger).label("at"), sa.literal(1, sa.BigInteger).label("place")
+    ).cte("moments", recursive=True)
+    at, place = begin.c.at - step, begin.c.place + 1
+    return begin.union_all(sa.select(at, place).where(begin.c.place < count))

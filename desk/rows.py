@@ -37,8 +37,9 @@ def units(text: str) -> int:
 
 def decimal(amount: int) -> str:
     """Return 1e-8 units as decimal text, without trailing zeros."""
-    text = f"{Decimal(amount) / UNITS:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    whole, rest = divmod(abs(amount), UNITS)
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{whole}.{rest:08d}".rstrip("0") if rest else f"{sign}{whole}"
 
 
 def rows_of(run: str, owner: str, source: str, page: Iterable[JournalRow]) -> Rows:

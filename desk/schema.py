@@ -5,7 +5,6 @@ are nanoseconds of venue time. Every row has a key that its journal gave it, so 
 twice is stored once.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import (
@@ -13,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Float,
     Index,
     MetaData,
@@ -23,9 +21,15 @@ from sqlalchemy import (
 
 METADATA: Final = MetaData()
 NAME = String(64)
+AMOUNT: Final = "amount"
+"""Marks the columns that count in 1e-8 units."""
 
 
 def _amount(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, info={AMOUNT: True})
+
+
+def _whole(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
 
 
@@ -46,21 +50,29 @@ RUNS: Final = Table(
     METADATA,
     Column("run", NAME, primary_key=True),
     Column("owner", NAME, primary_key=True),
-    _amount("opened_ns"),
+    _whole("opened_ns"),
     Column("opening", JSON, nullable=False),
 )
 CURSORS: Final = Table(
-    "cursors", METADATA, *_owned(), Column("source", NAME, primary_key=True), _amount("seq")
+    "cursors",
+    METADATA,
+    *_owned(),
+    Column("source", NAME, primary_key=True),
+    _whole("seq"),
+    Column("sums", JSON, nullable=False, server_default="{}"),
 )
-"""The last row of each table of each journal that is stored."""
+"""The last row of each table of each journal that is stored, and what the rows up to it add up to.
+
+The sums (`desk/sums.py`) go on counting what age has removed since.
+"""
 FILLS: Final = Table(
     "fills",
     METADATA,
     *_owned(),
     _key("trade_id"),
-    _amount("time_ns"),
-    _amount("exchange_ns"),
-    _amount("order_id"),
+    _whole("time_ns"),
+    _whole("exchange_ns"),
+    _whole("order_id"),
     Column("side", String(4), nullable=False),
     _amount("price"),
     _amount("quantity"),
@@ -69,12 +81,13 @@ FILLS: Final = Table(
     Column("maker", Boolean, nullable=False),
     Index("fills_by_time", "run", "owner", "time_ns"),
 )
+FILLS_BY_ORDER: Final = Index("fills_by_order", FILLS.c.run, FILLS.c.owner, FILLS.c.order_id)
 ORDERS: Final = Table(
     "orders",
     METADATA,
     *_owned(),
     _key("order_id"),
-    _amount("time_ns"),
+    _whole("time_ns"),
     Column("side", String(4), nullable=False),
     _amount("price"),
     _amount("quantity"),
@@ -88,10 +101,10 @@ OUTCOMES: Final = Table(
     *_owned(),
     _key("seq"),
     _key("place"),
-    _amount("time_ns"),
-    _amount("order_id"),
+    _whole("time_ns"),
+    _whole("order_id"),
     Column("outcome", NAME, nullable=False),
-    Column("amount", BigInteger),
+    Column("amount", BigInteger, info={AMOUNT: True}),
     Index("outcomes_by_order", "run", "owner", "order_id"),
 )
 """What the venue reported besides fills; `amount` of a funding, quote asset."""
@@ -101,7 +114,7 @@ REFUSALS: Final = Table(
     *_owned(),
     _key("seq"),
     _key("place"),
-    _amount("time_ns"),
+    _whole("time_ns"),
     Column("side", String(4), nullable=False),
     _amount("price"),
     _amount("quantity"),
@@ -118,9 +131,10 @@ CYCLES: Final = Table(
         _amount(name)
         for name in (
             "opening", "equity", "spread", "fees", "inventory", "funding", "turnover", "peak",
-            "drawdown", "net", "position", "mark", "fills", "round_trips", "wins",
+            "drawdown", "net", "position", "mark",
         )
     ),
+    *(_whole(name) for name in ("fills", "round_trips", "wins")),
     Column("observation", JSON, nullable=False),
 )  # fmt: skip
 TRIPS: Final = Table(
@@ -129,8 +143,8 @@ TRIPS: Final = Table(
     *_owned(),
     _key("seq"),
     _key("place"),
-    _amount("opened_ns"),
-    _amount("closed_ns"),
+    _whole("opened_ns"),
+    _whole("closed_ns"),
     _amount("quantity"),
     _amount("open_price"),
     _amount("close_price"),
@@ -143,7 +157,7 @@ EVENTS: Final = Table(
     *_owned(),
     Column("source", NAME, primary_key=True),
     _key("seq"),
-    _amount("time_ns"),
+    _whole("time_ns"),
     Column("kind", NAME, nullable=False),
     Column("body", JSON, nullable=False),
     Index("events_by_time", "run", "time_ns"),
@@ -155,7 +169,7 @@ ACTIONS: Final = Table(
     METADATA,
     Column("run", NAME, primary_key=True),
     Column("id", String(32), primary_key=True),
-    _amount("time_ns"),
+    _whole("time_ns"),
     Column("asked", JSON, nullable=False),
     Column("answer", JSON, nullable=False),
 )
@@ -164,12 +178,7 @@ STORED: Final = (FILLS, ORDERS, OUTCOMES, REFUSALS, CYCLES, TRIPS, EVENTS)
 """What `export` writes and what age removes."""
 AGE: Final = {TRIPS.name: "closed_ns"}
 """The column that says how old a row is, where it is not `time_ns`."""
-
-
-def _add_actions(connection: Connection) -> None:
-    ACTIONS.create(connection)
-
-
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_add_actions,)
-"""Step n leads from version n + 1 to n + 2. A new store is made as it is now, without steps."""
-VERSION: Final = 1 + len(MIGRATIONS)
+KEPT: Final = ("applied",)
+"""Kinds of events that age does not remove: which set was in force is asked for ever after."""
+VERSION: Final = 3
+"""Of these tables; `desk/migrations.py` has the steps from those before."""

@@ -1,13 +1,11 @@
 """The store: what the journals of a stack say, in SQLite or PostgreSQL, asked by every window.
 
 It is fed by `desk/catching_up.py`, page by page, and never written by anybody else. A page goes in
-whole or not at all, together with the cursor that says how far its journal was read; a page that
-comes twice changes nothing. Calls block; the desk makes them in threads.
+whole or not at all, together with the cursor that says how far its journal was read and what it
+adds up to; a page that comes twice changes nothing. Calls block; the desk makes them in threads.
 """
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
@@ -19,14 +17,25 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from desk.errors import StoreError
-from desk.rows import rows_of
-from desk.schema import AGE, CURSORS, METADATA, MIGRATIONS, RUNS, STORED, VERSION, VERSIONS
+from desk.migrations import MIGRATIONS
+from desk.rows import Rows, rows_of
+from desk.schema import (
+    AGE,
+    CURSORS,
+    EVENTS,
+    FILLS,
+    KEPT,
+    METADATA,
+    RUNS,
+    STORED,
+    VERSION,
+    VERSIONS,
+)
+from desk.sums import Sums, counted
 from protocol.messages import JournalRow
 
 BUSY_S = 10.0
 """How long a writer of SQLite waits for another."""
-BATCH = 10_000
-"""Rows that are read from the database at once."""
 
 
 class Store:
@@ -41,11 +50,12 @@ class Store:
         self._insert = postgres_insert if engine.dialect.name == "postgresql" else sqlite_insert
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, new: bool = True) -> Self:
         """Open a database by URL, made or brought up to date if need be.
 
         Args:
             url: `sqlite:///path`, or `postgresql+psycopg://user:password@host/name`.
+            new: whether a file that is not there is made.
 
         Raises:
             StoreError: it cannot be reached, is of a newer program, or its driver is missing.
@@ -70,9 +80,9 @@ class Store:
         try:
             if backend == "sqlite":
                 if place.database:
-                    Path(place.database).touch(mode=0o600)
+                    _demand(Path(place.database), shown, new=new)
                 sa.event.listen(engine, "connect", _prepare_sqlite)
-            store._migrate()
+            store.prepare()
         except (SQLAlchemyError, OSError) as error:
             engine.dispose()
             raise StoreError(f"{shown}: {reason_of(error)}") from None
@@ -89,70 +99,13 @@ class Store:
         self.close()
 
     # --- in -------------------------------------------------------------------------------
-    def cursor(self, run: str, owner: str, source: str) -> int:
-        """Return the last row of a journal's table that is stored; 0 before the first."""
-        query = sa.select(CURSORS.c.seq).where(*_of(CURSORS, run, owner))
-        query = query.where(CURSORS.c.source == source)
-        with self.reading() as connection:
-            return connection.execute(query).scalar() or 0
-
-    def take(self, run: str, owner: str, source: str, page: Sequence[JournalRow]) -> int:
-        """Store a page of a journal; return the number of its last row.
+    def prepare(self) -> None:
+        """Make the tables, or bring those of an older program up to date; else change nothing.
 
         Raises:
-            StoreError: a row is not what it should be, or the database is out of reach.
+            StoreError: they are of a newer program.
+            SQLAlchemyError: the database is out of reach.
         """
-        found = rows_of(run, owner, source, page)
-        last = page[-1].seq if page else 0
-        try:
-            with self.engine.begin() as connection:
-                for name, rows in found.items():
-                    self._put(connection, METADATA.tables[name], rows)
-                self._advance(connection, run, owner, source, last)
-        except SQLAlchemyError as error:
-            raise StoreError(f"the store is out of reach: {reason_of(error)}") from None
-        return last
-
-    def prune(self, before_ns: int) -> int:
-        """Remove what is older than a time, the runs' openings left; return how many rows."""
-        removed = 0
-        with self.engine.begin() as connection:
-            for table in STORED:
-                age = table.c[AGE.get(table.name, "time_ns")]
-                removed += connection.execute(sa.delete(table).where(age < before_ns)).rowcount
-        return removed
-
-    # --- out ------------------------------------------------------------------------------
-    def reading(self) -> AbstractContextManager[sa.Connection]:
-        """Return a connection for questions."""
-        return self.engine.connect()
-
-    def runs(self) -> list[Mapping[str, Any]]:
-        """Return every run of every executor, the newest first."""
-        query = sa.select(RUNS).order_by(RUNS.c.opened_ns.desc(), RUNS.c.run.desc(), RUNS.c.owner)
-        with self.reading() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
-
-    def export(self, name: str, run: str | None = None) -> Iterator[str]:
-        """Yield a table as lines of CSV, a heading first, in the order of its key.
-
-        Raises:
-            StoreError: no such table.
-        """
-        tables = {table.name: table for table in STORED}
-        if name not in tables:
-            raise StoreError(f"table must be one of {', '.join(tables)}, found {name[:40]}")
-        table = tables[name]
-        query = sa.select(table).order_by(*table.primary_key.columns)
-        if run is not None:
-            query = query.where(table.c.run == run)
-        yield _csv(table.columns.keys())
-        with self.reading() as connection:
-            for row in connection.execution_options(yield_per=BATCH).execute(query):
-                yield _csv(row)
-
-    # --- inside ---------------------------------------------------------------------------
-    def _migrate(self) -> None:
         with self.engine.begin() as connection:
             if not sa.inspect(connection).has_table(VERSIONS.name):
                 METADATA.create_all(connection)
@@ -166,7 +119,95 @@ class Store:
                 )
             for step in MIGRATIONS[found - 1 :]:
                 step(connection)
-            connection.execute(sa.update(VERSIONS).values(version=VERSION))
+            if found < VERSION:
+                connection.execute(sa.update(VERSIONS).values(version=VERSION))
+
+    def cursor(self, run: str, owner: str, source: str) -> int:
+        """Return the last row of a journal's table that is stored; 0 before the first.
+
+        The database is prepared first: it may be another one than it was.
+
+        Raises:
+            StoreError: it is out of reach, or of a newer program.
+        """
+        query = sa.select(CURSORS.c.seq).where(*_of(CURSORS, run, owner, source))
+        try:
+            self.prepare()
+            with self.reading() as connection:
+                return connection.execute(query).scalar() or 0
+        except SQLAlchemyError as error:
+            raise out_of_reach(error) from None
+
+    def take(self, run: str, owner: str, source: str, page: Sequence[JournalRow]) -> int:
+        """Store what is new of a page of a journal; return the number of its last row.
+
+        Raises:
+            StoreError: a row is not what it should be, or the database is out of reach.
+        """
+        last = page[-1].seq if page else 0
+        try:
+            with self.engine.begin() as connection:
+                seq, sums = self._held(connection, run, owner, source)
+                found = rows_of(run, owner, source, [row for row in page if row.seq > seq])
+                sums = counted(sums, found, _filled(connection, run, owner, found))
+                for name, rows in found.items():
+                    self._put(connection, METADATA.tables[name], rows)
+                if last > seq:
+                    of = _of(CURSORS, run, owner, source)
+                    connection.execute(sa.update(CURSORS).where(*of).values(seq=last, sums=sums))
+        except SQLAlchemyError as error:
+            raise out_of_reach(error) from None
+        return last
+
+    def prune(self, before_ns: int, run: str | None = None) -> dict[str, int]:
+        """Remove what is older than a time; return how many rows by table.
+
+        Openings, sets that came into force, cursors and their sums stay: figures of a run go on
+        counting what was removed, and nothing is fetched again.
+
+        Args:
+            before_ns: venue time.
+            run: of this run alone.
+
+        Raises:
+            StoreError: the database is out of reach.
+        """
+        removed = {}
+        try:
+            for table in STORED:
+                old = table.c[AGE.get(table.name, "time_ns")] < before_ns
+                if run is not None:
+                    old &= table.c.run == run
+                if table is EVENTS:
+                    old &= EVENTS.c.kind.not_in(KEPT)
+                with self.engine.begin() as connection:
+                    removed[table.name] = connection.execute(sa.delete(table).where(old)).rowcount
+        except SQLAlchemyError as error:
+            raise out_of_reach(error) from None
+        return removed
+
+    # --- out ------------------------------------------------------------------------------
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """Return a connection for questions."""
+        return self.engine.connect()
+
+    def runs(self) -> list[Mapping[str, Any]]:
+        """Return every run of every executor, the newest first."""
+        query = sa.select(RUNS).order_by(RUNS.c.opened_ns.desc(), RUNS.c.run.desc(), RUNS.c.owner)
+        with self.reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    # --- inside ---------------------------------------------------------------------------
+    def _held(
+        self, connection: sa.Connection, run: str, owner: str, source: str
+    ) -> tuple[int, Sums]:
+        """Return how far a table was read and its sums; nobody else changes them meanwhile."""
+        key = {"run": run, "owner": owner, "source": source}
+        new = self._insert(CURSORS).values(**key, seq=0, sums={})
+        connection.execute(new.on_conflict_do_nothing())  # writes first: SQLite locks by it
+        query = sa.select(CURSORS.c.seq, CURSORS.c.sums).where(*_of(CURSORS, run, owner, source))
+        seq, sums = connection.execute(query.with_for_update()).one()
+        return int(seq), dict(sums)
 
     def _put(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]
@@ -175,15 +216,10 @@ class Store:
         statement = self._insert(table).on_conflict_do_nothing()
         connection.execute(statement, rows)
 
-    def _advance(
-        self, connection: sa.Connection, run: str, owner: str, source: str, last: int
-    ) -> None:
-        key = {"run": run, "owner": owner, "source": source}
-        statement = self._insert(CURSORS).values(**key, seq=last)
-        newer = statement.on_conflict_do_update(
-            index_elements=list(key), set_={"seq": last}, where=CURSORS.c.seq < last
-        )
-        connection.execute(newer)
+
+def out_of_reach(error: SQLAlchemyError) -> StoreError:
+    """Return the one line that says that the database does not answer."""
+    return StoreError(f"the store is out of reach: {reason_of(error)}")
 
 
 def reason_of(error: SQLAlchemyError | OSError) -> str:
@@ -191,23 +227,35 @@ def reason_of(error: SQLAlchemyError | OSError) -> str:
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
 
 
-def _of(table: sa.Table, run: str, owner: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return table.c.run == run, table.c.owner == owner
+def _of(table: sa.Table, run: str, owner: str, source: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.run == run, table.c.owner == owner, table.c.source == source
+
+
+def _filled(connection: sa.Connection, run: str, owner: str, found: Rows) -> list[int]:
+    """Return the ids of a page's orders that had a fill before it."""
+    ids = {each["order_id"] for each in found.get(FILLS.name, ())}
+    if not ids:
+        return []
+    own = FILLS.c.run == run, FILLS.c.owner == owner
+    query = sa.select(FILLS.c.order_id).distinct().where(*own, FILLS.c.order_id.in_(ids))
+    return list(connection.execute(query).scalars())
+
+
+def _demand(path: Path, shown: str, *, new: bool) -> None:
+    """See to it that a database's file is there, and only its owner's."""
+    if not new and not path.exists():
+        raise StoreError(f"{shown} is not there; `counterpoint run --desk` makes a store")
+    path.touch(mode=0o600)
 
 
 def _options(backend: str) -> dict[str, Any]:
     if backend == "sqlite":
         return {"connect_args": {"timeout": BUSY_S}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": int(BUSY_S)}}
+    waits = {"connect_timeout": int(BUSY_S), "tcp_user_timeout": int(1e3 * BUSY_S)}
+    return {"pool_pre_ping": True, "connect_args": waits}
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     """Let readers read while one writes; a page that a power cut takes is fetched again."""
     for line in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {line}")
-
-
-def _csv(values: Any) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()

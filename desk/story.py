@@ -1,6 +1,7 @@
 """The decision log as a story: who proposed what, who voted how and why, what came of it. Pure."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from desk.wording import moment
@@ -12,23 +13,25 @@ KINDS: Final = (
     "answer", "proposal", "round", "vote", "refused", "decision", "applied", "rejected",
 )  # fmt: skip
 """The entries that a story is told from."""
+KEPT_MAX: Final = 5_000
+"""Proposals and decisions that are kept, so that a desk which stays for years stays small."""
 
 
 class Story:
     """Told from entries of the coordinator's log; what it lacks the beginning of is passed over.
 
     Attributes:
-        proposals: in the order of the log.
+        proposals: in the order of the log, the newest `KEPT_MAX`.
         decisions: likewise.
     """
 
-    def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Read entries, oldest first: rows of `events` with kind, time_ns and body."""
+    def __init__(self, entries: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Read entries, as `tell`."""
         self._proposals: dict[str, Row] = {}
         self._decisions: dict[tuple[int, int], Row] = {}
         self._sets: list[str] = []
         self._votes: list[Row] = []
-        tells = {
+        self._tells = {
             "answer": self._answer,
             "proposal": self._proposal,
             "round": self._round,
@@ -38,10 +41,24 @@ class Story:
             "applied": self._applied,
             "rejected": self._rejected,
         }
+        self.tell(entries)
+
+    def tell(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Read further entries, oldest first: rows of `events` with kind, time_ns and body."""
         for entry in entries:
-            tell = tells.get(entry["kind"])
+            tell = self._tells.get(entry["kind"])
             if tell is not None:
                 tell(entry["body"], entry["time_ns"])
+        _forget(self._proposals)
+        _forget(self._decisions)
+
+    def newest(self, limit: int) -> tuple[list[Row], list[Row]]:
+        """Return copies of the newest proposals and decisions, newest first."""
+        told: list[list[Row]] = []
+        for held in (self._proposals, self._decisions):
+            newest = islice(reversed(held.values()), limit)
+            told.append([{**each, "votes": list(each["votes"])} for each in newest])
+        return told[0], told[1]
 
     @property
     def proposals(self) -> list[Row]:
@@ -122,3 +139,9 @@ class Story:
         epoch, version = body["pair"]
         if (epoch, version) in self._decisions:
             self._decisions[epoch, version] |= told
+
+
+def _forget(held: dict[Any, Row]) -> None:
+    """Drop the oldest of what is too much."""
+    for key in list(islice(held, max(0, len(held) - KEPT_MAX))):
+        del held[key]

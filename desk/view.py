@@ -12,20 +12,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from desk.asking import EVENTS_MAX, Asking
+from desk.asking import Asking
 from desk.errors import DeskError
 from desk.gauges import gauges, markouts
 from desk.live import Live
 from desk.machines import HOUR_NS, Machines
-from desk.rows import decimal
+from desk.rows import DECISIONS, decimal
 from desk.schema import VERSION
 from desk.store import Store
-from desk.story import KINDS, Story
 from desk.wording import Row, amounts, moment, order_state, progress, share, worth
 from protocol.bus.participant import COORDINATOR
 
 API: Final = "v1"
-LOG: Final = "log"
 SPLIT: Final = ("spread", "fees", "inventory", "funding")
 """What profit is made of: equity - opening is their sum."""
 CYCLE_AMOUNTS: Final = (
@@ -283,14 +281,11 @@ class View:
 
     def proposals(self, *, limit: int = 100) -> Row:
         """Return what was proposed, by whom, what the votes were and what came of it."""
-        return {"proposals": self._story().proposals[::-1][:limit]}
+        return {"proposals": self._ask.story(COORDINATOR, limit)[0]}
 
     def decisions(self, *, limit: int = 100) -> Row:
         """Return what was decided, on what grounds, and whether it came into force."""
-        return {"decisions": self._story().decisions[::-1][:limit]}
-
-    def _story(self) -> Story:
-        return Story(reversed(self._ask.events(COORDINATOR, LOG, KINDS, EVENTS_MAX)))
+        return {"decisions": self._ask.story(COORDINATOR, limit)[1]}
 
     def risk(self, executor: str | None = None, *, limit: int = 50) -> Row:
         """Return limits, the state and its changes, stops, and what the gate refused."""
@@ -329,7 +324,7 @@ class View:
         """
         told = [self._live.said("status", each) for each in self._live.executors]
         now_ns = max((each.get("venue_time") or 0 for each in told), default=0)
-        found = self._ask.events_since(COORDINATOR, LOG, REFUSED, now_ns - HOUR_NS)
+        found = self._ask.events_since(COORDINATOR, DECISIONS, REFUSED, now_ns - HOUR_NS)
         return sum(_refusals(row["kind"], row["body"]) for row in found)
 
 

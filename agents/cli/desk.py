@@ -48,18 +48,22 @@ def address_of(settings: Settings) -> str:
     )
 
 
+def database_of(settings: Settings) -> str:
+    """Return the URL of the desk's store."""
+    return settings.desk.database or f"sqlite:///{settings.data.resolve() / 'desk.db'}"
+
+
 def desk_document(settings: Settings, folder: Path) -> dict[str, Any]:
     """Return what `desk/settings.py` reads; settings are resolved, with the bus of the run."""
     hubs = endpoints_of(settings)
     names = ("control_in", "control_out", "telemetry_in", "telemetry_out", "server")
-    database = settings.desk.database or f"sqlite:///{settings.data.resolve() / 'desk.db'}"
     return {
         "run": folder.name,
         "executors": [settings.account.executor],
         "seats": list(settings.optimizer_seats),
         "hubs": {name: getattr(hubs, name) for name in names},
         "keys": str(settings.keys_folder.resolve()),
-        "database": database,
+        "database": database_of(settings),
         "host": HOST,
         "port": settings.desk.port,
         "folder": str(folder.resolve()),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import audit, feed, keys, risk
+from agents.cli import audit, desk_store, feed, keys, risk
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.guardian import guardian
@@ -60,6 +60,7 @@ app.add_typer(feed.app, name="feed")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(risk.app, name="risk")
+app.add_typer(desk_store.app, name="desk")
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(backtest)

@@ -37,7 +37,7 @@ def report(lines: Iterable[str]) -> int:
     """
     rest = iter(lines)
     asked = Asked.model_validate_json(next(rest, "{}"))
-    with Store.open(asked.database or MEMORY) as store:
+    with Store.open(asked.database or MEMORY, new=False) as store:
         if asked.database is None:
             fill(store, asked.run or "run", rest)
         sheets = [

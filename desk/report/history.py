@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from desk.errors import StoreError
 from desk.report.columns import Columns, read, whole
-from desk.schema import CYCLES, EVENTS, FILLS, ORDERS, OUTCOMES, REFUSALS, RUNS, TRIPS
+from desk.schema import CURSORS, CYCLES, EVENTS, FILLS, ORDERS, OUTCOMES, REFUSALS, RUNS, TRIPS
 from desk.store import Store
 
 PARTS: Final = ("spread", "fees", "inventory", "funding")
@@ -102,6 +102,8 @@ def history_of(
             sa.select(RUNS).where(RUNS.c.run == run, RUNS.c.owner == owner)
         ).mappings().one()  # fmt: skip
         query = _marks().where(*_own(CYCLES, run, owner)).order_by(CYCLES.c.time_ns)
+        removed = _removed(connection, run, owner)
+        query = query.where(CYCLES.c.round_trips >= removed)
         every = read(connection, query.where(CYCLES.c.time_ns <= to_ns))
         cycles, is_whole = _span(every, int(held["opened_ns"]), from_ns)
         times = cycles["time_ns"]
@@ -114,11 +116,11 @@ def history_of(
             begun = at >= since if is_whole else at > since
             return (*_own(table, run, owner), begun, at <= until)
 
-        def counted(table: sa.Table, column: str) -> dict[str, int]:
-            name = table.c[column]
-            asked = sa.select(name, sa.func.count()).where(*inside(table)).group_by(name)
-            return {str(each): int(count) for each, count in connection.execute(asked)}
-
+        kind, limit = OUTCOMES.c.outcome, REFUSALS.c.limit
+        amount = sa.func.coalesce(sa.func.sum(OUTCOMES.c.amount), 0)
+        told = sa.select(kind, sa.func.count(), amount).where(*inside(OUTCOMES)).group_by(kind)
+        reported = [(str(a), int(b), int(c)) for a, b, c in connection.execute(told)]
+        refused = sa.select(limit, sa.func.count()).where(*inside(REFUSALS)).group_by(limit)
         return History(
             run=run,
             owner=owner,
@@ -131,7 +133,7 @@ def history_of(
                 connection,
                 _fills().where(*inside(FILLS)).order_by(FILLS.c.time_ns, FILLS.c.trade_id),
             ),
-            trips=_trips(connection, _own(TRIPS, run, owner), cycles),
+            trips=_trips(connection, _own(TRIPS, run, owner), cycles, removed),
             orders=read(connection, _orders().where(*inside(ORDERS)).order_by(ORDERS.c.order_id)),
             ended=read(
                 connection,
@@ -139,15 +141,9 @@ def history_of(
                     *inside(OUTCOMES), OUTCOMES.c.outcome.in_(ENDS)
                 ),
             ),
-            outcomes=counted(OUTCOMES, "outcome"),
-            refusals=counted(REFUSALS, "limit"),
-            fundings=int(
-                connection.execute(
-                    sa.select(sa.func.coalesce(sa.func.sum(OUTCOMES.c.amount), 0)).where(
-                        *inside(OUTCOMES), OUTCOMES.c.outcome == "funding"
-                    )
-                ).scalar_one()
-            ),
+            outcomes={name: count for name, count, _ in reported},
+            refusals={str(name): int(count) for name, count in connection.execute(refused)},
+            fundings=sum(amount for name, _, amount in reported if name == "funding"),
             events=_events(connection, run, owner, since, until),
         )
 
@@ -177,14 +173,25 @@ def _orders() -> sa.Select[Any]:
     return sa.select(*(ORDERS.c[name] for name in names), side)
 
 
-def _trips(connection: sa.Connection, own: tuple[Any, ...], cycles: Columns) -> Columns:
+def _removed(connection: sa.Connection, run: str, owner: str) -> int:
+    """Return how many round trips age has removed: what was ever counted less what is there."""
+    sums = connection.execute(
+        sa.select(CURSORS.c.sums).where(*_own(CURSORS, run, owner), CURSORS.c.source == "cycles")
+    ).scalar()
+    query = sa.select(sa.func.count()).select_from(TRIPS).where(*_own(TRIPS, run, owner))
+    held = int(connection.execute(query).scalar_one())
+    return max(0, int((sums or {}).get("round_trips", 0)) - held)
+
+
+def _trips(
+    connection: sa.Connection, own: tuple[Any, ...], cycles: Columns, removed: int
+) -> Columns:
     """Return the trips that the marks count, by their place: venue and local clock may differ."""
     names = ("opened_ns", "closed_ns", "quantity", "open_price", "close_price", "profit")
     first, last = int(cycles["round_trips"][0]), int(cycles["round_trips"][-1])
     query = sa.select(*(TRIPS.c[name] for name in names)).where(*own)
-    return read(
-        connection, query.order_by(TRIPS.c.seq, TRIPS.c.place).offset(first).limit(last - first)
-    )
+    query = query.order_by(TRIPS.c.seq, TRIPS.c.place)
+    return read(connection, query.offset(first - removed).limit(last - first))
 
 
 def _events(

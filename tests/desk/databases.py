@@ -7,6 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+import sqlalchemy as sa
+
+from desk import schema
+from desk.store import Store
+
 WAIT_S = "30"
 """Seconds until it must answer."""
 
@@ -66,3 +71,11 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+
+def before_sums(store: Store) -> None:
+    """Make an open store what it was before cursors had sums."""
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE cursors DROP COLUMN sums"))
+        schema.FILLS_BY_ORDER.drop(connection)
+        connection.execute(sa.update(schema.VERSIONS).values(version=2))

@@ -4,12 +4,16 @@ import pytest
 import sqlalchemy as sa
 
 from desk import schema
+from desk.asking import Asking
 from desk.errors import StoreError
 from desk.rows import AMOUNTS, COUNTS, decimal, units
 from desk.store import Store
+from desk.sums import recounted, together
 from protocol.messages import JournalRow
+from tests.desk.databases import before_sums
 
 NS = 10**9
+NAMES = [table.name for table in schema.STORED]
 ORDER = {
     "order_id": 7, "side": "buy", "price": "1.2345", "quantity": "12.5", "level": 0, "taker": False,
 }  # fmt: skip
@@ -88,23 +92,64 @@ def test_every_table_of_a_journal_has_its_place(store):
     assert store.cursor(*owned, "judged") == 3
 
 
-def test_export_is_csv_with_a_heading_and_exact(store):
-    """Whole units; a table that is none is named with those that are."""
-    store.take("r", "executor-1", "reports", [reported(1)])
-    heading, line = store.export("fills", "r")
-    told = dict(zip(heading.strip().split(","), line.strip().split(","), strict=True))
-    assert told["price"] == "123450000"
-    assert list(store.export("fills", "another")) == [heading]
-    with pytest.raises(StoreError, match=r"table must be one of fills, orders, .*, found trades"):
-        next(store.export("trades"))
-
-
 def test_age_removes_what_is_older(store):
-    """Rows and round trips; a cursor stays, so that nothing is fetched again."""
-    store.take("r", "executor-1", "reports", [reported(1), reported(9)])
-    assert store.prune(5 * NS) == 3
-    assert count(store, schema.FILLS) == 1
-    assert store.cursor("r", "executor-1", "reports") == 9
+    """Rows, and round trips by their close; cursors, openings and sets in force stay."""
+    own = ("r", "executor-1")
+    store.take(*own, "reports", [reported(1), reported(9)])
+    store.take(*own, "parameters", [row(1, "applied"), row(2, "refused"), row(9, "refused")])
+    store.take("another", "executor-1", "reports", [reported(1)])
+    assert sum(store.prune(5 * NS, "r").values()) == 4
+    assert (count(store, schema.FILLS), count(store, schema.EVENTS)) == (2, 2)
+    assert store.cursor(*own, "reports") == 9
+    store.take(*own, "reports", [reported(1), reported(9), reported(10)])
+    assert store.prune(5 * NS) == {**dict.fromkeys(NAMES, 0), "fills": 1, "outcomes": 2}
+
+
+def test_sums_are_those_of_the_rows_however_the_pages_came(store):
+    """Twice, overlapping, an order filled in two pages: as if all were added up anew."""
+    own = ("r", "executor-1")
+    trip = {
+        "opened": NS, "closed": 3 * NS, "quantity": "-3", "open_price": "2", "close_price": "1.5",
+        "profit": "1.4",
+    }  # fmt: skip
+    again = row(4, fills=[{**FILL, "trade_id": 4}, {**FILL, "trade_id": 5}], outcomes=[])
+    for page in ([reported(1), reported(2)], [reported(2), reported(3)], [again], [again]):
+        store.take(*own, "reports", page)
+    store.take(*own, "intents", [sent(1), sent(2)])
+    store.take(
+        *own, "refusals", [row(1, refused=[{**ORDER, "limit": "x", "figure": 2, "bound": 1}])]
+    )
+    first = cycle(1)
+    for page in ([first], [first, cycle(2, trips=[trip, {**trip, "profit": "-1"}])], [cycle(3)]):
+        store.take(*own, "cycles", page)
+    asking = Asking(store, "r")
+    with store.reading() as connection:
+        anew = together(recounted(connection, *own).values())
+    assert asking.sums("executor-1") == anew
+    assert asking.totals("executor-1") == {
+        "fills": 5, "maker_fills": 5, "quantity": 5 * 250_000_000, "fees_paid": -5,
+        "orders_filled": 1, "round_trips": 2, "trip_profit": 40_000_000, "wins": 1,
+        "held_ms": 4_000, "orders_sent": 2, "orders_refused": 1,
+        "outcomes": {"cancelled": 3, "funding": 3},
+    }  # fmt: skip
+    assert asking.first_net("executor-1") == units("1.5")
+    store.prune(5 * NS)
+    assert asking.sums("executor-1") == anew, "what age removed was there all the same"
+
+
+def test_a_store_without_sums_adds_them_up_once(store):
+    """The step from the version before: the same sums, and the index by order."""
+    own = ("r", "executor-1")
+    store.take(*own, "reports", [reported(1), reported(2)])
+    store.take(*own, "cycles", [cycle(1)])
+    wanted = Asking(store, "r").sums("executor-1")
+    before_sums(store)
+    store.prepare()
+    assert Asking(store, "r").sums("executor-1") == wanted
+    with store.engine.begin() as connection:
+        names = {each["name"] for each in sa.inspect(connection).get_indexes("fills")}
+        assert schema.FILLS_BY_ORDER.name in names
+    store.prepare()
 
 
 def test_a_store_of_a_newer_program_is_left_alone(store):
@@ -113,7 +158,7 @@ def test_a_store_of_a_newer_program_is_left_alone(store):
         connection.execute(sa.update(schema.VERSIONS).values(version=schema.VERSION + 1))
     told = f"schema version {schema.VERSION + 1}, this program knows {schema.VERSION}"
     with pytest.raises(StoreError, match=told):
-        store._migrate()
+        store.prepare()
     with store.engine.begin() as connection:
         connection.execute(sa.update(schema.VERSIONS).values(version=schema.VERSION))
 

@@ -9,6 +9,7 @@ from desk.live import Live
 from desk.story import Story
 from desk.view import View
 from protocol.messages import JournalRow
+from tests.desk.databases import before_sums
 
 EXECUTOR = "executor-1"
 HOSTILE = "<script>alert(1)</script> \\x1b[2J"
@@ -93,6 +94,36 @@ def test_a_thinned_curve_ends_where_the_whole_one_does(store):
     assert len(view.equity(since_ns=991 * SECOND, points=5000)["points"]) == 10
 
 
+def test_a_curve_with_gaps_is_thinned_evenly_in_time(store):
+    """A pause counts as one point, a burst as one moment; both ends are there."""
+    names = "opening equity spread fees inventory funding turnover peak drawdown net position mark"
+    body = dict.fromkeys(names.split(), "1") | {"fills": 0, "round_trips": 0, "wins": 0}
+    numbers = [*range(1, 101), *range(900, 1001)]
+    rows = [row(n, "cycle", **body, observation=[], trips=[]) for n in numbers]
+    store.take("r", EXECUTOR, "cycles", rows)
+    view, _ = view_of(store)
+    found = [each["time_ns"] // SECOND for each in view.equity(points=10)["points"]]
+    assert found == [1, 100, 1000], found
+
+
+def test_a_story_goes_on_from_where_it_was_told(store):
+    """What comes later is added to what is known: a proposal, and what became of it."""
+    data = {
+        "optimized_params": {"levels": 1}, "performance_metrics": {}, "confidence_score": 0.7,
+    }  # fmt: skip
+    view, _ = view_of(store)
+    own = ("r", "coordinator", "log")
+    store.take(*own, [row(1, "answer", id="a", seat="optimizer-1", update={"data": data})])
+    (told,) = view.proposals()["proposals"]
+    assert (told["id"], told["outcome"]) == ("a", "open")
+    store.take(*own, [row(2, "refused", id="a", code="E_NOT_CHOSEN", detail="voted down")])
+    store.take(*own, [row(3, "answer", id="b", seat="optimizer-1", update={"data": data})])
+    found = [(each["id"], each["outcome"]) for each in view.proposals()["proposals"]]
+    assert found == [("b", "open"), ("a", "refused")]
+    assert [each["id"] for each in view.proposals(limit=1)["proposals"]] == ["b"]
+    assert told["outcome"] == "open", "what was told is not changed afterwards"
+
+
 def test_the_story_names_who_proposed_who_voted_and_why_it_was_refused():
     """Two proposals, one voted down, one that came into force."""
     data = {
@@ -160,10 +191,11 @@ def test_words_of_strangers_stay_text(store, tmp_path):
 def test_a_store_of_the_version_before_gets_what_it_lacks(store):
     """The table of actions is added; what was there stays."""
     store.take("r", EXECUTOR, "parameters", [row(1, "applied")])
+    before_sums(store)
     with store.engine.begin() as connection:
         schema.ACTIONS.drop(connection)
         connection.execute(sa.update(schema.VERSIONS).values(version=1))
-    store._migrate()
+    store.prepare()
     with store.reading() as connection:
         assert (
             connection.execute(sa.select(sa.func.count()).select_from(schema.ACTIONS)).scalar() == 0
