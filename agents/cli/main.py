@@ -12,6 +12,7 @@ from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.guardian import guardian
 from agents.cli.menu import menu
+from agents.cli.optimize_command import optimize
 from agents.cli.options import (
     Change,
     Config,
@@ -66,6 +67,7 @@ app.add_typer(config_app, name="config")
 app.command()(backtest)
 app.command()(guardian)
 app.command()(menu)
+app.command()(optimize)
 app.command()(record)
 app.command()(report)
 app.command()(scout)

@@ -20,12 +20,15 @@ class Talk:
 
     def __call__(self, what: str, fraction: float) -> None:
         """Take `what` is being done and a fraction in [0, 1]."""
+        self.line(f"{what}: {fraction:.0%}")
+
+    def line(self, line: str) -> None:
+        """Take how far it is, in words."""
         now_s = self.clock()
         if now_s < self.next_s:
             return
         self.next_s = now_s + (0.1 if self.terminal else QUIET_S)
         self.shown = True
-        line = f"{what}: {fraction:.0%}"
         print(
             f"\r\x1b[K{line}" if self.terminal else line,
             end="" if self.terminal else "\n",

@@ -14,10 +14,12 @@ from agents.optimizer.answer import words_of
 from agents.optimizer.confidence import Calibrator
 from agents.optimizer.judgement import SOURCES, Judgement, Options, Past
 from agents.optimizer.memory import Kept, Memory, kept
+from agents.optimizer.onlooker import Onlooker
 from agents.optimizer.outcome import Outcome, outcome
 from agents.optimizer.window import judge
 from agents.session import Session
 from agents.settings import Settings
+from agents.tapes import Tapes
 from agents.weighing import Weighed, weigh
 from market.tape import Tape
 from protocol.messages import NoUpdate, ParameterUpdate, QuoteParameters
@@ -79,14 +81,25 @@ OUTCOMES_MAX = 500
 
 
 class Mind:
-    """Answers boundaries of one recording."""
+    """Answers boundaries of one recording.
 
-    def __init__(self, session: Session, name: str, memory: Memory | None = None) -> None:
+    Args:
+        memory: of earlier boundaries; None: in this process alone.
+        tapes: makes the tape; None: as the session does.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        name: str,
+        memory: Memory | None = None,
+        tapes: Tapes | None = None,
+    ) -> None:
         self.session = session
         self.name = name
         self.options = options_of(session.settings, name)
         self.memory = memory or Memory()
-        self._builder = session.tapes()
+        self._builder = tapes or session.tapes()
         self._outcomes: dict[int, Outcome] = {}
 
     def tape(self, now_ns: int) -> Tape:
@@ -119,11 +132,19 @@ class Mind:
         calibrator = Calibrator.shipped().updated(known[-OUTCOMES_MAX:], weight=weight)
         return Past(held[-1].front if held else (), calibrator)
 
-    def judgement(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Judgement:
+    def judgement(
+        self,
+        index: int,
+        now_ns: int,
+        incumbent: QuoteParameters,
+        onlooker: Onlooker | None = None,
+    ) -> Judgement:
         """Search the window that ends at boundary `index`, at venue time `now_ns`."""
         seed = seed_of(self.session.settings.seed, self.name, index)
         setup, past = self.session.setup, self.past(index, now_ns)
-        return judge(self.tape(now_ns), setup, incumbent, self.options, seed, past)
+        return judge(
+            self.tape(now_ns), setup, incumbent, self.options, seed, past, onlooker=onlooker
+        )
 
     def remember(self, answer: Answer) -> None:
         """Keep what an answer leaves for later ones; to be done before it is said."""

@@ -33,6 +33,8 @@ PORTFOLIO = ("gp", "genetic", "evolution", "forest", "tpe", "near")
 """Sources mixed by default."""
 MODEL, LOCAL = "gp", "near"
 """The favourites of credit, late and early."""
+GIVEN = "given"
+"""Stands for the source of a point that was told without having been asked for."""
 PLAIN: dict[str, Callable[[], Source]] = {
     "gp": Gaussian,
     "genetic": Genetic,
@@ -153,6 +155,17 @@ class Tuner:
         self.archive = before.added(self.space.snap(rows), found, beyond)
         with one_thread():
             self.credit.learn(before, self.archive, np.array(origin), self._rng)
+
+    def sources_of(self, points: F8) -> tuple[str, ...]:
+        """Return who proposed each of f8[n, d] points that were asked for and are not told yet.
+
+        The first batch is the Sobol sequence's; what nobody asked for was given.
+        """
+        numbers = [self._origins.get(np.ascontiguousarray(row).tobytes()) for row in points]
+        return tuple(
+            GIVEN if each is None else Sobol.name if each < 0 else self.credit.names[each]
+            for each in numbers
+        )
 
     def best(self) -> F8:
         """Return f8[k, d], the feasible points that no feasible one dominates, best first."""

@@ -19,6 +19,7 @@ from agents.optimizer.convergence import Ending, ending
 from agents.optimizer.fronts import dominated
 from agents.optimizer.judgement import Judgement, Options, Past
 from agents.optimizer.objectives import GAIN, OBJECTIVES, Scale, captured, mean_error, valued
+from agents.optimizer.onlooker import Onlooker, Told
 from agents.optimizer.overfitting import Guards, combined, guards_of, luck
 from agents.optimizer.race import Race, Run
 from agents.optimizer.spans import SPAN_MIN_S, Part, Spans, bounds, laid_out, lengths, times
@@ -55,6 +56,7 @@ def judge(
     seed: int,
     past: Past | None = None,
     run: Run | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Judgement:
     """Search the newest window of `tape` for a set better than `incumbent`.
 
@@ -66,6 +68,7 @@ def judge(
         seed: of everything random here.
         past: what is remembered.
         run: replays candidates; None: over the tape, in threads.
+        onlooker: told of every batch.
     """
     window_s, horizon_s = lengths(
         tape,
@@ -91,7 +94,7 @@ def judge(
     )
     whole = (last - first) * tape.interval_ns / SECOND_NS >= window_s - 1.0
     runner = run or over(tape, setup, threads=options.threads)
-    search = Search(tape, setup, incumbent, options, seed, spans, past or Past(), runner)
+    search = Search(tape, setup, incumbent, options, seed, spans, past or Past(), runner, onlooker)
     return replace(search.judgement(), whole=whole)
 
 
@@ -167,6 +170,7 @@ class Search:
         spans: Spans,
         past: Past,
         run: Run,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self.options, self.spans, self.past = options, spans, past
         self.tape, self.incumbent = tape, incumbent
@@ -188,9 +192,9 @@ class Search:
         self.tuner = Tuner(
             self.near.space, OBJECTIVES, batch=batch, seed=seed, sources=options.sources
         )
-        self.run = run
+        self.run, self.onlooker = run, onlooker
         self.race = Race(
-            run,
+            run if onlooker is None else onlooker.runs(run),
             spans.blocks,
             self.scale,
             np.random.default_rng(order),
@@ -226,8 +230,7 @@ class Search:
         self.sets.append(self.incumbent)
         self.points = self.near.centre()
         self.race.add(parameter_row(self.incumbent)[None])
-        found = self.race.values(np.zeros(1, dtype=np.int64))
-        self.tuner.tell(self.points, found.values, found.violations)
+        self._tell(self.points, np.zeros(1, dtype=np.int64))
 
     def attempt(self, points: F8) -> None:
         """Replay the sets that points mean, those that are new, and tell the tuner of all."""
@@ -242,9 +245,14 @@ class Search:
         if fresh:
             self.points = np.concatenate([self.points, points[fresh]])
             self.race.add(np.array([parameter_row(wanted[place]) for place in fresh]))
-        rows = np.array([self.rows[self.near.key(each)] for each in wanted])
-        found = self.race.values(rows)
+        self._tell(points, np.array([self.rows[self.near.key(each)] for each in wanted]))
+
+    def _tell(self, points: F8, rows: I8) -> None:
+        """Tell the tuner, and whoever looks on, what candidates of the race are worth."""
+        found, sources = self.race.values(rows), self.tuner.sources_of(points)
         self.tuner.tell(points, found.values, found.violations)
+        if self.onlooker is not None:
+            self.onlooker.told(self, Told(points, rows, sources, found.values, found.violations))
 
     @property
     def ending(self) -> Ending:

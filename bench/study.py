@@ -1,0 +1,140 @@
+"""Kills studies at random moments and goes on with them: they must end with the same bytes.
+
+python -m bench.study [--kills 20] [--feed DAY.npz] [--storage URL] [--budget 64] [--windows 3]
+
+One study runs undisturbed; then as many others as there are kills, each a process of its own that
+is killed at a random moment of that time, and gone on with by the same command. A row: when it was
+killed, how many batches stood in the store then, how many the second process took from there. Exit
+0 only when every digest, which covers front, verdict and every figure, is that of the first, when
+no batch that stood in the store was lost, and when at least a few kills met a search in its midst.
+"""
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.optimizer.studies import Studies
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import save
+
+HOURS = 5.0
+MIDST_MIN = 0.5
+"""Share of the kills that must meet a study with some batches, but not all."""
+
+
+def command(told: argparse.Namespace, feed: Path, data: Path, url: str, name: str) -> list[str]:
+    """Return how a user types it."""
+    return [
+        sys.executable, "-m", "agents.cli.main", "optimize", "--feed", str(feed),
+        "--data", str(data), "--budget", str(told.budget), "--windows", str(told.windows),
+        "--every", "1", "--study", name, "--storage", url, "--json",
+    ]  # fmt: skip
+
+
+def finished(words: list[str]) -> dict[str, Any]:
+    """Run a command to its end; return its document."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def killed(words: list[str], after_s: float) -> None:
+    """Run a command for so long, then kill it."""
+    with (
+        subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
+        contextlib.suppress(subprocess.TimeoutExpired),
+    ):
+        try:
+            process.wait(timeout=after_s)
+        finally:
+            process.kill()
+
+
+def stored(url: str, name: str) -> int:
+    """Return how many batches of a study are in the store."""
+    with Studies.open(url) as studies:
+        return len(studies.batches(name))
+
+
+def rounds(told: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the undisturbed document, and a row a kill."""
+    feed = told.feed
+    if feed is None:
+        feed = folder / "day.npz"
+        save(feed, synthetic_recording(seed=5, hours=HOURS, setting="planted_edge"))
+    url = told.storage or f"sqlite:///{folder / 'studies.db'}"
+    stamp = f"{time.time_ns():x}"
+    begun_s = time.perf_counter()
+    finished(command(told, feed, folder, url, f"{stamp}-warm"))
+    whole = finished(command(told, feed, folder, url, f"{stamp}-whole"))
+    wall_s = (time.perf_counter() - begun_s) / 2.0
+    rng, rows = np.random.default_rng(told.seed), []
+    for number in range(told.kills):
+        name = f"{stamp}-{number}"
+        words = command(told, feed, folder, url, name)
+        after_s = float(rng.uniform(0.2, 1.0)) * wall_s
+        killed(words, after_s)
+        held = stored(url, name)
+        again = finished(words)
+        rows.append(
+            {
+                "after_s": after_s,
+                "stored": held,
+                "restored": again["spent"]["batches_restored"],
+                "batches": again["spent"]["batches"],
+                "same": again["digest"] == whole["digest"] and again["front"] == whole["front"],
+            }
+        )
+        print(
+            f"{number + 1:>3}  killed after {after_s:6.2f} s  stored {held:>3} of "
+            f"{rows[-1]['batches']}  restored {rows[-1]['restored']:>3}  "
+            f"{'same' if rows[-1]['same'] else 'DIFFERENT'}",
+            flush=True,
+        )
+    return whole, rows
+
+
+def main() -> int:
+    """Print a line a kill and one JSON line; 0 when the bar holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--feed", type=Path)
+    parser.add_argument("--storage")
+    parser.add_argument("--budget", type=int, default=64)
+    parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        whole, rows = rounds(told, Path(folder))
+    midst = [row for row in rows if 0 < row["stored"] < row["batches"]]
+    spent = whole["spent"]
+    figures = {
+        "kills": len(rows),
+        "same": sum(row["same"] for row in rows),
+        "lost": sum(row["stored"] - row["restored"] for row in rows),
+        "in_midst": len(midst),
+        "stored_median": statistics.median(row["stored"] for row in rows),
+        "front": len(whole["front"]),
+        "storage_ms_a_batch": 1e3 * spent["storage_s"] / spent["batches"],
+    }
+    holds = (
+        figures["same"] == len(rows)
+        and figures["lost"] == 0
+        and len(midst) >= MIDST_MIN * len(rows)
+    )
+    print(json.dumps({"bench": "study", **figures, "holds": holds}))
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
