@@ -3,10 +3,10 @@
 python -m bench.study [--kills 20] [--feed DAY.npz] [--storage URL] [--budget 64] [--windows 3]
 
 One study runs undisturbed; then as many others as there are kills, each a process of its own that
-is killed at a random moment of that time, and gone on with by the same command. A row: when it was
-killed, how many batches stood in the store then, how many the second process took from there. Exit
-0 only when every digest, which covers front, verdict and every figure, is that of the first, when
-no batch that stood in the store was lost, and when at least a few kills met a search in its midst.
+is killed a random while after a random batch, and gone on with by the same command. A row: when it
+was killed, how many batches stood in the store then, how many the second process took from there.
+Exit 0 only when every digest, which covers front, verdict and every figure, is that of the first,
+when no batch that stood in the store was lost, and when half of the kills met a study in its midst.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 
 HOURS = 5.0
+LOOK_S = 0.02
 MIDST_MIN = 0.5
 """Share of the kills that must meet a study with some batches, but not all."""
 
@@ -48,16 +49,14 @@ def finished(words: list[str]) -> dict[str, Any]:
     return document
 
 
-def killed(words: list[str], after_s: float) -> None:
-    """Run a command for so long, then kill it."""
-    with (
-        subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
-        contextlib.suppress(subprocess.TimeoutExpired),
-    ):
-        try:
-            process.wait(timeout=after_s)
-        finally:
-            process.kill()
+def killed(words: list[str], url: str, name: str, *, batches: int, more_s: float) -> None:
+    """Run a command until so many batches are stored and so many seconds have passed; kill it."""
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and stored(url, name) < batches:
+            time.sleep(LOOK_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=more_s)
+        process.kill()
 
 
 def stored(url: str, name: str) -> int:
@@ -78,17 +77,19 @@ def rounds(told: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], list
     finished(command(told, feed, folder, url, f"{stamp}-warm"))
     whole = finished(command(told, feed, folder, url, f"{stamp}-whole"))
     wall_s = (time.perf_counter() - begun_s) / 2.0
+    count = whole["spent"]["batches"]
     rng, rows = np.random.default_rng(told.seed), []
     for number in range(told.kills):
         name = f"{stamp}-{number}"
         words = command(told, feed, folder, url, name)
-        after_s = float(rng.uniform(0.2, 1.0)) * wall_s
-        killed(words, after_s)
+        batches, more_s = int(rng.integers(count)), float(rng.uniform(0.0, wall_s / count))
+        killed(words, url, name, batches=batches, more_s=more_s)
         held = stored(url, name)
         again = finished(words)
         rows.append(
             {
-                "after_s": after_s,
+                "asked": batches,
+                "more_s": more_s,
                 "stored": held,
                 "restored": again["spent"]["batches_restored"],
                 "batches": again["spent"]["batches"],
@@ -96,8 +97,8 @@ def rounds(told: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], list
             }
         )
         print(
-            f"{number + 1:>3}  killed after {after_s:6.2f} s  stored {held:>3} of "
-            f"{rows[-1]['batches']}  restored {rows[-1]['restored']:>3}  "
+            f"{number + 1:>3}  killed {more_s:5.2f} s after batch {batches:>2}  stored {held:>3} "
+            f"of {rows[-1]['batches']}  restored {rows[-1]['restored']:>3}  "
             f"{'same' if rows[-1]['same'] else 'DIFFERENT'}",
             flush=True,
         )

@@ -41,6 +41,7 @@ class Request:
     windows: int | None = None
     every: float | None = None
     optuna: Path | None = None
+    report: Path | None = None
     as_json: bool = False
 
 
@@ -61,6 +62,8 @@ def demand(request: Request) -> None:
         raise CommandError(f"--every must be in (0, 8,784] hours, found {request.every:g}", USAGE)
     if request.optuna is not None:
         demand_file("--export-optuna", request.optuna, ".db", None)
+    if request.report is not None:
+        demand_file("--report", request.report, ".html", None)
 
 
 def optimize(
@@ -146,7 +149,13 @@ def _optimize(
     document = result_of(session, tape, windows, name)
     studies.complete(name, document)
     spent = spent_of(windows, opened_s=opened_s, wall_s=clock() - begun_s)
-    written = written_of(studies, name, request)
+    written = []
+    if request.report is not None:
+        from agents.cli.optimize_report import write_report
+
+        write_report(request.report, document, spent, session=session, tape=tape, windows=windows)
+        written.append({"path": str(request.report)})
+    written += exported(studies, name, request)
     if request.as_json:
         put(json.dumps(document | {"spent": spent, "written": written}))
     else:
@@ -170,8 +179,8 @@ def plan_of(session: "Session", request: Request, begun: "Begun | None") -> "Pla
     return plan
 
 
-def written_of(studies: "Studies", name: str, request: Request) -> list[dict[str, Any]]:
-    """Write the files that were asked for; return what is said of each."""
+def exported(studies: "Studies", name: str, request: Request) -> list[dict[str, Any]]:
+    """Write the Optuna file if one is asked for; return what is said of it."""
     if request.optuna is None:
         return []
     from agents.optimizer.study_export import export

@@ -31,6 +31,10 @@ Optuna: TypeAlias = Annotated[
     Path | None,
     typer.Option("--export-optuna", help="write an Optuna study (.db)", metavar="FILE"),
 ]
+Report: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--report", help="write one self-contained page (.html)", metavar="FILE"),
+]
 Threads: TypeAlias = Annotated[
     int | None, typer.Option("--threads", help="default: all cores; figures do not vary")
 ]
@@ -47,6 +51,7 @@ def optimize(
     study: Study = None,
     storage: Storage = None,
     watch: Watch = False,
+    report: Report = None,
     export_optuna: Optuna = None,
     threads: Threads = None,
     seed: Seed = None,
@@ -65,6 +70,6 @@ def optimize(
     }
     request = working.Request(
         study=study, storage=storage, watch=watch, windows=windows, every=every,
-        optuna=export_optuna, as_json=as_json,
+        optuna=export_optuna, report=report, as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(working.optimize(config, change, flags, request))
