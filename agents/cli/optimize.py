@@ -175,7 +175,9 @@ def plan_of(session: "Session", request: Request, begun: "Begun | None") -> "Pla
         return Plan(tuple((index, now_ns) for index, now_ns in begun.document["windows"]))
     plan = Plan.of(session, count=request.windows, hours=request.every)
     if not plan.windows:
-        raise CommandError("the recording ends before the first boundary: --hours", USAGE)
+        raise CommandError(
+            "the recording is shorter than a window may be, an hour and the warm-up", USAGE
+        )
     return plan
 
 

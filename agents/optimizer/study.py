@@ -13,6 +13,7 @@ from typing import Any
 from agents.optimizer.judgement import Judgement
 from agents.optimizer.memory import Kept, kept
 from agents.optimizer.mind import Mind
+from agents.optimizer.spans import SPAN_MIN_S
 from agents.optimizer.studies import Batch, Begun, Studies, StudyError
 from agents.optimizer.trail import Clocks, OnBatch, Trail
 from agents.optimizer.window import Search
@@ -37,7 +38,7 @@ class Plan:
 
     @classmethod
     def of(cls, session: Session, *, count: int | None, hours: float | None) -> "Plan":
-        """Return the plan of a session.
+        """Return the plan of a session; windows too short to say anything are left out.
 
         Args:
             count: at most so many windows, the newest; None: all.
@@ -47,7 +48,10 @@ class Plan:
         apart_s = (options.horizon_hours if hours is None else hours) * 3600.0
         every = max(1, round(apart_s / options.boundary_s))
         boundaries = session.boundaries()
-        numbers = range(len(boundaries), 0, -every)[:count]
+        least_ns = session.first_ns + round((SPAN_MIN_S + session.settings.executor.warmup_s) * 1e9)
+        numbers = [
+            each for each in range(len(boundaries), 0, -every) if boundaries[each - 1] >= least_ns
+        ][:count]
         return cls(tuple((each, boundaries[each - 1]) for each in reversed(numbers)))
 
 

@@ -21,6 +21,7 @@ from market.types import F8
 TREES = 200
 LEAF = 3
 PARAMETERS = ("spread_percentage", "levels", "base_quantity", "max_position")
+HELD_ROOM = 0.1
 MODELLED_MIN = 20
 """Candidates below which no forest is grown."""
 
@@ -73,13 +74,22 @@ def chosen_of(window: Window) -> int | None:
 
 def volumes_of(archive: Archive, batches: Sequence[Batch]) -> list[float]:
     """Return the front's hypervolume after each batch, as a share of that at the end."""
-    front = archive.values[archive.front]
-    bound = reference(front, front)
+    front, bound = archive.values[archive.front], bound_of(archive)
     whole, found, told = hypervolume(front, bound), [], 0
     for each in batches:
         told += len(each.trials)
         found.append(hypervolume(_front(archive, told), bound) / max(whole, 1e-300))
     return found
+
+
+def bound_of(archive: Archive) -> F8:
+    """Return the reference point: beyond the front's extremes, and beyond the set in force.
+
+    The set in force is the first that was told; so what is known before counts for something.
+    """
+    front, held = archive.values[archive.front], archive.values[0]
+    bound: F8 = np.maximum(reference(front, front), held + HELD_ROOM * np.abs(held - front.min(0)))
+    return bound
 
 
 def _front(archive: Archive, count: int) -> F8:
@@ -94,8 +104,7 @@ def sources_of(archive: Archive, batches: Sequence[Batch]) -> dict[str, dict[str
     What a batch gained is shared in the order of its points.
     """
     names = [each.source for batch in batches for each in batch.trials]
-    front = archive.values[archive.front]
-    bound, members = reference(front, front), set(archive.front.tolist())
+    bound, members = bound_of(archive), set(archive.front.tolist())
     found = {name: {"points": 0.0, "front": 0.0, "gained": 0.0} for name in dict.fromkeys(names)}
     held = 0.0
     for row, name in enumerate(names):

@@ -27,12 +27,16 @@ figure figcaption i{flex-basis:100%;order:3}
 .parallel .s4{opacity:.28}.parallel .s0{opacity:.75}.parallel .x{height:30px}
 .parallel .plot{padding-bottom:34px}.parallel .x span{white-space:normal;width:13%;
 text-align:center;line-height:1.2}.parallel .y{bottom:34px}
-.wordy .bar{grid-template-columns:80px 1fr 210px}
+.wordy .bar{grid-template-columns:80px 1fr 230px}
+.key u.pale{opacity:.3}
 .thirds{grid-template-columns:1fr 1fr 1fr}.quarters{grid-template-columns:repeat(4,1fr)}
 h3{font-size:15px;margin:20px 0 8px}
+.verdict td+td{white-space:nowrap}
 td.good{color:var(--t2);font-weight:600}
 @media (max-width:760px){.verdict{grid-template-columns:minmax(0,1fr)}
-.thirds,.quarters{grid-template-columns:minmax(0,1fr)}}
+.thirds,.quarters{grid-template-columns:minmax(0,1fr)}
+.parallel{overflow-x:auto}.parallel .plot{min-width:680px}
+.wordy .bar{grid-template-columns:70px 1fr 190px}.up{margin-left:0}}
 """
 )
 LABELS: Final = (

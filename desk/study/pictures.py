@@ -20,7 +20,7 @@ OBJECTIVES = ("gain, lower bound", "steadiness", "drawdown, per risk")
 SIGNS = np.array([-1.0, -1.0, 1.0])
 """Values are minimised; a reader wants the first two upright."""
 LINES_MAX = 150
-CELLS = 21
+CELLS = 20
 MARKED = (("chosen", 1), ("knee", 2), ("held", 3))
 WORDS = {"chosen": "best by training and test", "knee": "knee", "held": "set in force"}
 
@@ -191,13 +191,14 @@ def sources(search: Search) -> str:
         (
             name,
             100.0 * each.gained,
-            f"{each.gained:.0%} of {100.0 * each.points / total:.0f} %, {each.front:.0f} on front",
+            f"{each.gained:.0%} by {each.points / total:.0%} of them, {each.front:.0f} on front",
         )
         for name, each in sorted(search.sources.items(), key=lambda one: -one[1].gained)
     ]
     return bars(
         "Who found it",
-        "hypervolume gained, of the share of candidates proposed; given: known before",
+        "hypervolume gained, by which share of the candidates; given: the set in force, and the "
+        "last window's front",
         rows,
     ).replace("<figure>", '<figure class="wordy">', 1)
 
@@ -211,7 +212,7 @@ def luck(search: Search, overfitting: float | None) -> str:
     share = 100.0 * counts / len(values)
     x = np.repeat(edges, 2)[1:-1]
     y = np.repeat(share, 2)
-    below = x <= 0.0
+    below = np.arange(len(x)) < len(x) // 2
     return drawn(
         Plot(
             f"Probability of backtest overfitting: {overfitting:.2f}",

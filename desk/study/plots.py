@@ -182,7 +182,11 @@ def _below(plot: Plot, left: float, right: float) -> str:
 
 
 def _names(plot: Plot) -> str:
-    found = [(f"k{each.tone}", each.name) for each in plot.series if each.name]
+    found = [
+        (f"k{each.tone}{' pale' if isinstance(each, Band) else ''}", each.name)
+        for each in plot.series
+        if each.name
+    ]
     told = "".join(
         f'<span class="key"><u class="{tone}"></u>{escape(name)}</span>' for tone, name in found
     )

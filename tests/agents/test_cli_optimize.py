@@ -104,3 +104,15 @@ def test_killed_by_the_system_it_ends_with_the_same_digest(day, first):
     assert code == 0, text
     assert lines(text, "digest") == lines(first, "digest")
     assert "from the store" in text
+
+
+def test_the_page_of_a_study_is_written_by_the_desk(day, first, tmp_path):
+    """`--report FILE`: verdict and digest of the table are on the page."""
+    path = tmp_path / "study.html"
+    code, text = told(day, "optimize", "--study", "mine", "--report", path)
+    assert code == 0, text
+    page = path.read_text(encoding="utf-8")
+    assert lines(first, "digest")[0].split()[1] in page
+    assert "What became of the choices" in page
+    assert "Front of the newest window" in page
+    assert len(page) < 2_000_000
