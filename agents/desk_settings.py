@@ -15,6 +15,12 @@ class DeskTable(Section):
 
     open: bool = Field(False, description="start the desk with the stack, and let it stay")
     port: int = Field(PORT, ge=1024, le=65_535, description="of the desk, on 127.0.0.1")
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        max_length=255,
+        description="address that is served; another than loopback needs what keeps strangers out",
+    )
     database: str | None = Field(
         None,
         min_length=1,

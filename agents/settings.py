@@ -11,8 +11,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from agents.bus_settings import Bus
 from agents.desk_settings import DeskTable
 from agents.fee_tiers import read_fee_tiers
+from agents.ladder_settings import Ladder
 from agents.portfolio_settings import Portfolio
 from agents.risk_settings import Risk
 from agents.section import FilePath, Section
@@ -236,41 +238,6 @@ class Coordinator(Section):
     )
 
 
-class Bus(Section):
-    """Where participants meet."""
-
-    folder: FilePath | None = Field(
-        None, description="folder of the ipc sockets, short; unset: a private one made by run"
-    )
-    port: int | None = Field(
-        None, ge=1024, le=65_530, description="first of four loopback tcp ports; unset: ipc"
-    )
-    listen: str | None = Field(
-        None,
-        description="tcp://HOST:PORT, first of four ports that the coordinator opens to other "
-        "hosts, with CURVE; unset: none",
-    )
-    connect: str | None = Field(
-        None,
-        description="tcp://HOST:PORT, first of the four ports of a coordinator on another host; "
-        "unset: it is on this one",
-    )
-    keys: FilePath | None = Field(None, description="folder of keys and roster; unset: data/keys")
-    peers: str | None = Field(
-        None,
-        description="executors on the same capital, each with the folder of its bus's sockets: "
-        "executor-2=FOLDER,...; written by run; unset: none",
-    )
-    metrics_port: int = Field(
-        0, ge=0, le=65_500, description="first Prometheus port on loopback, one a process; 0: off"
-    )
-
-    @property
-    def told(self) -> bool:
-        """Whether the configuration says where a coordinator is."""
-        return (self.folder, self.port, self.connect) != (None, None, None)
-
-
 class Run(Section):
     """How the parts are run together."""
 
@@ -301,6 +268,7 @@ class Settings(Section):
     bus: Bus = Bus()
     run: Run = Run()
     desk: DeskTable = DeskTable()
+    ladder: Ladder = Ladder()
 
     @model_validator(mode="after")
     def _fees_are_told_once(self) -> Self:

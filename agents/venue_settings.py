@@ -70,6 +70,11 @@ class VenueTable(Section):
     confirm_live: str = Field(
         "", description="the symbol once more: without it nothing is traded with real money"
     )
+    real: bool = Field(
+        default=False,
+        description="treat it as real money wherever the address leads: --venue live; what leads "
+        "to the live exchange always is",
+    )
     pace: Annotated[VenuePace, Field(strict=False)] = Field(
         VenuePace.WALL,
         description="wall: real time; feed: of a replayed feed, run.speed times faster; lockstep: "

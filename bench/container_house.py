@@ -21,7 +21,7 @@ Found = TypeVar("Found")
 PATIENCE_S = 600.0
 """Of a machine that does other things too."""
 LOOK_S = 0.5
-PARTS = ("exchange", "coordinator", "executor", "optimizer", "guardian")
+PARTS = ("exchange", "coordinator", "executor", "optimizer", "guardian", "desk")
 
 
 def engine_missing() -> str:
@@ -73,6 +73,7 @@ class Stack:
             "COMPOSE_PROJECT_NAME": self.project,
             "COUNTERPOINT_IMAGE": f"{self.project}:local",
             "EXCHANGE_PORT": str(self.port),
+            "DESK_PORT": str(free_port()),
             **environment,
         }
         self._environment.pop("PYTHONPATH", None)

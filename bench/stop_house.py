@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import urlopen
 
+from agents.bus_settings import EXECUTOR_PORT
 from agents.cli.run import parts_of
 from agents.cli.stack import PROCESSES, Stack, running
-from agents.executor.standalone import METRICS_OFFSET
 from agents.settings import Settings
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
@@ -73,7 +73,7 @@ class House:
         for name, values in (sections or {}).items():
             document[name] = {**document.get(name, {}), **values}
         self.settings = Settings.model_validate(document).located(self.folder)
-        self._metrics = f"http://127.0.0.1:{port + METRICS_OFFSET}/metrics"
+        self._metrics = f"http://127.0.0.1:{port + EXECUTOR_PORT}/metrics"
         self.config = self.folder / "config.json"
         self.config.write_text(self.settings.model_dump_json(), encoding="utf-8")
         self._parts = {
@@ -122,7 +122,7 @@ class House:
         """Return what the executor shows on its metrics endpoint: it needs no bus."""
         with suppress(OSError, HTTPException), urlopen(self._metrics, timeout=5.0) as page:  # noqa: S310
             text = page.read().decode()
-            found = re.findall(r"^counterpoint_executor_(\w+) (\S+)$", text, re.MULTILINE)
+            found = re.findall(r"^counterpoint_(\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE)
             return {name: float(value) for name, value in found}
         return {}
 

@@ -22,6 +22,7 @@ from desk.hands import Hands
 from desk.live import Live
 from desk.memory import Memory
 from desk.settings import DeskSettings
+from desk.showing import shown
 from desk.store import Store
 from desk.stream import Stream
 from desk.view import View
@@ -29,6 +30,7 @@ from protocol.bus.participant import Participant
 from protocol.errors import BusError, RosterError
 from protocol.keyring import Keyring
 from protocol.tasks import end_all
+from protocol.telemetry_server import serving as showing
 from protocol.tokens import load_tokens
 
 DESK = "desk"
@@ -71,7 +73,7 @@ async def serve(settings: DeskSettings, store: Store, ending: asyncio.Event) -> 
     Raises:
         SecretError: the tokens are missing or lie open.
         RosterError: the desk's key is missing.
-        DeskError: the port is taken.
+        DeskError, SettingsError: a port is taken.
     """
     tokens = Tokens(load_tokens(settings.keys, os.environ))
     live = Live(settings.executors, settings.seats)
@@ -87,6 +89,9 @@ async def serve(settings: DeskSettings, store: Store, ending: asyncio.Event) -> 
         hand = operator(settings)
         memory = Memory(store, settings.run)
         hands = Hands(hand, live, memory, folder=settings.folder, clock=time.time_ns)
+        if settings.metrics_port:
+            port, host = settings.metrics_port, settings.metrics_host
+            await stack.enter_async_context(showing(port, shown(live, reader), host=host))
         await stack.enter_async_context(me)
         if hand is not None:
             await stack.enter_async_context(hand)

@@ -56,6 +56,8 @@ class DeskSettings(BaseModel):
         None, description="URL of a dead man's switch, fetched while all is well"
     )
     ping_s: float = Field(60.0, ge=1.0, description="between two pings")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="of /metrics; 0: none")
+    metrics_host: str = Field("127.0.0.1", description="address on which /metrics are shown")
 
     @classmethod
     def read(cls, path: Path) -> Self:

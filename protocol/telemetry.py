@@ -1,4 +1,4 @@
-"""What every process tells of itself: log lines and a metrics endpoint. Nobody decides by them.
+"""What every process tells of itself in log lines; its figures: `telemetry_server.py`.
 
 A log line is a JSON object in `folder/component.log` and one short line on stderr. This is a
 process shell: it reads the wall clock, and one process sets it up once.
@@ -11,10 +11,9 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 
 from protocol.errors import SettingsError, printable
 
@@ -142,37 +141,3 @@ def setup_logging(
         handler.close()
     root.addHandler(_Forward(file))
     return file
-
-
-class MetricsServer:
-    """A running endpoint; `port` is the one in use."""
-
-    def __init__(self, port: int, registry: CollectorRegistry) -> None:
-        self._server, self._thread = start_http_server(port, addr="127.0.0.1", registry=registry)
-        self.port = int(self._server.server_port)
-
-    def close(self) -> None:
-        """Stop answering and free the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def serve_metrics(port: int, registry: CollectorRegistry = REGISTRY) -> MetricsServer:
-    """Answer `GET /metrics` on 127.0.0.1 in a daemon thread; port 0 picks a free one.
-
-    Raises:
-        SettingsError: the port is taken or not allowed.
-    """
-    try:
-        return MetricsServer(port, registry)
-    except OSError as error:
-        raise SettingsError(
-            f"metrics port must be free, found {port}: {error.strerror}; set bus.metrics_port"
-        ) from None

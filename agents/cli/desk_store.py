@@ -1,4 +1,4 @@
-"""`counterpoint desk`: the desk's store as files for other programs, and rid of what is old.
+"""`counterpoint desk`: open one beside a stack; its store as files, and rid of what is old.
 
 Nobody imports the desk: it is asked as a process (`python -m desk.keeping`).
 """
@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from agents.cli.exits import NOT_RUNNING, USAGE, CommandError
-from agents.cli.options import Config, Data
+from agents.cli.options import Change, Config, Data, OneRun
 
 app = typer.Typer(
-    help="The desk's store: export a table, remove what is old.",
+    help="The desk: open one; of its store export a table, remove what is old.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +33,20 @@ Database = Annotated[
     typer.Option("--database", help="URL; default: desk.database, or desk.db in the data folder"),
 ]
 Run = Annotated[str | None, typer.Option("--run", help="of one run alone: its name; default: all")]
+
+
+@app.command("open")
+def open_beside(
+    *, run: OneRun = None, data: Data = None, config: Config = None, change: Change = None
+) -> None:
+    """Open a desk beside a stack that runs here, or behind bus.connect, until asked to end."""
+    from agents.cli.desk import become
+    from agents.cli.flags import resolve
+    from agents.cli.stack import reachable
+
+    settings = resolve(config, change, {"data": data}).settings
+    stack = reachable(settings, run)[0]
+    become(stack.folder, stack.settings.model_copy(update={"desk": settings.desk}))
 
 
 @app.command()

@@ -23,8 +23,6 @@ RunFolder = Annotated[
     Path | None, typer.Option("--run", help="the executor's folder; default: the newest run")
 ]
 SILENCE_S = 3.0
-METRICS_OFFSET = 10
-"""Of its port from `bus.metrics_port`: behind coordinator, executor and eight optimizers."""
 PART = "guardian"
 UNGUARDED = (
     "no guardian: if the executor dies, its orders rest on until it is back; give an API key for "
@@ -120,6 +118,7 @@ def arguments_of(
         CommandError: it trades in a recording, where nothing can be left behind.
         VenueError: the address is none.
     """
+    from agents.bus_settings import GUARDIAN_PORT
     from agents.executor.account_keys import token_of
     from exchange.binance.client import environment_of
 
@@ -129,13 +128,15 @@ def arguments_of(
             "an executor on a recording needs no guardian; give --venue, --url and --symbol", USAGE
         )
     place = environment_of(told.url, futures=told.futures)
-    port = settings.bus.metrics_port
+    bus = settings.bus
+    port = str(bus.metrics_port + GUARDIAN_PORT)
+    metrics = ("--metrics-port", port, "--metrics-host", bus.metrics_host)
     return [
         *("--folder", str(folder), "--rest", place.rest),
         *("--symbol", told.code, "--token", token_of(settings.account.executor, told.code)),
         *("--window-ms", str(told.receive_window_ms), "--silence", f"{silence:g}"),
         *(("--futures",) if told.futures else ()),
-        *(("--metrics-port", str(port + METRICS_OFFSET)) if port else ()),
+        *(metrics if bus.metrics_port else ()),
         *(
             word
             for name, path in (files or {}).items()

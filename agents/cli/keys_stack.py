@@ -1,7 +1,8 @@
 """`counterpoint keys stack`: what the containers of `docker-compose.yml` mount beside the keys.
 
 The simulated exchange gets an account with random API keys, one for the executor and one for the
-guardian. `.env` says as which user the containers run: whoever owns the keys. Keys that root made
+guardian; the database a random password, which its own container and the desk's read; the desk its
+tokens. `.env` says as which user the containers run: whoever owns the keys. Keys that root made
 are given to a user without rights.
 """
 
@@ -10,12 +11,15 @@ import secrets
 from pathlib import Path
 
 from protocol.errors import RosterError
+from protocol.tokens import new_tokens
 
 USER = 10001
 """Whom keys are given to that root made: the user of the image."""
 FOLDER = "exchange"
 ENVIRONMENT = ".env"
 TAKERS = ("executor", "guardian")
+DATABASE = "postgres:5432:counterpoint:counterpoint"
+"""Host, port, name and user of the database, as libpq's password file has them."""
 CHOSEN = ("COUNTERPOINT_UID", "COUNTERPOINT_GID")
 
 
@@ -42,9 +46,13 @@ def make_stack_keys(keys: Path, project: Path) -> Path:
             write(folder / f"{name}.api-key", key)
             write(folder / f"{name}.api-secret", secret)
         write(folder / "accounts.toml", accounts(*pairs["executor"], *pairs["guardian"]))
+        password = secrets.token_hex(32)
+        write(folder / "database.password", password)
+        write(folder / "database.passfile", f"{DATABASE}:{password}")
+        new_tokens(keys)
         user = owner()
         if os.getuid() == 0:
-            for path in (*keys.glob("*.key"), *folder.iterdir()):
+            for path in (*keys.glob("*.key"), *keys.glob("*.token"), *folder.iterdir()):
                 os.chown(path, *user)
         write_environment(project / ENVIRONMENT, dict(zip(CHOSEN, map(str, user), strict=True)))
     except OSError as error:

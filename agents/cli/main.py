@@ -11,6 +11,7 @@ from agents.cli import audit, desk_store, feed, keys, risk
 from agents.cli.backtest_command import backtest
 from agents.cli.exits import CLOSED, explain
 from agents.cli.guardian import guardian
+from agents.cli.incident import incident
 from agents.cli.menu import menu
 from agents.cli.optimize_command import optimize
 from agents.cli.options import (
@@ -29,6 +30,7 @@ from agents.cli.options import (
     first_of,
 )
 from agents.cli.output import flush
+from agents.cli.promote import promote
 from agents.cli.record import record
 from agents.cli.replay_exchange import replay_exchange
 from agents.cli.replay_session import replay_session
@@ -39,6 +41,7 @@ from agents.cli.venue_options import (
     KeyFile,
     Pace,
     SecretFile,
+    SkipLadder,
     Speed,
     Symbol,
     Symbols,
@@ -66,8 +69,10 @@ config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(backtest)
 app.command()(guardian)
+app.command()(incident)
 app.command()(menu)
 app.command()(optimize)
+app.command()(promote)
 app.command()(record)
 app.command()(report)
 app.command()(scout)
@@ -93,6 +98,7 @@ def run(
     secret_file: SecretFile = None,
     pace: Pace = None,
     control: Control = None,
+    skip_ladder: SkipLadder = False,
     accept_plain: Plain = None,
     desk: Annotated[bool, typer.Option("--desk", help="open the desk, and let it stay")] = False,
     data: Data = None,
@@ -111,6 +117,7 @@ def run(
         "run.clock": clock,
         "run.speed": speed,
         "desk.open": True if desk else None,
+        "ladder.skip": True if skip_ladder else None,
     }
     flags |= venue_flags(venue, url, first_of(symbols), key_file, secret_file, pace, control)
     loaded = resolve(config, change, flags)
@@ -137,6 +144,7 @@ def executor(
     secret_file: SecretFile = None,
     pace: Pace = None,
     control: Control = None,
+    skip_ladder: SkipLadder = False,
     data: Data = None,
     config: Config = None,
     change: Change = None,
@@ -146,7 +154,8 @@ def executor(
     from agents.cli import alone
     from agents.cli.flags import resolve, trading
 
-    flags = trading(feed_path, hours, maker_fee, seed, data) | {"run.speed": speed}
+    flags = trading(feed_path, hours, maker_fee, seed, data)
+    flags |= {"run.speed": speed, "ladder.skip": True if skip_ladder else None}
     flags |= venue_flags(venue, url, symbol, key_file, secret_file, pace, control)
     loaded = resolve(config, change, flags)
     demand_speed(loaded.settings, speed, "--set run.clock=real")

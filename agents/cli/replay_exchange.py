@@ -32,6 +32,8 @@ Latency = Annotated[str, typer.Option("--latency", help="of requests and answers
 Step = Annotated[int, typer.Option("--step-ms", help="step of lockstep")]
 Clients = Annotated[int, typer.Option("--clients", help="that lockstep waits for before it begins")]
 State = Annotated[Path | None, typer.Option("--state", help="folder that keeps orders and trades")]
+MetricsPort = Annotated[int | None, typer.Option("--metrics-port", help="of /metrics; unset: none")]
+MetricsHost = Annotated[str | None, typer.Option("--metrics-host", help="address of /metrics")]
 Futures = Annotated[bool, typer.Option("--futures", help="as Binance USD-M futures would")]
 
 
@@ -51,6 +53,8 @@ def replay_exchange(
     maker_fee: Fee = None,
     taker_fee: TakerFee = None,
     futures: Futures = False,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = None,
     seed: Seed = None,
     hours: Hours = None,
     data: Data = None,
@@ -76,6 +80,8 @@ def replay_exchange(
         "step-ms": step_ms,
         "clients": clients,
         "state": state,
+        "metrics-port": metrics_port,
+        "metrics-host": metrics_host,
         "seed": seed,
         "hours": hours,
     }

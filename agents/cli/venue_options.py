@@ -36,7 +36,11 @@ Speed = Annotated[
     float | None, typer.Option("--speed", help="of a feed: with --clock real, or --pace feed")
 ]
 
-ENVIRONMENTS = ("live", "testnet", "demo")
+LIVE = "live"
+ENVIRONMENTS = (LIVE, "testnet", "demo")
+SkipLadder = Annotated[
+    bool, typer.Option("--skip-ladder", help="real money though rungs of the ladder are missing")
+]
 
 
 def venue_flags(
@@ -50,13 +54,16 @@ def venue_flags(
 ) -> dict[str, object]:
     """Return, by dotted key, the flags of a venue; an environment's name says both at once."""
     kind: str | None = venue
+    real: bool | None = None
     if venue in ENVIRONMENTS:
         kind, url = "binance", url or venue
+        real = True if venue == LIVE else None
     elif venue is None and url is not None:
         kind = "binance"
     return {
         "venue.kind": kind,
         "venue.url": url,
+        "venue.real": real,
         "venue.symbol": symbol,
         "venue.key_file": key_file,
         "venue.secret_file": secret_file,

@@ -9,10 +9,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from agents.bus_settings import COORDINATOR_PORT
 from agents.process import (
     end_on_signals,
     last_door,
@@ -23,7 +24,7 @@ from agents.process import (
 )
 from agents.settings import Settings
 from protocol.heap import settle_heap
-from protocol.telemetry import serve_metrics
+from protocol.telemetry_server import Shown, serving
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -44,10 +45,7 @@ def start(told: argparse.Namespace) -> int:
     flags = {"run.optimizers": told.optimizers, "coordinator.accept_plain": told.accept_plain}
     settings = settings_of(told.config, flags)
     folder = open_folder(told.run, settings, name="coordinator", component="coordinator")
-    settings = settings.located(folder)
-    port = settings.bus.metrics_port
-    with serve_metrics(port) if port else nullcontext():
-        asyncio.run(serve(settings, folder))
+    asyncio.run(serve(settings.located(folder), folder))
     return 0
 
 
@@ -55,15 +53,22 @@ async def serve(settings: Settings, folder: Path) -> None:
     """Coordinate until SIGTERM or SIGINT."""
     from agents.coordinator.rules import rules_from
     from agents.coordinator.shell import Coordinator
+    from agents.coordinator.showing import Noted
 
-    # What is not configured the warm-up tells.
-    missing = None in settings.parameters.model_dump().values()
-    if missing and not await session_begun(settings):
-        return
-    coordinator = Coordinator(rules_from(settings), settings, folder)
-    end_on_signals(coordinator.end)
-    settle_heap()
-    await coordinator.serve(dict(os.environ))
+    bus, noted = settings.bus, Noted()
+    async with AsyncExitStack() as stack:
+        if bus.metrics_port:
+            shown = Shown("coordinator", noted.figures, {})
+            port = bus.metrics_port + COORDINATOR_PORT
+            await stack.enter_async_context(serving(port, shown, host=bus.metrics_host))
+        # What is not configured the warm-up tells.
+        missing = None in settings.parameters.model_dump().values()
+        if missing and not await session_begun(settings):
+            return
+        coordinator = Coordinator(rules_from(settings), settings, folder, noted=noted)
+        end_on_signals(coordinator.end)
+        settle_heap()
+        await coordinator.serve(dict(os.environ))
 
 
 if __name__ == "__main__":

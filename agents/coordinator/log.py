@@ -3,7 +3,7 @@
 One SQLite journal in the coordinator's folder. `append` returns when its records are on disk.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,18 +22,24 @@ AUDIT = "audit-decisions"
 class DecisionLog:
     """The open log; made by `open` for its owner, who holds the folder's lock, or by `read`."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(
+        self, journal: Journal, noted: Callable[[Record], None] = lambda _record: None
+    ) -> None:
         self._journal = journal
+        self._noted = noted
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, noted: Callable[[Record], None] = lambda _record: None) -> Self:
         """Open the log of `folder` for writing. One process may: the hub has locked the folder.
+
+        Args:
+            noted: told of every record once it is on disk.
 
         Raises:
             JournalError: the log is damaged, or of another version.
         """
         journal = Journal.open(folder / FILE, schema_version=SCHEMA_VERSION, tables=(TABLE,))
-        return cls(chained(journal, folder / AUDIT, (TABLE,)))
+        return cls(chained(journal, folder / AUDIT, (TABLE,)), noted)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -49,10 +55,13 @@ class DecisionLog:
 
     def append(self, records: Iterable[Record]) -> None:
         """Put records on disk, all or none, in order."""
+        records = tuple(records)
         self._journal.append(
             Entry(table=TABLE, time_ns=each.time_ns, kind=each.kind.value, body=each.body)
             for each in records
         )
+        for each in records:
+            self._noted(each)
 
     def records(self) -> Iterator[Record]:
         """Yield all records, oldest first."""

@@ -37,6 +37,7 @@ from agents.coordinator.log import DecisionLog
 from agents.coordinator.plain import PlainDoor
 from agents.coordinator.records import restored
 from agents.coordinator.rules import SECOND_NS, Rules
+from agents.coordinator.showing import Noted
 from agents.coordinator.state import NOTHING, State, heartbeat, standing_of
 from agents.coordinator.step import step
 from agents.coordinator.tally import TALLY_S, Tally
@@ -90,6 +91,7 @@ class Coordinator:
         rules: what is decided by.
         folder: of the log; the hub locks it.
         clock: wall time in ns.
+        noted: counts what is logged.
     """
 
     def __init__(
@@ -99,12 +101,14 @@ class Coordinator:
         folder: Path,
         *,
         clock: Callable[[], int] = time.time_ns,
+        noted: Noted | None = None,
     ) -> None:
         self.rules = rules
         self.settings = settings
         self.folder = folder
         self.ended = asyncio.Event()
         self.fenced: str | None = None
+        self._noted = noted or Noted()
         self._clock = clock
         self._log: DecisionLog | None = None
         self._state: State | None = None
@@ -137,7 +141,7 @@ class Coordinator:
         hub = hub_of(self.settings, keyring, folder=self.folder, clock=self._clock)
         self._tally.dropped = hub.gatekeeper.counts
         async with hub as self._hub:
-            with DecisionLog.open(self.folder) as self._log:
+            with DecisionLog.open(self.folder, self._noted.take) as self._log:
                 self._state = restored(self.rules, self._log.records())
                 me = participant_of(
                     self.settings, name, environ, clock=self._clock, beat=self._beat
@@ -207,6 +211,7 @@ class Coordinator:
             **{f"control_{why}": n for why, n in self._hub.gatekeeper.counts.items()},
             "conduct": [standing_of(state, each) for each in self.rules.seats],
         }
+        self._noted.told = figures
         self._me.tell(Status.model_validate(figures))
 
     # --- messages in -------------------------------------------------------------------------

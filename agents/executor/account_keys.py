@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from fractions import Fraction
 from urllib.parse import urlsplit
 
+import structlog
+
+from agents.ladder import demand_rung
 from agents.settings import Settings
 from agents.venue_settings import LIVE
 from exchange.binance.client import Environment, environment_of
@@ -21,18 +24,21 @@ TOKEN_LENGTH = 12
 SIMULATED = "test"
 """Key and secret of a simulated exchange's default account."""
 
+log = structlog.get_logger()
+
 
 def binance_settings(settings: Settings, environ: Mapping[str, str]) -> BinanceSettings:
     """Return how the executor of resolved settings trades at Binance.
 
     Raises:
-        SettingsError: real money without its confirmation.
+        SettingsError: real money without its confirmation, or its rung.
         SecretError: key or secret is missing, or readable by others.
         VenueError: the address is none.
     """
     told = settings.venue
     place = environment_of(told.url, futures=told.futures)
     demand_confirmation(settings, place)
+    climb(settings, place)
     key, secret = credentials(settings, place, environ)
     feed = settings.feed
     return BinanceSettings(
@@ -61,16 +67,34 @@ def demand_confirmation(settings: Settings, place: Environment) -> None:
         SettingsError: what to set.
     """
     told = settings.venue
+    if not is_real(settings, place):
+        return
     host = urlsplit(place.rest).hostname or ""
-    if place.name != LIVE and not host.endswith("api.binance.com"):
-        return
-    if host.startswith("demo-"):
-        return
     if "".join(filter(str.isalnum, told.confirm_live)) != told.code:
         raise SettingsError(
             f"venue.confirm_live must be {told.symbol} to trade real money at {host}, found "
             f"{told.confirm_live or 'nothing'}; use --url testnet to practise"
         )
+
+
+def is_real(settings: Settings, place: Environment) -> bool:
+    """Return whether it is real money: said to be, or at the address of the live exchange."""
+    host = urlsplit(place.rest).hostname or ""
+    live = place.name == LIVE or host.endswith("api.binance.com")
+    return settings.venue.real or (live and not host.startswith("demo-"))
+
+
+def climb(settings: Settings, place: Environment) -> None:
+    """Refuse real money whose rung of the ladder was not reached, unless that is skipped aloud.
+
+    Raises:
+        SettingsError: what it needs, and what to type.
+    """
+    if not is_real(settings, place):
+        return
+    skipped = demand_rung(settings)
+    if skipped:
+        log.warning("ladder_skipped", reason=skipped)
 
 
 def credentials(

@@ -33,6 +33,7 @@ from agents.executor.events import (
     Write,
 )
 from agents.executor.link import Beside, Link
+from agents.executor.meter import Meter
 from agents.executor.opinion import opinion
 from agents.executor.rearm_file import RearmFile
 from agents.executor.recovery import HEARD_SEQ, Recovered, fold_due, guarded
@@ -46,6 +47,7 @@ from exchange.recorded import RecordedVenue
 from market.layout import LEDGER_TRIPS
 from market.tape import Tape
 from protocol.beat import RUN_BYTES, BeatFile
+from protocol.exposition import Histogram
 from protocol.journal import Journal
 
 BREATH_S = 0.005
@@ -99,8 +101,9 @@ class Shell:
         self._limit_s = settings.executor.autonomy_limit_s
         self._real = settings.run.clock is Clock.REAL
         self._speed = settings.run.speed
+        self.meter = Meter(settings.executor.cycle_ns, self._speed)
         self._breathed_s = self._looked_s = self._told_s = time.monotonic()
-        self._began_s, self._began_ns, self._lag_s = self._breathed_s, self.venue.now_ns(), 0.0
+        self._began_s, self._began_ns, self.lag_s = self._breathed_s, self.venue.now_ns(), 0.0
 
     def put(self, event: Event) -> None:
         """Hand in a word; it is taken in before the next market step."""
@@ -156,7 +159,9 @@ class Shell:
             if market is None:
                 complete = True
                 break
+            began_s = time.monotonic()
             await self._take(market, market.now_ns)
+            self.meter.lived(market, began_s)
             await self._breathe()
         await self._drain()
         self._close()
@@ -172,6 +177,10 @@ class Shell:
     def venue_words(self) -> dict[str, Any]:
         """Return what a status tells of the venue; a recording is always there."""
         return {}
+
+    def acks(self) -> Histogram | None:
+        """Return how long orders were on their way; None where nothing is sent."""
+        return None
 
     def _feed(self) -> AsyncIterator[MarketStep]:
         """Return the steps that lie ahead."""
@@ -238,8 +247,10 @@ class Shell:
             case Write():
                 self._write(effect)
             case Place():
+                self.meter.placed(effect.order.order.side)
                 await self.venue.place(effect.order)
             case Cancel():
+                self.meter.cancels += 1
                 await self.venue.cancel(effect.order_id)
             case Shadow():
                 self._shadow(effect)
@@ -325,7 +336,7 @@ class Shell:
             return
         await asyncio.sleep(0)
         self._breathed_s = time.monotonic()
-        self._lag_s = self._breathed_s - now_s
+        self.lag_s = self._breathed_s - now_s
         self._tell(self._breathed_s)
 
     async def _pause(self, seconds: float) -> None:
@@ -356,7 +367,7 @@ class Shell:
 
     def _tell(self, now_s: float) -> None:
         if self.link is not None and now_s - self._told_s >= LOOK_S:
-            self.link.tell(self.state, lag_s=self._lag_s)
+            self.link.tell(self.state, lag_s=self.lag_s)
             self._told_s = now_s
 
     def _close(self) -> None:

@@ -21,9 +21,11 @@ from agents.executor.live import Live, first_of
 from agents.executor.recovery import Recovered
 from agents.executor.shell import LOOK_S, Later, Shell
 from exchange.binance.settings import Pace
+from exchange.binance.venue import BinanceVenue
 from exchange.port import MarketStep
 from market.layout import OWN_ID
 from market.tape import Tape
+from protocol.exposition import Histogram
 from protocol.journal import Journal
 from protocol.tasks import end_all
 
@@ -86,6 +88,10 @@ class LiveShell(Shell):
             "symbol_sound": market.condition.sound,
             "late": self.state.late,
         }
+
+    def acks(self) -> Histogram | None:
+        """Return how long orders were on their way; None on paper, where nothing is sent."""
+        return self.market.requests.acks if isinstance(self.market, BinanceVenue) else None
 
     def _feed(self) -> AsyncIterator[MarketStep]:
         return self._steps

@@ -3,28 +3,25 @@
 import fcntl
 import json
 import os
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge
 
+from agents.bus_settings import EXECUTOR_PORT
 from agents.executor.recovery import RecoveryError, open_journal, recover
 from agents.executor.rehearsal import rehearse
 from agents.executor.result import executor_part, journaled
 from agents.executor.shell import Shell
+from agents.executor.showing import shown
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Clock, Settings
-from market.layout import LEDGER_EQUITY, LEDGER_FILLS, UNITS
-from market.policy import KELLY_FRACTION
 from market.policy import cap_lots as cap_lots_of
 from protocol.heap import settle_heap
-from protocol.telemetry import serve_metrics
+from protocol.telemetry_server import serving
 from risk.limits import Limits
 
-METRICS_OFFSET = 1
-"""Of the executor's port from `bus.metrics_port`; the coordinator has the first."""
 LOCK_NAME = "executor.lock"
 RESULT_NAME = "executor.json"
 
@@ -103,23 +100,27 @@ class Run:
         if self._ending:
             shell.end()
         await shell.catch_up()
-        if self.alone:
-            return await shell.run()
+        bus = self.settings.bus
+        async with AsyncExitStack() as stack:
+            if bus.metrics_port:
+                port = bus.metrics_port + EXECUTOR_PORT
+                await stack.enter_async_context(serving(port, shown(shell), host=bus.metrics_host))
+            return await (shell.run() if self.alone else self._run_on_bus(shell))
+
+    async def _run_on_bus(self, shell: Shell) -> bool:
         from agents.executor.peer_link import beside
         from agents.executor.shell_bus import joined
 
-        port = self.settings.bus.metrics_port
-        with serve_metrics(port + METRICS_OFFSET, gauges(shell)) if port else nullcontext():
-            async with (
-                joined(self.settings, shell) as link,
-                beside(self.settings, shell, link.participant) as others,
-            ):
-                complete = await shell.run()
-                if others is not None and complete:
-                    await others.linger()
-                if self.settings.desk.open and complete:
-                    await link.desk.linger()
-                return complete
+        async with (
+            joined(self.settings, shell) as link,
+            beside(self.settings, shell, link.participant) as others,
+        ):
+            complete = await shell.run()
+            if others is not None and complete:
+                await others.linger()
+            if self.settings.desk.open and complete:
+                await link.desk.linger()
+            return complete
 
 
 def make_ready(session: Session) -> None:
@@ -139,34 +140,6 @@ def idle_limits(session: Session) -> dict[str, str]:
         position_cap_lots=max(1, cap_lots),
         interval_s=session.settings.executor.guard_interval_ms / 1e3,
     )
-
-
-def gauges(shell: Shell) -> CollectorRegistry:
-    """Return the figures that this process shows on its metrics endpoint."""
-    registry = CollectorRegistry()
-    for name, text, read in (
-        ("venue_seconds", "Venue time, s", lambda: shell.state.now_ns / 1e9),
-        ("steps", "Guard steps lived", lambda: float(shell.state.steps)),
-        ("open_orders", "Our open orders", lambda: float(shell.state.open_orders)),
-        ("stopped", "1 while a stop is active", lambda: float(bool(shell.state.stops))),
-        ("venue_connected", "1 while its streams are there", lambda: connected(shell)),
-        ("venue_losses", "Sessions lost", lambda: float(shell.venue_words().get("losses", 0))),
-        ("fills", "Fills", lambda: float(shell.state.account.ledger[LEDGER_FILLS])),
-        ("size_fraction", "Kelly's share of base_quantity", lambda: share_of(shell)),
-        ("equity", "Quote", lambda: float(shell.state.account.ledger[LEDGER_EQUITY]) / UNITS),
-    ):
-        Gauge(f"counterpoint_executor_{name}", text, registry=registry).set_function(read)
-    return registry
-
-
-def share_of(shell: Shell) -> float:
-    """Return Kelly's share at the last decision."""
-    return float(shell.state.account.kelly[KELLY_FRACTION])
-
-
-def connected(shell: Shell) -> float:
-    """Return 1.0 while the venue can be traded at."""
-    return float(shell.venue_words().get("connected", True))
 
 
 def take_lock(folder: Path) -> int:

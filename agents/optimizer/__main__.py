@@ -13,10 +13,12 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from agents.bus_settings import EXECUTOR_PORT
+from agents.optimizer.claiming import claim
 from agents.process import (
     SIGNALS,
     add_feed,
@@ -30,13 +32,16 @@ from agents.process import (
 )
 from agents.settings import Settings
 from protocol.heap import settle_heap
-from protocol.telemetry import serve_metrics
+from protocol.telemetry_server import Shown, serving
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = parser_of("optimizer", __doc__, run="folder for memory and log")
     parser.add_argument("--name", help="seat on the bus, over the settings")
+    parser.add_argument(
+        "--claim", action="store_true", help="take the first seat that is free in the folder"
+    )
     parser.add_argument("--alone", action="store_true", help="search without a bus, and report")
     add_feed(parser)
     return parser.parse_args(argv)
@@ -49,12 +54,19 @@ def main(argv: Sequence[str]) -> int:
 
 def start(told: argparse.Namespace) -> int:
     """Do what the command line says."""
+    from agents.optimizer.mind import seat_number
+
     settings = settings_of(told.config, feed_flags(told))
     name = told.name or settings.optimizer.name
     if told.alone or not settings.bus.told:
         return alone(settings, name)
+    if told.claim:
+        place = told.run or settings.data / "runs" / "optimizers"
+        name, _ = claim(place, settings.optimizer_seats)  # held until this process ends
     folder = open_folder(told.run, settings, name=name, component=name)
-    asyncio.run(serve(settings.located(folder), folder, name))
+    # Who claims his seat is alone on his host, and is found there whichever he got.
+    number = 1 if told.claim else seat_number(name)
+    asyncio.run(serve(settings.located(folder), folder, name, number))
     return 0
 
 
@@ -84,9 +96,8 @@ def alone(settings: Settings, name: str) -> int:
     return 0
 
 
-async def serve(settings: Settings, folder: Path, name: str) -> None:
-    """Take the seat until SIGTERM or SIGINT."""
-    from agents.optimizer.mind import seat_number
+async def serve(settings: Settings, folder: Path, name: str, number: int) -> None:
+    """Take the seat until SIGTERM or SIGINT; `number` says at which port figures are shown."""
     from agents.optimizer.shell import Optimizer
 
     if not await session_begun(settings):
@@ -94,9 +105,12 @@ async def serve(settings: Settings, folder: Path, name: str) -> None:
     optimizer = Optimizer(settings, folder, name)
     end_on_signals(optimizer.end)
     settle_heap()
-    # The coordinator has the first port, the executor the second.
-    port = settings.bus.metrics_port
-    with serve_metrics(port + 1 + seat_number(name)) if port else nullcontext():
+    bus = settings.bus
+    async with AsyncExitStack() as stack:
+        if bus.metrics_port:
+            shown = Shown("optimizer", optimizer.noted.figures, {"seat": name})
+            port = bus.metrics_port + EXECUTOR_PORT + number
+            await stack.enter_async_context(serving(port, shown, host=bus.metrics_host))
         await optimizer.serve(dict(os.environ))
 
 

@@ -16,6 +16,7 @@ from agents.optimizer.known import NOTHING, Known
 from agents.optimizer.memory import Memory
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.pace import Pace
+from agents.optimizer.showing import Noted
 from agents.optimizer.voting import Votes, checked, voted
 from agents.session import open_session
 from agents.settings import Clock, Settings
@@ -75,6 +76,7 @@ class Optimizer:
         self.name = name
         self.ended = asyncio.Event()
         self.failure: BaseException | None = None
+        self.noted = Noted()
         self._clock = clock
         memory = Memory.open(folder / f"{name}.memory.sqlite")
         self._mind = Mind(open_session(settings), name, memory)
@@ -212,13 +214,14 @@ class Optimizer:
         return NoUpdate(window=(now_ns, now_ns), digest=digest(held), reason=reason)
 
     async def _think(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
-        self._state = "searching"
+        self._state, self.noted.searching = "searching", True
         began_s = time.monotonic()
         async with self._mind_free:
             answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
             self._mind.remember(answer)
-        self._state = "waiting"
+        self._state, self.noted.searching = "waiting", False
         self._answered += 1
+        self.noted.answered(answer, time.monotonic() - began_s)
         found = answer.judgement
         log.info(
             "answered",
@@ -254,6 +257,7 @@ class Optimizer:
                 continue  # a clock was set meanwhile, and feed time waits for this answer
             if not (isinstance(final, Nack) and final.code is NackCode.STALE_GENERATION):
                 if isinstance(final, Nack):
+                    self.noted.refused(final.code)
                     log.info("refused", boundary=index, code=final.code.value, why=final.detail)
                 return
             await self._ask(me)

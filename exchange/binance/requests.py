@@ -1,14 +1,17 @@
 """Requests about orders that are on their way, counted, and their answers, until they are taken."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from exchange.binance.desk import Outcome
+from protocol.exposition import Histogram
 from protocol.tasks import end_all
 
 CANCEL = 0
 PLACE = 1
+ACK_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Requests:
@@ -21,11 +24,13 @@ class Requests:
     Attributes:
         sent: requests about orders that were ever sent.
         answers: answers to them that ever came.
+        acks: wall seconds from an order sent to its answer.
     """
 
     def __init__(self, woken: Callable[[], None], broken: Callable[[str], None]) -> None:
         self.sent = 0
         self.answers = 0
+        self.acks = Histogram(ACK_BOUNDS_S)
         self._woken = woken
         self._broken = broken
         self._answered: list[tuple[int, int, Outcome]] = []
@@ -52,8 +57,11 @@ class Requests:
         await end_all(list(self._tasks))
 
     async def _await(self, kind: int, order_id: int, call: Coroutine[Any, Any, Outcome]) -> None:
+        began_s = time.monotonic()
         outcome = await call
         self.answers += 1
+        if kind == PLACE:
+            self.acks.observe(time.monotonic() - began_s)
         self._answered.append((kind, order_id, outcome))
         self._woken()
 

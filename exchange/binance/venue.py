@@ -62,9 +62,9 @@ class BinanceVenue:
         self._line = Lifeline(settings, self._rates, self._offset)
         self._now_ns = 0
         self._next_ns = 0
-        self._requests = Requests(self._woken, self._broken)
+        self.requests = Requests(self._woken, self._broken)
         lockstep = self._lockstep is not None
-        self._fundings = Fundings(self._line, self._requests, self._woken, lockstep=lockstep)
+        self._fundings = Fundings(self._line, self.requests, self._woken, lockstep=lockstep)
         self._care: asyncio.Task[None] | None = None
         self._recovering = False
 
@@ -128,7 +128,7 @@ class BinanceVenue:
             newClientOrderId=desk.names.of(wanted.order_id),
             selfTradePreventionMode="EXPIRE_TAKER",
         )
-        self._requests.send(PLACE, wanted.order_id, call)
+        self.requests.send(PLACE, wanted.order_id, call)
 
     async def cancel(self, order_id: int) -> None:
         """Send a cancel; what becomes of it is told by a report."""
@@ -229,7 +229,7 @@ class BinanceVenue:
         """
         if self._care is not None:
             await end_all([self._care])
-        await self._requests.give_up()
+        await self.requests.give_up()
         await self._line.close(self._now_ns, cancel=self._lockstep is None)
         if self._lockstep is not None:
             await self._lockstep.close()
@@ -243,7 +243,7 @@ class BinanceVenue:
         if self._lockstep is not None:
             raise VenueError(f"a stream was lost in lockstep: {self.session.streams.lost}")
         self._clock.lost()
-        await self._requests.give_up()
+        await self.requests.give_up()
         self._absorb(self._now_ns)
         lost_ns = max(self._clock.now_ns(time.time_ns()), self._now_ns + 1)
         self._rows.add([lost_event(lost_ns, lost_ns)])
@@ -259,7 +259,7 @@ class BinanceVenue:
     async def _next_instant(self) -> int | None:
         """Return the lockstep's next instant, once all that was sent by then is here."""
         assert self._lockstep is not None
-        instant = await self._lockstep.next(self._requests.sent)
+        instant = await self._lockstep.next(self.requests.sent)
         if instant is None:
             return None
         streams = self.session.streams
@@ -268,7 +268,7 @@ class BinanceVenue:
             return (
                 streams.market_count >= instant.market
                 and streams.user_count >= instant.user
-                and self._requests.answers >= instant.answers
+                and self.requests.answers >= instant.answers
             )
 
         await until_here(enough, lambda: self._wait(WAIT_MAX_S), lambda: streams.lost)
@@ -325,18 +325,18 @@ class BinanceVenue:
             if not desk.event(event, now_ns) and tells_of_funding(event):
                 self._fundings.told(event, now_ns)
         clock_is_off = False
-        for kind, order_id, outcome in self._requests.take():
+        for kind, order_id, outcome in self.requests.take():
             if outcome.failure is Failure.KEY:
                 raise VenueError(f"the key was refused: {outcome.detail}")
             if outcome.failure is Failure.CLOCK:
                 log.warning("clock_was_off", detail=outcome.detail)
                 clock_is_off = True
             if outcome.failure is Failure.CLOSED:
-                self._requests.spawn(self._line.look_at_symbol())
+                self.requests.spawn(self._line.look_at_symbol())
             take = desk.cancelled if kind == CANCEL else desk.placed
             take(order_id, outcome, now_ns)
         if clock_is_off:
-            self._requests.spawn(self._line.measure())
+            self.requests.spawn(self._line.measure())
 
     def _do_what_is_due(self) -> None:
         """Send again, or ask, where an outcome is not known."""
@@ -346,7 +346,7 @@ class BinanceVenue:
             if what is Due.CANCEL:
                 self._send_cancel(order_id)
             else:
-                self._requests.spawn(self._ask(what, order_id))
+                self.requests.spawn(self._ask(what, order_id))
 
     async def _ask(self, what: Due, order_id: int) -> None:
         asked_ns = time.time_ns() + self._offset.ns
@@ -379,7 +379,7 @@ class BinanceVenue:
             limited = Outcome(failure=Failure.LIMITED)
             self.desk.cancelled(order_id, limited, self._now_ns)
             return
-        self._requests.send(CANCEL, order_id, self.session.cancel(self.desk.names.of(order_id)))
+        self.requests.send(CANCEL, order_id, self.session.cancel(self.desk.names.of(order_id)))
 
     def _woken(self) -> None:
         self.session.streams.wake.set()

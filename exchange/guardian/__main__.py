@@ -22,12 +22,13 @@ from urllib.parse import urlsplit
 from exchange.binance.names import Names
 from exchange.errors import ExchangeError, VenueError
 from exchange.guardian.account import BinanceAccount, Place
-from exchange.guardian.gauges import serving
+from exchange.guardian.gauges import shown
 from exchange.guardian.machine import Rules
 from exchange.guardian.shell import Keeper, Log
 from protocol.errors import ProtocolError
 from protocol.refused import held
 from protocol.secret import read_secret
+from protocol.telemetry_server import HOST, serving
 
 KEY, SECRET = "COUNTERPOINT_GUARDIAN_KEY", "COUNTERPOINT_GUARDIAN_SECRET"
 SIMULATED = "test"
@@ -49,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--secret-file", type=Path, help="API secret, mode 0600")
     made.add_argument("--silence", type=float, default=3.0, help="seconds without a beat")
     made.add_argument("--window-ms", type=int, default=5_000, help="receive window of requests")
-    made.add_argument("--metrics-port", type=int, help="on loopback; unset: none, 0: a free one")
+    made.add_argument("--metrics-port", type=int, help="of /metrics; unset: none, 0: a free one")
+    made.add_argument("--metrics-host", default=HOST, help="address of /metrics")
     made.add_argument("--countdown", type=float, default=30.0, help="seconds, of the futures")
     return made
 
@@ -109,7 +111,13 @@ async def guard(keeper: Keeper, place: Place, told: argparse.Namespace) -> None:
     said["prefix"] = place.prefix
     async with AsyncExitStack() as stack:
         if told.metrics_port is not None:
-            said["metrics"] = await stack.enter_async_context(serving(told.metrics_port, keeper))
+            endpoint = serving(
+                told.metrics_port,
+                shown(keeper, place.symbol),
+                host=told.metrics_host,
+                setting="give --metrics-port",
+            )
+            said["metrics"] = await stack.enter_async_context(endpoint)
         sys.stdout.write(json.dumps({**said, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
         await keeper.run()

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from exchange.errors import ExchangeError, SimulationError
 from exchange.simulated import control, rest
 from exchange.simulated.building import LOCKSTEP, Built, Wanted, build, days_of
 from exchange.simulated.service import Service
+from exchange.simulated.showing import shown
+from protocol.errors import ProtocolError
 from protocol.heap import settle_heap
 from protocol.refused import held
 from protocol.tasks import end_all
+from protocol.telemetry_server import HOST, serving
 
 GRACE_S = 1.0
 USAGE = 2
@@ -52,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--state", type=Path, help="folder that keeps orders and trades")
     found.add_argument("--listen-keys", action="store_true", help="serve the old user stream too")
     found.add_argument("--futures", action="store_true", help="USD-M futures, below /fapi")
+    found.add_argument("--metrics-port", type=int, help="of /metrics; unset: none, 0: a free one")
+    found.add_argument("--metrics-host", default=HOST, help="address of /metrics")
     found.add_argument("--check", metavar="SYMBOL", help="say whether it can be served, and end")
     found.add_argument("--called", help="the recording in what --check says")
     return found
@@ -156,7 +162,25 @@ async def say_end(service: Service) -> None:
 
 
 async def serve(built: Built, told: argparse.Namespace) -> None:
-    """Serve until a signal asks to end."""
+    """Serve until a signal asks to end.
+
+    Raises:
+        SimulationError, SettingsError: a port is taken.
+    """
+    async with AsyncExitStack() as stack:
+        ready: dict[str, Any] = {}
+        if told.metrics_port is not None:
+            endpoint = serving(
+                told.metrics_port,
+                shown(built.service),
+                host=told.metrics_host,
+                setting="give --metrics-port",
+            )
+            ready["metrics"] = await stack.enter_async_context(endpoint)
+        await _serve(built, told, ready)
+
+
+async def _serve(built: Built, told: argparse.Namespace, ready: dict[str, Any]) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -165,7 +189,7 @@ async def serve(built: Built, told: argparse.Namespace) -> None:
     runner, port = await open_port(rest.application(built.service), told.host, told.port)
     runners = [runner]
     symbols = list(built.service.markets)
-    ready: dict[str, Any] = {"url": f"http://{told.host}:{port}", "symbol": symbols[0]}
+    ready |= {"url": f"http://{told.host}:{port}", "symbol": symbols[0]}
     if len(symbols) > 1:
         ready["symbols"] = symbols
     if told.control is not None:
@@ -210,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asyncio.run(serve(build(wanted_of(told)), told))
     except KeyboardInterrupt:  # before it served; afterwards the loop takes the signal
         return 0
-    except ExchangeError as error:
+    except (ExchangeError, ProtocolError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the one line that a user sees
         return held(error.exit_code, os.environ)
     return 0

@@ -6,6 +6,7 @@ import pytest
 from agents.cli.keys_stack import make_stack_keys, owner
 from protocol.errors import RosterError
 from protocol.keys import new_keys
+from protocol.tokens import load_tokens
 
 
 @pytest.fixture
@@ -27,12 +28,22 @@ def test_the_exchange_gets_one_account_with_a_key_for_each_who_trades(keys, tmp_
     assert pairs == {}
 
 
+def test_the_database_and_the_desk_know_one_password(keys, tmp_path):
+    """As each of them reads it; both tokens of the desk are made, and differ."""
+    folder = make_stack_keys(keys, tmp_path)
+    password = (folder / "database.password").read_text().strip()
+    passfile = (folder / "database.passfile").read_text().strip()
+    assert passfile == f"postgres:5432:counterpoint:counterpoint:{password}"
+    assert len(password) == 64
+    assert set(load_tokens(keys, {})) == {"read", "act"}
+
+
 def test_nobody_else_can_read_what_the_containers_mount(keys, tmp_path):
     """All secrets are of mode 0600 and belong to the containers' user, who is never root."""
     folder = make_stack_keys(keys, tmp_path)
     uid, gid = owner()
     assert uid > 0
-    for path in (*keys.glob("*.key"), *folder.iterdir()):
+    for path in (*keys.glob("*.key"), *keys.glob("*.token"), *folder.iterdir()):
         found = path.stat()
         assert stat.S_IMODE(found.st_mode) == 0o600
         assert (found.st_uid, found.st_gid) == (uid, gid)
@@ -49,4 +60,4 @@ def test_what_is_there_already_is_kept(keys, tmp_path):
     with pytest.raises(RosterError, match="is there already"):
         make_stack_keys(keys, tmp_path)
     assert (folder / "accounts.toml").read_bytes() == before
-    assert len(list(folder.iterdir())) == 5
+    assert len(list(folder.iterdir())) == 7

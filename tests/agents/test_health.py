@@ -1,22 +1,22 @@
+import asyncio
+
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
 
 from agents.health import main
-from protocol.telemetry import serve_metrics
+from protocol.telemetry_server import Shown, serving
 
 
-@pytest.mark.parametrize(("connected", "code"), [(1.0, 0), (0.0, 1)])
-def test_an_executor_without_its_venue_is_not_well(connected, code):
-    """A gauge that must be 1 decides; the process answers in both cases."""
-    registry = CollectorRegistry()
-    Gauge("counterpoint_executor_venue_connected", "x", registry=registry).set(connected)
-    with serve_metrics(0, registry) as server:
-        assert main([str(server.port)]) == code
+@pytest.mark.parametrize(("problem", "code"), [(None, 0), ("the venue is not connected", 1)])
+async def test_a_process_says_itself_whether_it_is_well(problem, code, capsys):
+    """It answers in both cases; the line says what is wrong."""
+    async with serving(0, Shown("executor", lambda: (), {}, lambda: problem)) as port:
+        assert await asyncio.to_thread(main, [str(port)]) == code
+    assert capsys.readouterr().out.strip() == (problem or "")
 
 
-def test_who_has_no_venue_is_well_when_it_answers(capsys):
-    """A coordinator shows other figures; a dead process shows none."""
-    with serve_metrics(0, CollectorRegistry()) as server:
-        assert main([str(server.port)]) == 0
-    assert main([str(server.port)]) == 1
+async def test_who_does_not_answer_is_not_well(capsys):
+    """A dead process shows nothing."""
+    async with serving(0, Shown("coordinator", lambda: (), {})) as port:
+        pass
+    assert await asyncio.to_thread(main, [str(port)]) == 1
     assert "no answer" in capsys.readouterr().out

@@ -2,15 +2,13 @@ import io
 import json
 import logging
 import stat
-import urllib.request
 
 import pytest
 import structlog
-from prometheus_client import CollectorRegistry, Counter
 
 from protocol import telemetry
 from protocol.errors import SettingsError
-from protocol.telemetry import serve_metrics, setup_logging
+from protocol.telemetry import setup_logging
 
 
 @pytest.fixture
@@ -88,14 +86,3 @@ def test_logging_that_cannot_be_set_up_is_one_line(tmp_path, talk):
     with pytest.raises(SettingsError, match="log file cannot be written"):
         setup_logging("x", tmp_path / "absent", talk=talk)
     assert setup_logging("x", None, talk=talk) is None
-
-
-def test_metrics_are_served_on_loopback_and_a_taken_port_is_one_line():
-    """A second process on the same port is told which setting to change."""
-    registry = CollectorRegistry()
-    Counter("fills", "fills of ours", registry=registry).inc(3)
-    with serve_metrics(0, registry) as server:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
-            assert b"fills_total 3.0" in answer.read()
-        with pytest.raises(SettingsError, match=r"set bus\.metrics_port"):
-            serve_metrics(server.port, registry)

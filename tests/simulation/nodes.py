@@ -23,6 +23,7 @@ from agents.optimizer.known import Known
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.pace import Pace
 from agents.optimizer.shell import Optimizer
+from agents.optimizer.showing import Noted
 from agents.optimizer.voting import TABLE as VOTES
 from agents.optimizer.voting import Votes
 from protocol.bus.frames import derive_id
@@ -251,6 +252,7 @@ class OptimizerNode(Agent):
         shell = self.shell = Virtual.__new__(Virtual)
         shell.settings, shell.name = world.settings, name
         shell.ended, shell.failure, shell._clock = asyncio.Event(), None, self.clock
+        shell.noted = Noted()
         shell._mind = Guess(world, name, self.lies)
         shell._known = Known(self.disks[KNOWN].open(), world.rules.baseline)
         shell._votes = Votes(self.disks[VOTES].open())

@@ -164,7 +164,7 @@ class Trader:
         """End this life as a SIGKILL does: no cancel, no farewell."""
         venue = self.venue
         await end_all([venue._care])
-        await venue._requests.give_up()
+        await venue.requests.give_up()
         await venue.session.close()
 
     async def step(self):
