@@ -49,7 +49,7 @@ class Watched:
         self.feed = folder / "day.npz"
         save(self.feed, synthetic_recording(seed=5, hours=12.0))
         told = ("--metrics-port", str(EXCHANGE))
-        self.house = StackHouse(self.feed, folder / "house", *settings(), told=told)
+        self.house = StackHouse(self.feed, folder / "house", *settings(), speed=10.0, told=told)
         self._port = free_port()
         self._stack = ExitStack()
         """What ends with the test."""
@@ -72,7 +72,7 @@ class Watched:
     def _lone(self):
         """An executor by itself, whose limits bind at the first loss."""
         limits = ("risk.peak_drawdown_limit=1e-7", "risk.daily_loss_limit=1e-7")
-        told = ("run.clock=real", "executor.warmup_s=120", f"bus.metrics_port={LONE}", *limits)
+        told = ("run.clock=real", "executor.warmup_s=60", f"bus.metrics_port={LONE}", *limits)
         line = [word for each in told for word in ("--set", each)]
         line += ["--feed", str(self.feed), "--data", str(self.folder / "lone"), "--speed", "60"]
         with started("-m", "agents.cli.main", "executor", *line, talk=self.folder / "lone.txt"):
@@ -193,7 +193,7 @@ def settings() -> tuple[str, ...]:
     told = (
         f"bus.metrics_port={FIRST}",
         f"desk.port={free_port()}",
-        "executor.warmup_s=120",
+        "executor.warmup_s=60",
         "executor.autonomy_limit_s=5",
         "optimizer.budget=8",
     )
