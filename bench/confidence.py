@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from agents.optimizer.confidence import PRIOR_FILE, Calibrator, Evidence
-from agents.optimizer.reliability import reliability, skill_interval
 from agents.optimizer.standalone import walk
 from bench.window_markets import market
+from market.reliability import reliability, skill_interval
 from market.types import F8
 
 BUDGET = 128

@@ -44,6 +44,7 @@ class Asking:
     def __init__(self, store: Store, run: str) -> None:
         self._store = store
         self._run = run
+        self._openings: dict[str, Row] = {}
         self._story: Story | None = None
         self._told = 0
         self._telling = threading.Lock()
@@ -71,9 +72,16 @@ class Asking:
         return query.order_by(table.c[key].desc()).limit(limit)
 
     def opening(self, owner: str) -> Row:
-        """Return instrument, limits and capital as the run began; empty before that is stored."""
-        found = self._ask(sa.select(RUNS.c.opening).where(self._of(RUNS, owner)))
-        return dict(found[0]["opening"]) if found else {}
+        """Return instrument, limits and capital as the run began; empty before that is stored.
+
+        It never changes, so it is asked for once, and known while the database is away.
+        """
+        if owner not in self._openings:
+            found = self._ask(sa.select(RUNS.c.opening).where(self._of(RUNS, owner)))
+            if not found:
+                return {}
+            self._openings[owner] = dict(found[0]["opening"])
+        return dict(self._openings[owner])
 
     def last_cycle(self, owner: str) -> Row | None:
         """Return how all stood at the newest decision, or at the end of a life after it."""

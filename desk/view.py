@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from desk.asking import Asking
-from desk.errors import DeskError
+from desk.errors import DeskError, StoreError
 from desk.gauges import gauges, markouts
 from desk.live import Live
 from desk.machines import HOUR_NS, Machines
@@ -106,15 +106,22 @@ class View:
         """Return what an executor does, in a few figures."""
         owner = self.owner(executor)
         told, beat = self._live.said("status", owner), self._live.said("heartbeat", owner)
-        governed, cycle = self._live.governed(owner), self._ask.last_cycle(owner)
-        opening = self._ask.opening(owner)
+        governed, opening, venue_ns = self._live.governed(owner), {}, told.get("venue_time")
+        try:
+            opening = self._ask.opening(owner)
+            if not venue_ns:
+                cycle = self._ask.last_cycle(owner)
+                venue_ns = None if cycle is None else cycle["time_ns"]
+        except StoreError:
+            if not told:
+                raise
         stops = sorted({*told.get("stops", ()), *governed.get("stops", ())})
         return {
             "run": self._run,
             "executor": owner,
             "state": "silent" if self._live.is_stale("heartbeat", owner) else beat.get("state"),
             **{name: opening.get(name) for name in ("symbol", "base", "quote")},
-            **moment(told.get("venue_time") or (cycle["time_ns"] if cycle else None)),
+            **moment(venue_ns),
             "mode": governed.get("mode"),
             "generation": governed.get("generation"),
             "coordinator_epoch": governed.get("coordinator_epoch"),
@@ -148,11 +155,16 @@ class View:
     def position(self, executor: str | None = None) -> Row:
         """Return what is held against the target: live while it is told, else as stored."""
         owner = self.owner(executor)
-        told, cycle = self._live.said("pnl_report", owner), self._ask.last_cycle(owner)
-        opening = self._ask.opening(owner)
+        told, opening, cycle = self._live.said("pnl_report", owner), {}, None
+        is_live = bool(told) and not self._live.is_stale("pnl_report", owner)
+        try:
+            opening, cycle = self._ask.opening(owner), self._ask.last_cycle(owner)
+        except StoreError:
+            if not is_live:
+                raise
         names = ("position", "mark", "open_buy", "open_sell", "position_limit")
         found: Row = {"executor": owner, "base": opening.get("base"), "quote": opening.get("quote")}
-        if told and not self._live.is_stale("pnl_report", owner):
+        if is_live:
             found |= {"source": "live", **moment(told["venue_time"])}
             found |= {name: told[name] for name in names}
         elif cycle is not None:

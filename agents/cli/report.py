@@ -55,8 +55,33 @@ def report(
         "html": None if html is None else str(html),
         "as_json": as_json,
         "seed": settings.seed,
+        "replayed": None if folder is None else replayed(folder),
     }
     raise typer.Exit(desk(asked, iter(()) if folder is None else journals(folder)))
+
+
+def replayed(folder: Path) -> dict[str, Any] | None:
+    """Return what `replay-session` says of a run at a venue; None of any other.
+
+    A recording that cannot be replayed is told in a line; the report goes on without.
+    """
+    from agents.cli.replay_session import document
+    from agents.cli.stack import settings_in
+    from agents.executor.agreement import agreement
+    from agents.executor.recovery import RecoveryError
+    from agents.facts import FACTS_NAME
+    from agents.session import open_session
+    from exchange.errors import ExchangeError
+
+    if not (folder / FACTS_NAME).exists():
+        return None
+    try:
+        settings = settings_in(folder).located(folder)
+        return document(agreement(folder, open_session(settings)))
+    except (RecoveryError, ExchangeError, OSError) as error:
+        line = str(error).splitlines()[0]
+        print(f"counterpoint: the session cannot be replayed: {line}", file=sys.stderr)
+        return None
 
 
 def desk(asked: dict[str, Any], lines: Iterator[dict[str, Any]]) -> int:

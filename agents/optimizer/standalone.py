@@ -14,9 +14,9 @@ import numpy as np
 
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.outcome import Outcome, outcome
-from agents.optimizer.reliability import reliability
 from agents.session import Session, open_session
 from agents.settings import Settings
+from market.reliability import reliability
 from market.tape import Tape
 from protocol.messages import ParameterUpdate, QuoteParameters, utc_text
 

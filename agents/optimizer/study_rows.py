@@ -12,9 +12,9 @@ import numpy as np
 
 from agents.optimizer.objectives import mean_error, valued
 from agents.optimizer.outcome import Outcome, outcome
-from agents.optimizer.reliability import reliability
 from agents.optimizer.study import Window
 from agents.session import Session, parameter_row
+from market.reliability import reliability
 from market.tape import Tape
 from protocol.messages import utc_text
 

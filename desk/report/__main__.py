@@ -44,6 +44,7 @@ def report(lines: Iterable[str]) -> int:
             sheet_of(
                 store, run, owner, from_ns=asked.from_ns or 0,
                 to_ns=FOREVER if asked.to_ns is None else asked.to_ns, seed=asked.seed,
+                replayed=asked.replayed,
             )
             for run, owner in executors_of(store, asked.run)
         ]  # fmt: skip

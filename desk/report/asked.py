@@ -1,6 +1,7 @@
 """What is asked of the report: the first line on standard input, one JSON document."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +18,7 @@ class Asked(BaseModel):
         html: file to write the page into; None: none.
         as_json: print the document in place of the text.
         seed: of the resamples behind intervals.
+        replayed: what `replay-session --json` says of a run at a venue.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -28,6 +30,7 @@ class Asked(BaseModel):
     html: str | None = None
     as_json: bool = False
     seed: int = 0
+    replayed: dict[str, Any] | None = None
 
     @property
     def page(self) -> Path | None:

@@ -21,8 +21,11 @@ PARTS: Final = ("spread", "fees", "inventory", "funding")
 """Of the profit, quote asset; fees are negative when paid."""
 ENDS: Final = ("cancelled", "rejected", "refused")
 """Outcomes after which an order rests no more."""
-TOLD: Final = ("applied", "rejected", "refused", "lapsed", "decision", "answer", "proposal", "vote")
-"""Kinds of events that tell how parameters changed."""
+TOLD: Final = (
+    "applied", "rejected", "refused", "lapsed", "decision", "answer", "proposal", "vote",
+    "measured",
+)  # fmt: skip
+"""Kinds of events that tell how parameters changed, and what came of it."""
 EVENTS_MAX: Final = 100_000
 FOREVER: Final = 2**62
 

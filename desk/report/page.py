@@ -3,9 +3,17 @@
 Everything that came from a journal is text of strangers and is escaped.
 """
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
 
+from desk.report.calibration import (
+    TITLES,
+    calibration_line,
+    calibration_rows,
+    replayed_line,
+    replayed_rows,
+)
 from desk.report.labels import GROUPS, basis, shown
 from desk.report.pictures import pictures
 from desk.report.sheet import Sheet, assumptions
@@ -110,7 +118,8 @@ def _main(sheet: Sheet) -> str:
         f"<main><header><h1>{escape(instrument.symbol)}</h1><span>{escape(history.owner)}, run "
         f"{escape(history.run)}</span><span>{since} to {until} UTC, "
         f"{history.hours:,.2f} h</span></header>{_tiles(sheet)}{pictures(sheet)}{_learning(sheet)}"
-        f'<div class="groups">{_groups(sheet)}</div>{_identities(sheet)}{_notes(sheet)}</main>'
+        f'<div class="groups">{_groups(sheet)}</div>{_believed(sheet)}{_identities(sheet)}'
+        f"{_notes(sheet)}</main>"
     )
 
 
@@ -175,6 +184,37 @@ def _learning(sheet: Sheet) -> str:
     )
 
 
+def _believed(sheet: Sheet) -> str:
+    """Return what confidences and predictions were worth."""
+    told = _table(
+        "Confidence, stated and come true",
+        calibration_line(sheet.calibration),
+        ("mean stated", "came true", "outcomes"),
+        calibration_rows(sheet.calibration),
+    )
+    if sheet.replayed is not None:
+        told += _table(
+            "Predicted against actual",
+            replayed_line(sheet.replayed),
+            ("", *TITLES),
+            replayed_rows(sheet.replayed),
+        )
+    return told
+
+
+def _table(title: str, under: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Return a section with a table, or with its sentence alone."""
+    told = "".join(
+        f"<tr>{''.join(f'<td>{escape(each)}</td>' for each in row)}</tr>" for row in rows
+    )
+    head = "".join(f"<th>{escape(each)}</th>" for each in heads)
+    table = f"<table><tr>{head}</tr>{told}</table>" if rows else ""
+    return (
+        f'<section class="under"><h2>{escape(title)}</h2><div class="scroll">{table}</div>'
+        f"<p>{escape(under)}</p></section>"
+    )
+
+
 def _surely(change: dict[str, Any]) -> str:
     """Return what an interval lets one say."""
     low, high = change["low"], change["high"]
@@ -201,7 +241,5 @@ def _identities(sheet: Sheet) -> str:
 
 
 def _notes(sheet: Sheet) -> str:
-    items = "".join(
-        f"<li>{escape(each)}</li>" for each in assumptions(sheet.history, sheet.instrument)
-    )
+    items = "".join(f"<li>{escape(each)}</li>" for each in assumptions(sheet))
     return f"<section><h2>How it was measured</h2><ul>{items}</ul></section>"

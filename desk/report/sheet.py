@@ -1,9 +1,11 @@
 """One executor's part of a report as a plain document: the same for page, text and JSON."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from desk.errors import StoreError
+from desk.report.calibration import calibration
 from desk.report.figures import (
     Figures,
     figures_of,
@@ -26,13 +28,21 @@ SCHEMA: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Everything that is told of one executor."""
+    """Everything that is told of one executor.
+
+    Attributes:
+        calibration: of confidences (`desk/report/calibration.py`).
+        replayed: the session as a backtest foretells it, from `counterpoint replay-session`; None:
+            no run at a venue, or out of a store.
+    """
 
     history: History
     instrument: Instrument
     figures: Figures
     identities: list[Identity]
     learning: dict[str, Any]
+    calibration: dict[str, Any]
+    replayed: Mapping[str, Any] | None
 
     @property
     def holds(self) -> bool:
@@ -64,13 +74,22 @@ class Sheet:
             "figures": {name: figure.as_dict() for name, figure in self.figures.items()},
             "orders": order_outcomes(history),
             "learning": self.learning,
+            "calibration": self.calibration,
+            "replayed": self.replayed,
             "identities": [each.as_dict() for each in self.identities],
-            "assumptions": assumptions(history, instrument),
+            "assumptions": assumptions(self),
         }
 
 
 def sheet_of(
-    store: Store, run: str, owner: str, *, from_ns: int = 0, to_ns: int = FOREVER, seed: int = 0
+    store: Store,
+    run: str,
+    owner: str,
+    *,
+    from_ns: int = 0,
+    to_ns: int = FOREVER,
+    seed: int = 0,
+    replayed: Mapping[str, Any] | None = None,
 ) -> Sheet:
     """Return everything that the store tells of one executor between two times.
 
@@ -79,6 +98,7 @@ def sheet_of(
         run, owner: whose.
         from_ns, to_ns: the span; its decisions count.
         seed: of the resamples behind intervals.
+        replayed: see `Sheet`.
 
     Raises:
         StoreError: there is nothing to tell.
@@ -92,16 +112,25 @@ def sheet_of(
             figures=figures_of(history, instrument),
             identities=identities(history, instrument),
             learning=progression(history, seed=seed),
+            calibration=calibration(history),
+            replayed=replayed,
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise StoreError(f"what {run} of {owner} told is not as it should be: {error!r}") from None
 
 
-def assumptions(history: History, instrument: Instrument) -> list[str]:
+def assumptions(sheet: Sheet) -> list[str]:
     """Return on what the figures rest, a sentence each."""
+    history, instrument, figures = sheet.history, sheet.instrument, sheet.figures
     period = duration(period_of(history))
     capital = f"{instrument.capital_units / UNITS:,.0f} {instrument.quote}"
     told = [
+        (
+            f"{figures['net_sharpe'].count:,} returns, {figures['uptime'].count:,} decisions, "
+            f"{figures['orders_placed'].count:,} orders, {figures['fills'].count:,} fills and "
+            f"{figures['sqn'].count:,} round trips over {history.hours:,.2f} h are behind the "
+            f"figures, {sheet.calibration['outcomes']:,} outcomes behind the confidence."
+        ),
         f"Returns are of {period}, simple, on a fixed capital of {capital}; a year has 365 days.",
         (
             f"No ratio is given below {RETURNS_MIN} returns or {TRIPS_MIN} round trips. One that "
@@ -127,6 +156,17 @@ def assumptions(history: History, instrument: Instrument) -> list[str]:
             "draws; none is given below six blocks."
         ),
     ]
+    if sheet.calibration["outcomes"]:
+        told.append(
+            "A confidence came true when the set, replayed by the coordinator over the market "
+            "that followed, earned more than the set before it. Sets that did not come into "
+            "force have no outcome, so this is no fair sample of all that was proposed."
+        )
+    if sheet.replayed is not None:
+        told.append(
+            "Predicted is what the fill model of a backtest fills of the same orders, over the "
+            "whole recording of the run whatever span is reported; our orders do not move it."
+        )
     if not history.is_whole:
         told.append(
             "The span begins after the opening: round trips closed in it may have been opened "

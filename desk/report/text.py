@@ -3,6 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from desk.report.calibration import (
+    TITLES,
+    calibration_line,
+    calibration_rows,
+    replayed_line,
+    replayed_rows,
+)
 from desk.report.figures import profit_of
 from desk.report.labels import GROUPS, basis, shown
 from desk.report.sheet import Sheet, assumptions
@@ -44,6 +51,7 @@ def _lines(sheet: Sheet) -> Iterator[str]:
     yield ""
     yield from _learning(sheet.learning, instrument.quote)
     yield ""
+    yield from _believed(sheet)
     yield "Identities"
     for each in sheet.identities:
         told = each.as_dict()
@@ -54,7 +62,7 @@ def _lines(sheet: Sheet) -> Iterator[str]:
         yield f"          {sides}{why}".rstrip()
     yield ""
     yield "How it was measured"
-    for line in assumptions(history, instrument):
+    for line in assumptions(sheet):
         yield f"  - {printable(line, 400)}"
 
 
@@ -74,6 +82,19 @@ def _learning(learning: dict[str, Any], quote: str) -> Iterator[str]:
         )
     if learning["improvement_per_hour"] is not None:
         yield f"  last less first: {interval(learning['improvement_per_hour'])} an hour"
+
+
+def _believed(sheet: Sheet) -> Iterator[str]:
+    """Yield what confidences and predictions were worth."""
+    yield f"Confidence, stated and come true: {calibration_line(sheet.calibration)}"
+    for row in calibration_rows(sheet.calibration):
+        yield "  " + "".join(f"{each:>14}" for each in row)
+    yield ""
+    if sheet.replayed is not None:
+        yield f"Predicted against actual: {replayed_line(sheet.replayed)}"
+        for row in (("", *TITLES), *replayed_rows(sheet.replayed)):
+            yield f"  {printable(row[0]):<26}" + "".join(f"{each:>20}" for each in row[1:])
+        yield ""
 
 
 def interval(estimate: dict[str, Any]) -> str:

@@ -143,6 +143,18 @@ def test_a_day_is_the_sum_of_its_halves(store):
         sheet_of(store, "a run", OWNER, from_ns=int(times[-1]))
 
 
+def test_what_age_removed_is_not_missed(copy, store):
+    """The report begins at the oldest decision that is left, and is the same as of that span."""
+    times = sheet_of(store, "a run", OWNER).history.cycles["time_ns"]
+    middle = int(times[len(times) // 2])
+    copy.prune(middle)
+    sheet = sheet_of(copy, "a run", OWNER)
+    assert sheet.holds, broken(copy)
+    assert not sheet.history.is_whole
+    rest = sheet_of(store, "a run", OWNER, from_ns=sheet.history.since_ns)
+    assert sheet.as_dict() == rest.as_dict()
+
+
 def test_both_databases_give_the_same_report(folder, store, server):
     """Whole columns are read in another way from either."""
     with Store.open(server.url) as found:

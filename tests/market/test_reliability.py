@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.optimizer.reliability import reliability, skill_interval
+from market.reliability import reliability, skill_interval
 
 
 def stated(count, rng, *, bold=1.0):
