@@ -79,15 +79,15 @@ class Timed:
 def lived(session: Session, folder: Path) -> tuple[dict[str, float], list[Transaction]]:
     """Trade the day; return what it took, and its transactions."""
     gate_timed, figures_timed = Timed(gate.check), Timed(trade.judged_entry)
-    gate.check, trade.judged_entry = gate_timed, figures_timed  # type: ignore[assignment]
+    gate.check, trade.judged_entry = gate_timed, figures_timed
     with open_journal(folder) as journal:
         journal.__class__ = Taped
-        journal.taken = []  # type: ignore[attr-defined]
+        journal.taken = []
         shell = Shell(recover(journal, session, lockstep=False), journal, folder)
         began_s, began_cpu_s = time.perf_counter(), time.thread_time()
         asyncio.run(shell.run())
         cpu_s, wall_s = time.thread_time() - began_cpu_s, time.perf_counter() - began_s
-        taken: list[Transaction] = journal.taken  # type: ignore[attr-defined]
+        taken: list[Transaction] = journal.taken
     gate.check, trade.judged_entry = gate_timed.work, figures_timed.work
     figures = {
         "run_s": wall_s,

@@ -122,8 +122,8 @@ def _judge(player: Player, mode: Mode) -> Any:
         word, header = received.word, received.header
         if mode is not Mode.CONSENSUS:
             return Ack(stage=Stage.RECEIVED)
-        candidate = digest(word.candidate)  # type: ignore[attr-defined]
-        vote = Vote(round=word.round, candidate=candidate, choice=Choice.APPROVE)  # type: ignore[attr-defined]
+        candidate = digest(word.candidate)
+        vote = Vote(round=word.round, candidate=candidate, choice=Choice.APPROVE)
         player.me.post("coordinator", vote, ref=header.id, gen=header.gen)
         return None
 

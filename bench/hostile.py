@@ -75,7 +75,7 @@ class Receiver:
         self.acks: set[tuple[str, bytes]] = set()
         self.warm = True
         self.saying = Saying(identity, clock, clock)
-        self.saying.open(self)  # type: ignore[arg-type]
+        self.saying.open(self)
         self.saying.joined.set()
         self.hearing = Hearing(
             identity.name, roster, clock=clock, saying=self.saying, tasks=Tasks()

@@ -125,7 +125,7 @@ def stopped(stack: StackHouse, mode: str, trials: int) -> dict[str, Any]:
             house.pause(JOIN_S)
             began_s = time.monotonic()
             with contextlib.redirect_stdout(io.StringIO()):
-                code = stop(loaded, reason="bench", flatten=False, timeout_s=TIMEOUT_S)
+                code = stop(loaded, reason="bench", flatten=False, timeout_s=TIMEOUT_S, run=None)
             took_s["stop"].append(time.monotonic() - began_s)
             if code != OK:
                 problems.append(f"a stop was not acknowledged: exit code {code}")
@@ -135,7 +135,7 @@ def stopped(stack: StackHouse, mode: str, trials: int) -> dict[str, Any]:
             problems += [f"order {each} came under a stop" for each in house.open_ids()]
             began_s = time.monotonic()
             with contextlib.redirect_stdout(io.StringIO()):
-                code = rearm(loaded, reason="bench")
+                code = rearm(loaded, reason="bench", run=None)
             took_s["rearm"].append(time.monotonic() - began_s)
             if code != OK:
                 problems.append(f"a stop was not lifted: exit code {code}")
