@@ -1,15 +1,12 @@
 """Real processes, scraped by Prometheus itself: all up, every queried name there, faults seen."""
 
-import json
-import re
-
 import pytest
 
-from tests.deploy.tools import DASHBOARDS, PROMETHEUS, needs
+from tests.deploy.asked import missing
+from tests.deploy.tools import needs
 from tests.deploy.watched import TARGETS, Watched
 
 pytestmark = [pytest.mark.slow, needs("prometheus")]
-NAME = re.compile(r"\b(?:counterpoint|process)_[a-z_]+|\bup\b")
 
 
 @pytest.fixture(scope="module")
@@ -19,25 +16,10 @@ def watched(tmp_path_factory):
         yield made
 
 
-def asked_for():
-    """Return by where it is asked every query of a rule or a panel."""
-    rules = (PROMETHEUS / "rules.yml").read_text(encoding="utf-8")
-    found = {"rules.yml": re.sub(r"summary: .*", "", rules)}
-    for path in DASHBOARDS.iterdir():
-        for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
-            queries = " ".join(each["expr"] for each in panel["targets"])
-            found[f"{path.name}: {panel['title']}"] = queries
-    return found
-
-
 def test_every_target_is_up_and_every_metric_that_is_queried_exists(watched):
     """All seven, and no panel or rule asks for what nobody shows."""
     assert watched.up() == set(TARGETS)
-    there = watched.names()
-    missing = {
-        where: sorted(set(NAME.findall(query)) - there) for where, query in asked_for().items()
-    }
-    assert {where: names for where, names in missing.items() if names} == {}
+    assert missing(watched.names()) == {}
 
 
 def test_no_secret_is_in_a_metric(watched):
