@@ -1,6 +1,6 @@
 """Writes the dashboards from the tables below: `python deploy/grafana/draw.py`.
 
-A test holds the files to the tables, and every metric that is asked for here to a real scrape.
+A test holds the files to the tables, and every metric that is asked for to what the parts show.
 """
 
 import json

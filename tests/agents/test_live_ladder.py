@@ -1,16 +1,11 @@
 """`--venue live` against an address of this machine: refused as it would be at the real one."""
 
-import json
-
 import pytest
 
 from agents.cli.main import app
 from agents.executor.account_keys import binance_settings
 from agents.ladder import Found, Rung, keep, ladder_file, promotion
 from agents.settings import Settings
-from bench.venue_house import VenueHouse
-from exchange.importers.synthetic import synthetic_recording
-from exchange.recording import save
 from protocol.errors import SettingsError
 from tests.agents.command_line import RUNNER
 
@@ -61,23 +56,3 @@ def test_a_rung_that_was_earned_lets_real_money_start(tmp_path):
         binance_settings(Settings.model_validate(document), {})
     document["venue"]["real"] = False
     assert binance_settings(Settings.model_validate(document), {}).confirmed
-
-
-@pytest.mark.slow
-def test_an_override_is_told_in_the_log_and_trades(tmp_path):
-    """At a simulated exchange that counts as real money: refused, then quoted at all the same."""
-    feed = tmp_path / "day.npz"
-    save(feed, synthetic_recording(seed=5, hours=12.0))
-    venue = {"real": True, "confirm_live": "SYN-USDT"}
-    with VenueHouse(feed, tmp_path / "refused", venue=venue) as house:
-        house.start()
-        assert house._process.wait(timeout=120) == 4
-        said = (tmp_path / "refused" / "executor.stderr").read_text(encoding="utf-8")
-        assert "stands on the rung simulate of the ladder" in said
-        assert house.open_ids() == []
-    with VenueHouse(feed, tmp_path / "skipped", venue=venue, ladder={"skip": True}) as house:
-        house.start()
-        house.until_quoting(seconds=240.0)
-        lines = (house.folder / "executor-1.log").read_text(encoding="utf-8").splitlines()
-        events = [json.loads(line)["event"] for line in lines]
-        assert "ladder_skipped" in events
