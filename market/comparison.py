@@ -183,6 +183,13 @@ def sum_up(record: F8, rows: I8, sums: F8) -> None:
         sums[SUM_MULTIPLE_SQUARE] += row[PERIOD_SQUARE]
 
 
+def summed(record: F8) -> F8:
+    """Return f8[SUM_COLUMNS] of a whole record."""
+    sums = np.zeros(SUM_COLUMNS)
+    sum_up(np.ascontiguousarray(record, dtype=np.float64), np.arange(len(record)), sums)
+    return sums
+
+
 def deviation(sums: F8, periods: int) -> F8:
     """Return f8[...] standard deviations of a period's profit of f8[..., SUM_COLUMNS]."""
     mean = sums[..., SUM_NET] / periods
@@ -262,9 +269,7 @@ def compare(
     if not np.isfinite(records).all():
         raise ValueError("records must be finite")
     periods = records.shape[1]
-    once = np.zeros((2, SUM_COLUMNS))
-    for index in range(2):
-        sum_up(records[index], np.arange(periods), once[index])
+    once = np.stack([summed(each) for each in records])
     length = 1.0
     drawn = np.zeros((2, draws, SUM_COLUMNS))
     if periods >= PERIODS_MIN:

@@ -174,10 +174,11 @@ def skim_of(tape: Tape, setup: Setup) -> Skim:
 
 def no_records() -> Records:
     """Return records that keep nothing but counts."""
-    return _records(0, 0, 0, 0)
+    return new_records(0, 0, 0, 0)
 
 
-def _records(placed: int, filled: int, heard: int, equity: int) -> Records:
+def new_records(placed: int, filled: int, heard: int, equity: int) -> Records:
+    """Return records with room for so many rows of each kind."""
     return Records(
         np.zeros((placed, PLACED_COLUMNS), dtype=np.int64),
         np.zeros((filled, FILLED_COLUMNS), dtype=np.int64),
@@ -206,7 +207,7 @@ def replay_one(
     scout = _Tools(setup)
     scout.run(rows, edges, setup, candidates, np.zeros((1, 1, REPLAY_COLUMNS)))
     counts = scout.records.counts
-    records = _records(
+    records = new_records(
         int(counts[COUNT_PLACED]),
         int(counts[COUNT_FILLED]),
         int(heard_count(counts)),

@@ -293,7 +293,7 @@ def synthetic_day(
     return events, meta
 
 
-def described(events: I8, *, seed: int, setting: str, picked: Setting) -> dict[str, Any]:
+def described(events: I8, *, seed: int, setting: str, picked: Setting | None) -> dict[str, Any]:
     """Return the instrument and what was recorded of it."""
     return {
         "venue": "synthetic",
@@ -309,7 +309,7 @@ def described(events: I8, *, seed: int, setting: str, picked: Setting) -> dict[s
         "fee_in_base": False,
         "seed": seed,
         "setting": setting,
-        "setting_figures": dataclasses.asdict(picked),
+        "setting_figures": {} if picked is None else dataclasses.asdict(picked),
         "span_ns": [int(events[0, EVENT_LOCAL_NS]), int(events[-1, EVENT_LOCAL_NS])],
         "clock_offset_ns": 0,
         "source": f"synthetic_day(seed={seed}, setting={setting!r})",

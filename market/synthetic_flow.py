@@ -80,7 +80,8 @@ MARKET_SIGNAL = 4  # tilt of a news step by the imbalance at the touch, 0: none
 MARKET_EXCITE = 5  # sweeps a second that one sweep adds at once
 MARKET_DECAY = 6  # rate at which that fades, a second
 MARKET_WIDEN = 7  # rate of entering and, tenfold, of leaving a wide spell, a second
-MARKET_COLUMNS = 8
+MARKET_DRIFT = 8  # tilt of every news step, 0: none
+MARKET_COLUMNS = 9
 
 SWEEP_TICKS_MAX = 26  # behind the touch; a ladder is never emptied by one order
 BLOCK_SHARE = 0.03  # of the sweeps reach BLOCK_FACTOR times as deep
@@ -117,9 +118,9 @@ def traffic(events: I8, state: I8, book: I8, random: U8, profile: F8) -> None:
 
 
 @kernel
-def news(state: I8, book: I8, random: U8, signal: float) -> None:
-    """Step the value half a tick; up with chance 1/2 + signal * imbalance at the touch."""
-    chance = 0.5
+def news(state: I8, book: I8, random: U8, signal: float, drift: float) -> None:
+    """Step the value half a tick; up with chance 1/2 + drift + signal * imbalance at the touch."""
+    chance = 0.5 + drift
     if signal != 0.0:
         bid = book[BID_ROW, state[STATE_BID] - state[STATE_BASE]]
         ask = book[ASK_ROW, state[STATE_ASK] - state[STATE_BASE]]
@@ -147,9 +148,9 @@ def take(events: I8, state: I8, book: I8, random: U8, sign: int, ticks: int) -> 
     All trades are written first, then the totals that they leave.
     """
     resting = -sign
-    row, best, last = BID_ROW, state[STATE_BID], state[STATE_BID_LAST]
+    row, best = BID_ROW, state[STATE_BID]
     if sign == BUY:
-        row, best, last = ASK_ROW, state[STATE_ASK], state[STATE_ASK_LAST]
+        row, best = ASK_ROW, state[STATE_ASK]
     base = state[STATE_BASE]
     first = state[STATE_COUNT]
     for step in range(ticks + 1):
@@ -164,6 +165,17 @@ def take(events: I8, state: I8, book: I8, random: U8, sign: int, ticks: int) -> 
                     lots = stood
             book[row, price - base] = stood - lots
             emit(events, state, KIND_TRADE, sign, price, lots)
+    return tell_left(events, state, book, sign, first)
+
+
+@kernel
+def tell_left(events: I8, state: I8, book: I8, sign: int, first: int) -> int:
+    """Write what the trades from row `first` on left of their levels; return the best price."""
+    resting = -sign
+    row, best, last = BID_ROW, state[STATE_BID], state[STATE_BID_LAST]
+    if sign == BUY:
+        row, best, last = ASK_ROW, state[STATE_ASK], state[STATE_ASK_LAST]
+    base = state[STATE_BASE]
     end = state[STATE_COUNT]
     for index in range(first, end):
         if events[index, EVENT_KIND] == KIND_TRADE:
@@ -279,7 +291,7 @@ def run(
             continue  # thinned: the excitement has faded meanwhile
         begin_batch(state, random)
         if u < r_news:
-            news(state, book, random, market[MARKET_SIGNAL])
+            news(state, book, random, market[MARKET_SIGNAL], market[MARKET_DRIFT])
         elif u < r_regime:
             state[STATE_REGIME] = next_regime(random, regimes, state[STATE_REGIME])
         elif u < r_wide:

@@ -274,7 +274,11 @@ def synth(
     seed: Annotated[int, typer.Option("--seed", help="of everything random")] = 1,
     hours: Annotated[float, typer.Option("--hours", help="length of the day")] = 24.0,
     setting: Annotated[
-        str, typer.Option("--setting", help="default, zero_edge, planted_edge or busy")
+        str,
+        typer.Option(
+            "--setting",
+            help="default, zero_edge, planted_edge, busy, climates-value or climates-queue",
+        ),
     ] = "default",
     maker_fee: Annotated[float, typer.Option("--maker-fee", help="basis points")] = 0.0,
     taker_fee: Annotated[float, typer.Option("--taker-fee", help="basis points")] = 4.0,

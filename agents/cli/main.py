@@ -9,6 +9,7 @@ import typer
 
 from agents.cli import audit, desk_store, feed, keys, risk
 from agents.cli.backtest_command import backtest
+from agents.cli.evaluate_command import evaluate
 from agents.cli.exits import CLOSED, explain
 from agents.cli.guardian import guardian
 from agents.cli.incident import incident
@@ -68,6 +69,7 @@ app.add_typer(desk_store.app, name="desk")
 config_app = typer.Typer(help="Show the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command()(backtest)
+app.command()(evaluate)
 app.command()(guardian)
 app.command()(incident)
 app.command()(menu)

@@ -1,14 +1,20 @@
 """Makes a recording of an artificial day (`market/synthetic.py`, `market/synthetic_busy.py`)."""
 
+from typing import Any
+
 import numpy as np
 
 from exchange.errors import FeedError
 from exchange.importers.assembly import counts_of
 from exchange.recording import Meta, Recording, decode
+from market.climates import MECHANISMS, climate_day
 from market.synthetic import synthetic_day
 from market.synthetic_busy import EVENTS, SECONDS, busy_records
+from market.types import I8
 
 BUSY = "busy"
+CLIMATES = {f"climates-{name}": name for name in MECHANISMS}
+"""Settings whose character changes by the hour, and their mechanisms."""
 BUSY_HOURS_MAX = 4.0  # 20 M events, 1.3 GB of records
 
 
@@ -30,6 +36,8 @@ def synthetic_recording(
     """
     if setting == BUSY:
         return busy_recording(seed, hours, maker_fee_bps, taker_fee_bps)
+    if setting in CLIMATES:
+        return climate_recording(setting, seed, hours, maker_fee_bps, taker_fee_bps)
     try:
         events, made = synthetic_day(
             seed=seed,
@@ -41,6 +49,34 @@ def synthetic_recording(
         )
     except ValueError as error:
         raise FeedError(f"synthetic day: {error}") from None
+    return recording_of(events, made)
+
+
+def climate_recording(
+    setting: str,
+    seed: int,
+    hours: float,
+    maker_fee_bps: float = 0.0,
+    taker_fee_bps: float = 4.0,
+    *,
+    only: str | None = None,
+) -> Recording:
+    """Return a day of changing climates, or of one climate `only`.
+
+    Raises:
+        FeedError: as `synthetic_recording`.
+    """
+    mechanism = CLIMATES[setting]
+    try:
+        events, made = climate_day(seed=seed, hours=hours, mechanism=mechanism, only=only)
+    except ValueError as error:
+        raise FeedError(f"synthetic day: {error}") from None
+    fees = {"maker_fee_bps": float(maker_fee_bps), "taker_fee_bps": float(taker_fee_bps)}
+    return recording_of(events, made | fees)
+
+
+def recording_of(events: I8, made: dict[str, Any]) -> Recording:
+    """Return a recording of made events; what its fields do not know becomes notes."""
     known = {name: made[name] for name in Meta.model_fields if name in made}
     notes = {name: made[name] for name in made if name not in known}
     known["counts"] = counts_of(events)

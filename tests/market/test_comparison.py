@@ -20,6 +20,7 @@ from market.comparison import (
     days_needed,
     figures_of,
     periods_of,
+    summed,
 )
 from market.layout import TRIP_COLUMNS, UNITS
 from market.metrics import trip_figures
@@ -40,12 +41,6 @@ def record(net, trips=0, seed=0):
         rows[:, PERIOD_MULTIPLE] = multiples.sum(1)
         rows[:, PERIOD_SQUARE] = (multiples**2).sum(1)
     return rows
-
-
-def summed(rows, order=None):
-    sums = np.zeros(SUM_COLUMNS)
-    comparison.sum_up(rows, np.arange(len(rows)) if order is None else order, sums)
-    return sums
 
 
 def found(ours, theirs, name, **rest):

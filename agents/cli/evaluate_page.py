@@ -1,0 +1,64 @@
+"""The scoreboard as one self-contained page: curves first, then the tables."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from agents.cli.evaluate_table import arm_rows, difference_rows, heading
+from agents.cli.picture import TONES, Axis, Line, Panel, plot
+from market.types import F8
+
+STYLE = """
+body{font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;
+max-width:1080px;margin:2rem auto;padding:0 1rem;color:#0b0b0b;background:#fff}
+table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
+td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #e6e5df;white-space:nowrap}
+td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}
+@media (prefers-color-scheme:dark){body{color:#fff;background:#111}td,th{border-color:#30302d}}
+""".strip()
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as a table, the first one its heading."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:]
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def curves(tier: Mapping[str, Any], period_s: float) -> str:
+    """Return the net profits of all arms over the hours of the test, as a picture."""
+    lines = []
+    for index, (name, curve) in enumerate(tier["curves"].items()):
+        hours = np.linspace(0.0, len(curve) * period_s / 3600.0, len(curve) + 1)
+        values: F8 = np.array([0.0, *curve])
+        lines.append(Line(name, hours, values, tone=index % TONES, thin=name.startswith("P")))
+    last = tier["periods"] * period_s / 3600.0
+    ticks = tuple((float(each), f"{each:g}") for each in np.linspace(0.0, last, 7).round(1))
+    axis = Axis(0.0, last, ticks, "hours of test")
+    return plot((Panel("net profit", tuple(lines), height=260),), axis, title=heading(tier))
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """Return the whole page."""
+    plan = document["plan"]
+    parts = ["<h1>Does tuning pay?</h1>"]
+    for tier in document["tiers"]:
+        parts += [
+            f"<h2>Maker fee {tier['fee_bps']:g} bps</h2>",
+            curves(tier, float(plan["period_s"])),
+            table(arm_rows(tier)),
+            table(difference_rows(tier)),
+        ]
+    about = "".join(
+        f"<li><b>{escape(name)}</b> {escape(plan['arms'][name])}</li>"
+        for name in document["tiers"][0]["arms"]
+    )
+    parts.append(f"<ul>{about}</ul>")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>scoreboard</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )

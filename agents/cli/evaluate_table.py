@@ -1,0 +1,111 @@
+"""The scoreboard as text: a table of arms and one of differences for each fee."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+DASH = "-"
+SHOWN = ("net_equal_volatility", "sqn100", "drawdown_equal_volatility")
+NAMES = {
+    "net": "net",
+    "net_equal_volatility": "net, equal volatility",
+    "sharpe": "Sharpe",
+    "sqn": "SQN",
+    "sqn100": "SQN100",
+    "drawdown": "drawdown",
+    "drawdown_equal_volatility": "drawdown, equal volatility",
+}
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a figure as text; a dash where there is none."""
+    return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def lined_up(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Return rows as lines of columns, the first `left` of them flush left."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def arm_rows(tier: Mapping[str, Any]) -> list[list[str]]:
+    """Return a heading and a row for each arm."""
+    rows = [["", "net", "Sharpe", "SQN100", "N", "drawdown", "fills", "turnover", "changes",
+             "deflated", "verdict"]]  # fmt: skip
+    for name, arm in tier["arms"].items():
+        figures, quiet = arm["figures"], not arm["orders"]
+        rows.append(
+            [
+                name,
+                number(figures["net"]),
+                number(figures["sharpe"]),
+                number(figures["sqn100"]),
+                f"{arm['round_trips']:,}",
+                number(figures["drawdown"]),
+                f"{arm['fills']:,}",
+                number(arm["turnover"], 0),
+                f"{arm['changes']:,}",
+                number(arm["deflated_sharpe"]),
+                DASH if quiet else arm["verdict"]["edge"].replace("_", " "),
+            ]
+        )
+    return rows
+
+
+def difference_rows(tier: Mapping[str, Any], names: Sequence[str] = SHOWN) -> list[list[str]]:
+    """Return a heading and a row for each pair and figure."""
+    rows = [["", "figure", "theirs", "ours", "difference", "interval", "N", "days needed", ""]]
+    for pair in tier["differences"]:
+        for name in names:
+            each = pair["figures"][name]
+            bounds = DASH
+            if each["lower"] is not None:
+                bounds = f"[{each['lower']:+,.2f}, {each['upper']:+,.2f}]"
+            value = DASH if each["value"] is None else f"{each['value']:+,.2f}"
+            rows.append(
+                [
+                    f"{pair['ours']} against {pair['theirs']}",
+                    NAMES[name],
+                    number(each["theirs"]),
+                    number(each["ours"]),
+                    value,
+                    bounds,
+                    f"{min(each['count'], each['their_count']):,}",
+                    number(each["days_needed"], 0),
+                    each["finding"],
+                ]
+            )
+    return rows
+
+
+def heading(tier: Mapping[str, Any]) -> str:
+    """Return what a tier is about."""
+    count = len(tier["recordings"])
+    span = f"{tier['recordings'][0]['first']} to {tier['recordings'][-1]['last']}"
+    many = f"{count} recording{'s' if count > 1 else ''}"
+    return (
+        f"{tier['symbol']} on {tier['venue']}, {many}, {span}; "
+        f"{tier['days']:.2f} days of test; maker fee {tier['fee_bps']:g} bps"
+    )
+
+
+def text(document: Mapping[str, Any]) -> str:
+    """Return the whole scoreboard."""
+    lines: list[str] = []
+    for tier in document["tiers"]:
+        lines += [heading(tier), "", *lined_up(arm_rows(tier))]
+        lines += ["", *lined_up(difference_rows(tier), 2), ""]
+    plan = document["plan"]
+    present = document["tiers"][0]["arms"]
+    lines += [f"{name:<4}{plan['arms'][name]}" for name in present]
+    lines.append(
+        f"primary figure: {NAMES[plan['primary']]}; intervals hold the truth in "
+        f"{1 - plan['level']:.0%} of cases, one by one; money in the quote asset"
+    )
+    return "\n".join(lines)

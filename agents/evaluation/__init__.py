@@ -1,0 +1,1 @@
+"""The scoreboard: ways of trading the same market, side by side."""

@@ -1,0 +1,98 @@
+"""O: the arm that knows the regime of an artificial market, and the best set of each.
+
+Its sets come from days of one regime alone, made with seeds that no arm is judged on, by the same
+plain tuning as S1, with more sets. It knows when the regime changes and what is best then; it does
+not know the noise: an upper bound that is honest.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from agents.evaluation.arms import Arm, Carried, Schedule
+from agents.evaluation.ground import Ground, opened
+from agents.evaluation.plan import Plan
+from agents.evaluation.tuning import sets_of, tuned
+from agents.session import parameter_row
+from agents.settings import Settings
+from exchange.importers.synthetic import climate_recording
+from exchange.recording import save
+from market.climates import CLIMATES
+from protocol.messages import QuoteParameters
+
+Tables = Mapping[str, QuoteParameters]
+"""The best set by climate."""
+
+
+def oracle(tables: Tables) -> Arm:
+    """Return the arm that puts a climate's set into force at the cycle at which it begins."""
+
+    def play(ground: Ground, _carried: Carried) -> Schedule:
+        edges = ground.cycles(ground.first, ground.last)
+        chosen: dict[int, str] = {}
+        for at_ns, name in ground.climates:
+            step = max(ground.first, ground.tape.step_at(at_ns))
+            later = edges[np.searchsorted(edges, step) :]
+            if later.size:
+                chosen[int(later[0])] = name
+        starts = np.array(sorted(chosen))
+        sets = np.array([parameter_row(tables[chosen[int(each)]]) for each in starts])
+        return Schedule(starts, sets)
+
+    return play
+
+
+def tables_of(
+    settings: Settings,
+    plan: Plan,
+    setting: str,
+    folder: Path,
+    *,
+    code: str,
+    on_climate: Callable[[str], None],
+) -> Tables:
+    """Return the best set of every climate: from its file, or tuned and kept there.
+
+    Args:
+        settings: of the evaluation, its fee among them.
+        plan: the rules.
+        setting: of the recordings, as "climates-value".
+        folder: for the file and the days that are tuned on.
+        code: digest of the code that the result depends on.
+        on_climate: told which climate is tuned on.
+    """
+    plain = settings.model_dump(mode="json")
+    told = [plain[name] for name in ("executor", "risk", "account", "seed")]
+    told += [plain["feed"]["maker_fee_bps"], plan.model_dump(mode="json"), setting, code]
+    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    path = folder / f"oracle-{key[:16]}.json"
+    if not path.exists():
+        found = {}
+        for number, name in enumerate(CLIMATES):
+            on_climate(name)
+            found[name] = _tuned_on(settings, plan, setting, name, number, folder).model_dump()
+        draft = path.with_suffix(f".{os.getpid()}.draft")
+        draft.write_text(json.dumps(found, sort_keys=True), encoding="utf-8")
+        draft.replace(path)
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return {name: QuoteParameters.model_validate(each) for name, each in kept.items()}
+
+
+def _tuned_on(
+    settings: Settings, plan: Plan, setting: str, name: str, number: int, folder: Path
+) -> QuoteParameters:
+    """Return the best set of one climate, on a day of it alone."""
+    day = folder / f"oracle-{setting}-{name}-{os.getpid()}.npz"
+    seed = plan.seeds.oracle + number
+    save(day, climate_recording(setting, seed, plan.oracle_hours, only=name))
+    try:
+        feed = settings.feed.model_copy(update={"path": day, "hours": None, "start": None})
+        ground = opened(settings.model_copy(update={"feed": feed}), plan, training=False)
+        sets = sets_of(ground, plan.oracle_sets)
+        return tuned(ground, sets, ground.begin, ground.last)
+    finally:
+        day.unlink()

@@ -1,0 +1,187 @@
+"""One recording at one fee, all arms: computed once, kept as a file, and found again.
+
+A piece is named by a digest of all that it depends on, the piece before it included (S1 is tuned
+once and carried on). Whoever stops a long evaluation and begins it again computes what is missing.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.evaluation.arms import Schedule, arms_of, begun
+from agents.evaluation.ground import SECOND_NS, Ground, opened
+from agents.evaluation.oracle import Tables, oracle
+from agents.evaluation.plan import Plan
+from agents.settings import Settings
+from market.comparison import PERIOD_COLUMNS, periods_of
+from market.layout import LEDGER_TRIPS, LEDGER_TURNOVER, SCALE_TICK_LOT, UNITS
+from market.replay_step import COUNT_PLACED, EQUITY_EXCESS, EQUITY_NOW_NS
+from market.schedule import replay_schedule
+from market.types import F8, I8
+from protocol.messages import utc_text
+
+SCHEMA = 1
+HOUSE = Path(__file__).parents[2]
+SOURCES = ("market", "risk", "agents/optimizer", "agents/evaluation")
+"""Code that a result depends on; another line in it is another result."""
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece to be done.
+
+    Attributes:
+        number: place of the recording, from 0.
+        settings: of this recording and fee, complete.
+        arms: names, in the order of the plan.
+        before: document of the piece before; None for the first recording.
+        tables: of the oracle, by climate.
+    """
+
+    number: int
+    settings: Settings
+    plan: Plan
+    arms: tuple[str, ...]
+    before: Mapping[str, Any] | None
+    tables: Tables
+
+    @property
+    def fee_bps(self) -> float:
+        """The maker fee."""
+        return float(self.settings.feed.maker_fee_bps or 0.0)
+
+
+def sources_digest() -> str:
+    """Return a digest of the code that results depend on."""
+    found = hashlib.sha256()
+    for part in SOURCES:
+        for path in sorted((HOUSE / part).rglob("*.py")):
+            found.update(path.relative_to(HOUSE).as_posix().encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def feed_digest(path: Path) -> str:
+    """Return the SHA-256 of a recording's file; of a folder, of all files in it."""
+    found = hashlib.sha256()
+    for each in sorted(path.rglob("*")) if path.is_dir() else (path,):
+        if each.is_file():
+            found.update(each.read_bytes())
+    return found.hexdigest()
+
+
+def key_of(task: Task, code: str) -> str:
+    """Return the digest that names a piece."""
+    plain = task.settings.model_dump(mode="json")
+    told = {name: plain[name] for name in ("executor", "optimizer", "risk", "account", "seed")}
+    told["feed"] = {name: value for name, value in plain["feed"].items() if name != "path"}
+    path = task.settings.feed.path
+    assert path is not None, "an evaluation names its recordings"
+    told |= {
+        "schema": SCHEMA,
+        "code": code,
+        "recording": feed_digest(path),
+        "plan": task.plan.model_dump(mode="json"),
+        "arms": task.arms,
+        "tables": {name: each.model_dump() for name, each in task.tables.items()},
+        "before": None if task.before is None else task.before["key"],
+    }
+    told["optimizer"].pop("threads")
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def piece(task: Task, folder: Path, *, code: str, on_arm: Progress) -> dict[str, Any]:
+    """Return the document of a piece: from its file, or computed and kept there.
+
+    Raises:
+        RecordingError: see `ground.opened`.
+    """
+    key = key_of(task, code)
+    path = folder / f"{task.number:03d}-{task.fee_bps:g}bps-{key[:16]}.json"
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    document = computed(task, key, on_arm)
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+    draft.replace(path)
+    return document
+
+
+def computed(task: Task, key: str, on_arm: Progress) -> dict[str, Any]:
+    """Return the document of a piece, computed."""
+    ground = opened(task.settings, task.plan, training=task.before is None)
+    on_arm("training")
+    carried = begun(ground, {} if task.before is None else task.before["carried"])
+    known = arms_of(ground)
+    if ground.climates and task.tables:
+        known["O"] = oracle(task.tables)
+    edges = edges_of(ground)
+    arms, kept = {}, dict(carried)
+    for name in task.arms:
+        if name not in known:
+            continue
+        on_arm(name)
+        schedule = known[name](ground, carried)
+        arms[name] = told_of(ground, schedule, edges)
+        if schedule.kept is not None:
+            kept[name] = schedule.kept
+    path = task.settings.feed.path
+    assert path is not None, "an evaluation names its recordings"
+    return {
+        "schema": SCHEMA,
+        "key": key,
+        "recording": path.name,
+        "symbol": ground.session.meta.symbol,
+        "venue": ground.session.meta.venue,
+        "fee_bps": task.fee_bps,
+        "first": utc_text(int(edges[0])),
+        "last": utc_text(int(edges[-1])),
+        "periods": len(edges) - 1,
+        "arms": arms,
+        "carried": kept,
+    }
+
+
+def edges_of(ground: Ground) -> I8:
+    """Return i8[n + 1], the whole periods of the test."""
+    period_ns = ground.plan.period_s * SECOND_NS
+    first_ns, last_ns = ground.time(ground.first), ground.time(ground.last - 1)
+    return first_ns + np.arange((last_ns - first_ns) // period_ns + 1) * period_ns
+
+
+def told_of(ground: Ground, schedule: Schedule, edges: I8) -> dict[str, Any]:
+    """Replay a schedule and return its periods and counts as plain values."""
+    setup = ground.session.setup
+    if not schedule.starts.size:
+        rows: F8 = np.zeros((len(edges) - 1, PERIOD_COLUMNS))
+        return {"rows": rows.tolist(), "fills": 0, "orders": 0, "turnover": 0.0, "changes": 0,
+                "tried": 0}  # fmt: skip
+    record = replay_schedule(
+        ground.tape, schedule.starts, schedule.sets, setup, last_step=ground.last
+    )
+    ledger = record.account.ledger
+    trips = record.account.trips[: min(int(ledger[LEDGER_TRIPS]), len(record.account.trips))]
+    rows = periods_of(
+        record.equity[:, EQUITY_NOW_NS],
+        record.equity[:, EQUITY_EXCESS],
+        trips,
+        edges_ns=edges,
+        tick_lot_units=int(setup.scale[SCALE_TICK_LOT]),
+        risk_fraction=ground.plan.risk_fraction,
+    )
+    return {
+        "rows": rows.tolist(),
+        "fills": len(record.filled),
+        "orders": int(record.counts[COUNT_PLACED]),
+        "turnover": float(ledger[LEDGER_TURNOVER]) / UNITS,
+        "changes": len(schedule.starts) - 1,
+        "tried": schedule.tried,
+    }

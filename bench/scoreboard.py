@@ -1,0 +1,145 @@
+"""Does tuning pay? Placebos first, then the arms on artificial days, then on a recording.
+
+python -m bench.scoreboard --part placebo [--feeds 200] [--workers 2]
+python -m bench.scoreboard --part days [--days 6] [--mechanism value] [--fees 0] [--seed 11]
+python -m bench.scoreboard --part day --feed nexo.npz
+
+**placebo.** Short feeds on which two arms move the same set at random: neither can be better. How
+often does the primary figure's interval say that the first is? Bar: at most 7 %.
+**days.** `counterpoint evaluate` on days of changing climates, made here; bar: within 60 minutes.
+**day.** The same on one recording at the plan's four fees; bar: within 30 minutes.
+
+Who is better is told as it is found, and is no part of the bar. The last line is JSON.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agents.cli.evaluate_table import text
+from agents.evaluation.piece import Task, computed
+from agents.evaluation.plan import Plan, the_plan
+from agents.evaluation.summary import document_of
+from agents.settings import Settings
+from exchange.importers.synthetic import climate_recording
+from exchange.recording import save
+from market.comparison import Finding
+
+PLACEBO_MAX = 0.07
+PLACEBO_HOURS = 6.0
+PLACEBO = ("P1", "P2")
+DAYS_S, DAY_S = 3600.0, 1800.0
+
+
+def short_plan() -> Plan:
+    """Return the plan with an hour of training and shorter periods, for short feeds."""
+    shorter = {"train_hours": 1.0, "period_s": 300, "sets": 32, "slices": 6, "draws": 2000}
+    return the_plan().model_copy(update=shorter)
+
+
+def placebo_of(seed: int, *, mechanism: str) -> str:
+    """Return what the primary figure says of the first placebo on one feed."""
+    plan = short_plan()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "short.npz"
+        save(path, climate_recording(f"climates-{mechanism}", seed, PLACEBO_HOURS))
+        document = {
+            "seed": seed,
+            "feed": {"path": path, "maker_fee_bps": 0.0},
+            "optimizer": {"threads": 1},
+        }
+        task = Task(0, Settings.model_validate(document), plan, PLACEBO, None, {})
+        found = computed(task, "", lambda _name: None)
+    (tier,) = document_of([found], plan, PLACEBO)["tiers"]
+    (pair,) = tier["differences"]
+    finding: str = pair["figures"][plan.primary]["finding"]
+    return finding
+
+
+def placebo(told: argparse.Namespace) -> dict[str, Any]:
+    """Count what is said of placebos."""
+    seeds = range(told.seed * 1000, told.seed * 1000 + told.feeds)
+    one = partial(placebo_of, mechanism=told.mechanism)
+    counts = dict.fromkeys((each.value for each in Finding), 0)
+    with ProcessPoolExecutor(told.workers) as pool:
+        for done, finding in enumerate(pool.map(one, seeds), start=1):
+            counts[finding] += 1
+            if done % 20 == 0:
+                print(f"{done} of {told.feeds}: {counts}", file=sys.stderr, flush=True)
+    share = counts[Finding.BETTER.value] / told.feeds
+    print(f"{told.feeds} feeds of {PLACEBO_HOURS:g} h, {told.mechanism}: {counts}")
+    print(f"declared better {share:.1%}, at most {PLACEBO_MAX:.0%}")
+    return {"feeds": told.feeds, "counts": counts, "share": share, "held": share <= PLACEBO_MAX}
+
+
+def evaluated(feeds: list[Path], data: Path, *, fees: str, most_s: float) -> dict[str, Any]:
+    """Run the command on recordings, twice; print its text and return what it told.
+
+    The second time every piece is there already, and the same must come out.
+    """
+    words = [sys.executable, "-m", "agents.cli.main", "evaluate", f"--fees={fees}", "--json"]
+    words += [part for each in feeds for part in ("--feed", str(each))]
+    words += ["--data", str(data)]
+    begun = time.monotonic()
+    first = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+    took_s = time.monotonic() - begun
+    again = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+    document = json.loads(first)
+    print(text(document))
+    print(f"{took_s:.0f} s, at most {most_s:.0f} s; the same again: {first == again}")
+    told = [
+        {
+            "fee_bps": tier["fee_bps"],
+            "days": tier["days"],
+            "primary": {
+                f"{pair['ours']}-{pair['theirs']}": pair["figures"][document["plan"]["primary"]]
+                for pair in tier["differences"]
+            },
+        }
+        for tier in document["tiers"]
+    ]
+    return {"took_s": took_s, "tiers": told, "held": took_s <= most_s and first == again}
+
+
+def main() -> int:
+    """Do one part."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", choices=("placebo", "days", "day"), required=True)
+    parser.add_argument("--feeds", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--days", type=int, default=6)
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--mechanism", default="value")
+    parser.add_argument("--fees")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--feed", type=Path)
+    told = parser.parse_args()
+    if told.part == "placebo":
+        result = placebo(told)
+    else:
+        every = ",".join(f"{fee:g}" for fee in the_plan().fees_bps)
+        with tempfile.TemporaryDirectory() as name:
+            folder, feeds = Path(name), [told.feed]
+            if told.part == "days":
+                feeds = [folder / f"day-{number}.npz" for number in range(told.days)]
+                for number, path in enumerate(feeds):
+                    setting, seed = f"climates-{told.mechanism}", told.seed * 1000 + number
+                    save(path, climate_recording(setting, seed, told.hours))
+            elif told.feed is None:
+                parser.error("--part day needs --feed")
+            most_s = DAYS_S if told.part == "days" else DAY_S
+            fees = told.fees or ("0" if told.part == "days" else every)
+            result = evaluated(feeds, folder, fees=fees, most_s=most_s)
+    print(json.dumps(result))
+    return 0 if result["held"] else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

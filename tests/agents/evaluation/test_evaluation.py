@@ -1,0 +1,218 @@
+"""The scoreboard: what each arm may look at, pieces that are found again, placebos, the oracle."""
+
+import json
+
+import numpy as np
+import pytest
+
+from agents.evaluation import arms as playing
+from agents.evaluation.ground import opened
+from agents.evaluation.oracle import oracle
+from agents.evaluation.piece import Task, computed, edges_of, key_of, piece, sources_digest
+from agents.evaluation.plan import the_plan
+from agents.evaluation.summary import document_of
+from agents.evaluation.tuning import steadiest
+from agents.settings import Settings
+from exchange.errors import RecordingError
+from exchange.importers.synthetic import climate_recording, synthetic_recording
+from exchange.recording import save
+from market.climates import CLIMATES
+from market.comparison import PERIOD_NET
+from market.replay import replay_one
+from market.replay_step import EQUITY_EXCESS
+from protocol.messages import QuoteParameters
+
+PLAN = the_plan().model_copy(
+    update={"train_hours": 1.2, "sets": 12, "slices": 6, "draws": 200, "period_s": 120}
+)
+ALL = tuple(PLAN.arms)
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory):
+    """Four hours of a market with changing climates."""
+    path = tmp_path_factory.mktemp("day") / "climates.npz"
+    save(path, climate_recording("climates-value", 4, 4.0))
+    return path
+
+
+def settings(path, **feed):
+    document = {
+        "feed": {"path": path, "maker_fee_bps": 0.0} | feed,
+        "executor": {"warmup_s": 120},
+        "optimizer": {"boundary_s": 3600, "budget": 6, "threads": 1},
+    }
+    return Settings.model_validate(document)
+
+
+@pytest.fixture(scope="module")
+def ground(feed):
+    return opened(settings(feed), PLAN, training=True)
+
+
+@pytest.fixture(scope="module")
+def carried(ground):
+    return playing.begun(ground, {})
+
+
+def quiet(_name):
+    """Progress that nobody reads."""
+
+
+def task(feed, arms=("N", "S0", "S1", "P1"), **more):
+    tables = {name: QuoteParameters.model_validate(SET) for name in CLIMATES}
+    given = {"number": 0, "settings": settings(feed), "plan": PLAN, "arms": arms, "before": None}
+    return Task(**(given | {"tables": tables} | more))
+
+
+SET = {"spread_percentage": 0.05, "levels": 2, "base_quantity": 1.0, "max_position": 5.0}
+
+
+def test_the_plan_is_complete_and_names_what_it_compares():
+    """Every pair is of known arms; the primary figure is one that is computed."""
+    plan = the_plan()
+    assert all(ours in plan.arms and theirs in plan.arms for ours, theirs in plan.pairs)
+    assert ("T", "V") in plan.pairs
+    assert plan.primary == "net_equal_volatility"
+    assert len(plan.fees_bps) == 4
+
+
+def test_test_begins_after_training_and_purge(ground):
+    """All of it on edges of cycles; too short a recording is refused in one line."""
+    hour = 3600 * 10**9
+    assert ground.time(ground.train) - ground.time(ground.begin) == round(1.2 * hour)
+    assert ground.time(ground.first) - ground.time(ground.train) >= PLAN.purge_s * 10**9
+    cycle = ground.session.settings.executor.cycle_ns
+    assert ground.time(ground.begin) % cycle == ground.time(ground.first) % cycle == 0
+    edges = edges_of(ground)
+    assert (np.diff(edges) == 120 * 10**9).all()
+    assert edges[-1] <= ground.time(ground.last - 1)
+
+
+def test_a_recording_shorter_than_its_training_is_refused(tmp_path):
+    """What is needed and what was found."""
+    path = tmp_path / "short.npz"
+    save(path, synthetic_recording(seed=1, hours=1.0))
+    with pytest.raises(RecordingError, match="training, purge and two periods need"):
+        opened(settings(path), PLAN, training=True)
+
+
+def test_the_steadiest_earns_most_for_its_deviation():
+    """Not the largest mean; and one that hardly trades does not win by its tiny deviation."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(5, 24))
+    wild, steady = 2.0 + 20.0 * noise[0], 1.0 + 0.5 * noise[1]
+    tiny = 0.001 + 0.0001 * noise[2]
+    assert steadiest(np.stack([wild, steady, tiny, noise[3], noise[4]])) == 1
+
+
+def test_tuning_looks_at_nothing_after_its_window(feed, ground, carried):
+    """With the recording cut after the training, S1 and V are the same sets."""
+    hours = (ground.time(ground.first) - ground.session.first_ns) / 3.6e12 + 0.2
+    short = settings(feed, hours=hours)
+    assert playing.begun(opened(short, PLAN, training=True), {}) == carried
+
+
+def test_each_arm_decides_at_cycles_of_the_test_alone(ground, carried):
+    """Starts rise, lie on edges of cycles, begin with the test; N has none."""
+    cycle = ground.session.settings.executor.cycle_ns
+    for name, arm in playing.arms_of(ground).items():
+        schedule = arm(ground, carried)
+        if name == "N":
+            assert not schedule.starts.size
+            continue
+        times = [ground.time(int(each)) for each in schedule.starts]
+        assert schedule.starts[0] == ground.first
+        assert (np.diff(schedule.starts) > 0).all()
+        assert all(each % cycle == 0 for each in times)
+    volatile = playing.by_volatility(ground, carried)
+    assert len(volatile.starts) == len(ground.cycles(ground.first, ground.last))
+    assert len(np.unique(volatile.sets[:, 0])) > 10
+    assert playing.tuned_daily(ground, carried).tried == 13
+
+
+def test_placebos_differ_from_each_other_and_from_nothing_else(ground, carried):
+    """The same moves of the same set, by other chances; each again the same."""
+    arms = playing.arms_of(ground)
+    one, other = arms["P1"](ground, carried), arms["P2"](ground, carried)
+    assert one.starts.tolist() == other.starts.tolist()
+    assert (one.sets != other.sets).any()
+    assert one.sets.tolist() == arms["P1"](ground, carried).sets.tolist()
+    held = playing.tuned_once(ground, carried).sets[0]
+    for each in (one, other):
+        assert (np.abs(np.log(each.sets[:, 0] / held[0])) <= PLAN.placebo_step + 1e-9).all()
+    later = arms["P1"](ground, dict(carried) | {"P1": one.kept})
+    assert later.sets.tolist() != one.sets.tolist()
+
+
+def test_the_oracle_changes_with_the_climate(ground):
+    """At the first cycle at or after each change, to that climate's set."""
+    tables = {
+        name: QuoteParameters.model_validate(SET | {"levels": number})
+        for number, name in enumerate(CLIMATES, start=1)
+    }
+    schedule = oracle(tables)(ground, {})
+    names = list(CLIMATES)
+    for start, row in zip(schedule.starts, schedule.sets, strict=True):
+        standing = [name for at, name in ground.climates if at <= ground.time(int(start))]
+        assert names[int(row[1]) - 1] == standing[-1]
+    assert schedule.starts[0] == ground.first
+
+
+def test_a_piece_is_what_replays_say(ground, feed):
+    """Periods of S0 add up to its replay's profit; N has none."""
+    document = computed(task(feed), "key", quiet)
+    assert tuple(document["arms"]) == ("N", "S0", "S1", "P1")
+    record = replay_one(
+        ground.tape,
+        playing.suggested(ground, {}).sets[0],
+        ground.session.setup,
+        first_step=ground.first,
+        last_step=ground.last,
+    )
+    excess = record.equity[: document["periods"] * 4 + 1, EQUITY_EXCESS]
+    nets = np.array(document["arms"]["S0"]["rows"])[:, PERIOD_NET]
+    assert nets.sum() == pytest.approx((excess[-1] - excess[0]) / 1e8)
+    assert document["arms"]["S0"]["fills"] == len(record.filled) > 0
+    assert not np.array(document["arms"]["N"]["rows"]).any()
+
+
+def test_a_piece_that_is_there_is_not_computed_again(feed, tmp_path):
+    """Found by its digest; another fee, arm or code is another piece."""
+    code = sources_digest()
+    first = piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=quiet)
+    (path,) = tmp_path.iterdir()
+    changed = json.loads(path.read_text())
+    changed["symbol"] = "KEPT"
+    path.write_text(json.dumps(changed))
+    assert piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=quiet)["symbol"] == "KEPT"
+    same = key_of(task(feed, arms=("N",)), code)
+    assert same == first["key"]
+    dear = settings(feed, maker_fee_bps=1.0)
+    others = [
+        key_of(task(feed, arms=("N",)), "other code"),
+        key_of(task(feed, arms=("N", "S0")), code),
+        key_of(task(feed, arms=("N",), settings=dear), code),
+        key_of(task(feed, arms=("N",), before={"key": "1"}), code),
+    ]
+    assert len({same, *others}) == 5
+
+
+@pytest.mark.slow
+def test_later_recordings_go_on_from_the_first(feed):
+    """S1 is not tuned again, R is on the one before, and the whole is joined in order."""
+    one = computed(task(feed, arms=ALL), "one", quiet)
+    two = computed(task(feed, arms=ALL, number=1, before=one), "two", quiet)
+    assert two["carried"]["S1"] == one["carried"]["S1"]
+    assert one["carried"]["R"] == two["carried"]["R"]  # tuned on the same day twice
+    assert two["periods"] > one["periods"]  # no training
+    document = document_of([one, two], PLAN, ALL)
+    (tier,) = document["tiers"]
+    assert tuple(tier["arms"]) == ALL
+    assert tier["periods"] == one["periods"] + two["periods"]
+    assert len(tier["curves"]["T"]) == tier["periods"]
+    pairs = [(each["ours"], each["theirs"]) for each in tier["differences"]]
+    assert pairs == list(PLAN.pairs)
+    still = next(each for each in tier["differences"] if each["theirs"] == "N")
+    assert still["figures"]["net"]["theirs"] == 0.0
+    assert json.loads(json.dumps(document)) == document

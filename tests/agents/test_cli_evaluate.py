@@ -1,0 +1,81 @@
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from agents.cli import evaluate as evaluating
+from agents.cli.evaluate_page import page
+from agents.cli.evaluate_table import text
+from agents.evaluation import plan as planned
+from exchange.importers.synthetic import climate_recording
+from exchange.recording import save
+from tests.agents.command_line import told
+
+SHORT = {"train_hours": 1.1, "sets": 8, "slices": 4, "draws": 200, "period_s": 120,
+         "oracle_hours": 1.0, "oracle_sets": 8}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data():
+    """A folder with three hours of changing climates."""
+    with tempfile.TemporaryDirectory(prefix="cp") as folder:
+        save(Path(folder) / "day.npz", climate_recording("climates-value", 4, 3.0))
+        yield Path(folder)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """The plan with shorter everything."""
+    found = planned.the_plan().model_copy(update=SHORT)
+    monkeypatch.setattr(planned, "the_plan", lambda: found)
+    return found
+
+
+def ran(data, *arguments):
+    given = ("--feed", data / "day.npz", "--data", data, "--set", "executor.warmup_s=120")
+    return told(data, "evaluate", *given, *arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.slice
+def test_the_command_tells_the_same_again_and_only_computes_what_is_missing(data, short):
+    """JSON to the last byte; a file for each fee and the oracle; text and page from it."""
+    asked = ("--arms", "N,S1,O,P1,P2", "--fees", "2", "--json")
+    code, first = ran(data, *asked)
+    assert code == 0, first
+    document = json.loads(first[first.index("{") :])
+    assert [tier["fee_bps"] for tier in document["tiers"]] == [2.0]
+    assert list(document["tiers"][0]["arms"]) == ["N", "S1", "O", "P1", "P2"]
+    assert len(list((data / evaluating.FOLDER).glob("*bps-*.json"))) == 1
+    assert len(list((data / evaluating.FOLDER).glob("oracle-*.json"))) == 1
+    files = {each: each.stat().st_mtime_ns for each in (data / evaluating.FOLDER).iterdir()}
+    code, again = ran(data, *asked)
+    assert again[again.index("{") :] == first[first.index("{") :]
+    assert files == {each: each.stat().st_mtime_ns for each in (data / evaluating.FOLDER).iterdir()}
+    shown = text(document)
+    assert "P1 against P2" in shown
+    assert "cannot tell" in shown
+    assert "maker fee 2 bps" in shown
+    assert all(len(line) <= 160 for line in shown.splitlines())
+    drawn = page(document)
+    assert drawn.count("<svg") == 1
+    assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (("--arms", "S1,X"), "no arm is called 'X'; there are N, S0"),
+        (("--arms", ","), "no arm is named"),
+        (("--fees", "0,much"), "--fees takes numbers"),
+        (("--fees", "1000"), "each in [-100, 100]"),
+        (("--days", "3"), "--days must be in [1, 1]"),
+        (("--html", "board.txt"), "must end in .html"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(data, short, flags, line):
+    """Found, and what is allowed."""
+    code, said = ran(data, *flags)
+    assert code == 2
+    assert line in said
