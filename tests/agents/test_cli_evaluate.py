@@ -37,8 +37,6 @@ def ran(data, *arguments):
     return told(data, "evaluate", *given, *arguments)
 
 
-@pytest.mark.slow
-@pytest.mark.slice
 def test_the_command_tells_the_same_again_and_only_computes_what_is_missing(data, short):
     """JSON to the last byte; a file for each fee and the oracle; text and page from it."""
     asked = ("--arms", "N,S1,O,P1,P2", "--fees", "2", "--json")
