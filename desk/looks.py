@@ -9,7 +9,9 @@ from fastapi import APIRouter, Response
 KINDS: Final = {
     "index.html": "text/html; charset=utf-8",
     "desk.css": "text/css; charset=utf-8",
-    "desk.js": "text/javascript; charset=utf-8",
+    **dict.fromkeys(
+        ("desk.js", "show.js", "chart.js", "text.js"), "text/javascript; charset=utf-8"
+    ),
 }
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
