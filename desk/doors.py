@@ -163,11 +163,13 @@ def _digest(token: str) -> bytes:
 
 
 def _name_of(address: str) -> str | None:
-    """Return the host's name in an address, without its port."""
+    """Return the host's name in an address; None where name or port is none."""
     try:
-        return urlsplit(address).hostname
+        parts = urlsplit(address)
+        port = parts.port
     except ValueError:
         return None
+    return None if port == 0 else parts.hostname
 
 
 def _place_of(origin: str) -> str | None:
