@@ -76,7 +76,7 @@ function axes(plan, at) {
     ? ticks(at.x0, at.x1, Math.max(2, Math.floor(at.width / 90)))[0].map((value) => [value, plan.about(value)])
     : moments(at.x0, at.x1, Math.max(2, Math.floor(at.width / 80))));
   for (const [value, text] of names) {
-    const place = at.x(value), anchor = place > at.width - 24 ? "end" : place < at.left + 12 ? "start" : "middle";
+    const place = at.x(value), anchor = plan.names ? "middle" : place > at.width - 24 ? "end" : place < at.left + 12 ? "start" : "middle";
     parts.push(node("text", { x: place, y: at.height - 3, "text-anchor": anchor }, text));
   }
   return parts;

@@ -3,7 +3,7 @@ import { repaint } from "./chart.js";
 import * as show from "./show.js";
 import { byId, hour, put, span } from "./text.js";
 
-const PACE_MS = 400; // between two rounds of questions
+const PACE_MS = 150; // between two rounds of questions
 const SILENT_MS = 4000; // no word from the desk for so long: it is gone, or we are cut off
 const FAILED_MS = 1500; // after a round in which something was not answered
 const CUT_MS = 2000; // between two rounds while there is no stream
@@ -29,7 +29,7 @@ const REST_MS = { curve: 1500, orders: 1500, outs: 3000, offers: 1000, decisions
 const known = { hours: Number(sessionStorage.getItem("hours") ?? 0) };
 const askedMs = {}, wanted = new Set();
 let token = sessionStorage.getItem("token") || "", heardMs = 0, statusMs = 0, streaming = false, asking = false;
-let stopId = "";
+let stopId = "", later = 0, cutMs = Date.now();
 
 function since() {
   const last = known.status?.time_ns;
@@ -40,11 +40,14 @@ const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b
 function enter(wrong) { byId("wrong").hidden = !wrong; if (!byId("entry").open) byId("entry").showModal(); }
 
 async function ask(path, body) {
-  const headers = { authorization: `Bearer ${token}` };
+  const mine = token, headers = { authorization: `Bearer ${mine}` };
   if (body) headers["content-type"] = "application/json";
   const answer = await fetch(`/api/v1/${path}`, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(body ? 20_000 : 8000) });
   heardMs = Date.now();
-  if (answer.status === 401) { enter(token !== ""); throw new Error("no token"); }
+  if (answer.status === 401) {
+    if (mine === token) enter(mine !== ""); // else another was typed meanwhile
+    throw new Error("no token");
+  }
   const told = await answer.json();
   if (!body && !answer.ok) throw new Error(told.detail);
   return told;
@@ -56,7 +59,10 @@ function want(...names) { for (const each of names) wanted.add(each); round(); }
 async function round() {
   if (asking || !token) return;
   const now = Date.now(), due = [...wanted].filter((each) => now - (askedMs[each] || 0) >= (REST_MS[each] || 0));
-  if (!due.length) return;
+  if (!due.length) {
+    if (wanted.size && !later) later = setTimeout(() => { later = 0; round(); }, PACE_MS);
+    return;
+  }
   asking = true;
   for (const each of due) { wanted.delete(each); askedMs[each] = now; }
   const told = await Promise.allSettled(due.map((each) => ask(QUESTIONS[each]())));
@@ -97,7 +103,7 @@ function listen() {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/stream`);
   socket.onopen = () => socket.send(JSON.stringify({ token }));
   socket.onmessage = (message) => { if (!streaming) { streaming = true; want(...Object.keys(QUESTIONS)); } learn(JSON.parse(message.data)); };
-  socket.onclose = () => { streaming = false; warn(); setTimeout(listen, 1000); };
+  socket.onclose = () => { if (streaming) cutMs = Date.now(); streaming = false; warn(); setTimeout(listen, 1000); };
 }
 
 // --- how it stands ---------------------------------------------------------------------------
@@ -130,7 +136,7 @@ function stand() {
   if (status.stale || age_s > SILENT_MS / 1000) return ["late", `Nothing heard of ${status.executor} ${age_s === null ? "yet" : `for ${span(age_s)}`}: what is shown is from the store.`, age_s];
   const more = [];
   if (health && !health.store_ok) more.push(`The store takes nothing (${health.store_problem}): fills and decisions below are old; trading goes on.`);
-  if (!streaming) more.push("The stream is cut: asked every 2 s instead.");
+  if (!streaming && now - cutMs > CUT_MS) more.push("The stream is cut: asked every 2 s instead.");
   if (status.stopped) more.push("Stopped: nothing is quoted until a rearm.");
   else if (status.paused) more.push("Paused: nothing is quoted until it is resumed.");
   return ["live", more.join(" "), age_s];
@@ -189,7 +195,7 @@ byId("entry").addEventListener("cancel", (event) => event.preventDefault());
 byId("entry").addEventListener("close", () => {
   token = byId("token").value.trim();
   sessionStorage.setItem("token", token);
-  byId("token").value = "";
+  byId("token").value = ""; cutMs = Date.now();
   want(...Object.keys(QUESTIONS));
 });
 byId("stop").addEventListener("click", () => { stopId = newId(); put(byId("answer"), "", ""); byId("sure").showModal(); byId("yes").focus(); });

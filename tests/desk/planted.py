@@ -5,6 +5,7 @@ import json
 import math
 import random
 import time
+from collections import defaultdict
 from contextlib import asynccontextmanager
 
 import httpx
@@ -69,6 +70,7 @@ class Planted:
         self.parts = dict.fromkeys(PARTS, 0.0)
         self.pair, self.params = [0, 0], dict(BASELINE)
         self.said = {}
+        self.waiting = None
         self._take(EXECUTOR, "judged", 1, "opened", OPENING)
 
     @property
@@ -83,6 +85,9 @@ class Planted:
 
     def _take(self, owner, table, seq, kind, body):
         row = JournalRow(seq=seq, time_ns=self.now_ns, kind=kind, body=json.loads(json.dumps(body)))
+        if self.waiting is not None:
+            self.waiting[owner, table].append(row)
+            return
         self.store.take("r", owner, table, [row])
         self.stream.rows(owner, table)
 
@@ -151,7 +156,7 @@ class Planted:
         self.said["venue_time"] = self.now_ns
         self.live.take("status", EXECUTOR, self.said)
         pnl = {"venue_time": self.now_ns, "position": text(self.position), "mark": text(self.mid),
-               "open_buy": "4.5", "open_sell": "4.5", "position_limit": "1000"}  # fmt: skip
+               "open_buy": "4.5", "open_sell": "4.5", "position_limit": "5000"}  # fmt: skip
         self.live.take("pnl_report", EXECUTOR, pnl)
         held = {"executor": EXECUTOR, "mode": "master-slave", "generation": 0, "stops": []}
         self.live.take("heartbeat", "coordinator", {"state": "up", "epoch": 1, "executors": [held]})
@@ -185,7 +190,8 @@ class Planted:
         self.write("parameters", "applied", **told)
 
     def live_on(self, cycles):
-        """Let a market pass: quotes, some fills, hourly proposals."""
+        """Let a market pass: quotes, some fills, hourly proposals; stored all at once."""
+        self.waiting = defaultdict(list)
         for _ in range(cycles):
             self.now_s += CYCLE_S
             drift = self.luck.gauss(0.0, 0.02) + 0.01 * math.sin(self.now_s / 4000.0)
@@ -205,6 +211,9 @@ class Planted:
                              sqn=self.luck.uniform(0.5, 3.0),
                              drawdown=self.luck.uniform(0.001, 0.02))  # fmt: skip
             self.cycle()
+        stored, self.waiting = self.waiting, None
+        for (owner, table), rows in stored.items():
+            self.store.take("r", owner, table, rows)
         self.say()
 
     @asynccontextmanager

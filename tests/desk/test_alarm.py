@@ -165,7 +165,7 @@ def test_the_alert_of_each_rule_arrives_once_at_a_webhook(desk, rule):
     with listening() as phone:
         bell = Bell(
             desk.watch.facts,
-            [f"json://127.0.0.1:{phone.server_port}/alerts"],
+            [f"json://127.0.0.1:{phone.server_port}/alerts?cto=60&rto=60"],
             bounds=Bounds(),
             quiet=Quiet(),
             book=desk.folder / "told.json",

@@ -25,7 +25,7 @@ def bell_for(phone, tmp_path, facts, clock):
     """A bell that rings at the phone."""
     return Bell(
         lambda: facts,
-        [f"json://127.0.0.1:{phone.server_port}/alerts"],
+        [f"json://127.0.0.1:{phone.server_port}/alerts?cto=60&rto=60"],
         bounds=Bounds(),
         quiet=Quiet(),
         book=tmp_path / "alerts.json",
