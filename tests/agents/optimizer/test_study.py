@@ -47,6 +47,7 @@ def test_killed_at_any_batch_it_ends_with_the_same_bytes(planted, whole, tmp_pat
         again, seen = result(planted, url, name=name)
         assert sum(restored for _, restored in seen) == killed_after
         assert again["front"] == document["front"]
+        assert [each.hypervolume for each, _ in seen] == [each.hypervolume for each, _ in batches]
         assert again["digest"] == document["digest"]
 
 
