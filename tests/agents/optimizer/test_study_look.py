@@ -1,5 +1,7 @@
 """What is drawn of a search is what the search was."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,8 @@ def test_the_hypervolume_grows_to_all_there_is(windows):
 def test_the_walk_is_the_replay_of_what_was_in_force(planted, windows):
     """The sum of its slices is one replay of the same stretch, for both sets."""
     found, tape = windows
+    wide = planted.baseline.model_copy(update={"spread_percentage": 0.5})
+    found = [dataclasses.replace(each, after=wide) for each in found]
     latency = planted.settings.optimizer.tuning_latency_ns
     first = tape.step_at(found[-1].kept.now_ns + latency)
     begun = tape.step_at(found[0].kept.now_ns + latency)
@@ -67,6 +71,7 @@ def test_the_walk_is_the_replay_of_what_was_in_force(planted, windows):
             :, 0, REPLAY_NET
         ]
     assert walk.net.sum(1) == pytest.approx(sums)
+    assert walk.net[0].sum() != pytest.approx(walk.net[1].sum())
 
 
 def test_a_block_bootstrap_keeps_neighbours_together_and_its_bands_hold_the_mean():
