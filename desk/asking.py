@@ -116,30 +116,31 @@ class Asking:
         )
 
     def resting(self, owner: str) -> list[Row]:
-        """Return the newest orders that nothing has ended, likewise."""
-        newest = self._page(ORDERS, owner, "order_id", None, RESTING_MAX).subquery()
-        ended = sa.exists().where(
-            self._of(OUTCOMES, owner),
-            OUTCOMES.c.order_id == newest.c.order_id,
-            OUTCOMES.c.outcome.in_(ENDS),
-        )
-        found = self._followed(owner, self._ask(sa.select(newest).where(~ended)))
-        return [row for row in found if row["filled"] < row["quantity"]]
+        """Return those of the newest orders that nothing has ended, likewise."""
+        newest = self._ask(self._page(ORDERS, owner, "order_id", None, RESTING_MAX))
+        return [
+            row
+            for row in self._followed(owner, newest)
+            if row["filled"] < row["quantity"] and not set(ENDS) & set(row["outcomes"])
+        ]
 
     def _followed(self, owner: str, orders: list[Row]) -> list[Row]:
+        """Add to neighbouring orders what came of each: a range of ids is found by an index."""
         if not orders:
             return []
-        ids = [row["order_id"] for row in orders]
+        low, high = min(row["order_id"] for row in orders), max(row["order_id"] for row in orders)
         filled = self._ask(
             sa.select(FILLS.c.order_id, sa.func.sum(FILLS.c.quantity).label("filled"))
-            .where(self._of(FILLS, owner), FILLS.c.order_id.in_(ids))
+            .where(self._of(FILLS, owner), FILLS.c.order_id.between(low, high))
             .group_by(FILLS.c.order_id)
         )
-        told = self._ask(
-            sa.select(OUTCOMES.c.order_id, OUTCOMES.c.outcome)
-            .where(self._of(OUTCOMES, owner), OUTCOMES.c.order_id.in_(ids))
-            .order_by(OUTCOMES.c.seq, OUTCOMES.c.place)
+        columns = (OUTCOMES.c[name] for name in ("order_id", "outcome", "seq", "place"))
+        found = self._ask(
+            sa.select(*columns).where(
+                self._of(OUTCOMES, owner), OUTCOMES.c.order_id.between(low, high)
+            )
         )
+        told = sorted(found, key=lambda row: (row["seq"], row["place"]))
         quantity = {row["order_id"]: int(row["filled"]) for row in filled}
         outcomes: dict[int, list[str]] = {}
         for row in told:

@@ -5,7 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from desk.schema import ACTIONS, CURSORS, FILLS_BY_ORDER
+from desk.schema import ACTIONS, CURSORS, FILLS_BY_ORDER, FILLS_BY_TIME, OUTCOMES_BY_KIND
 from desk.sums import recounted
 
 
@@ -24,5 +24,16 @@ def _add_sums(connection: sa.Connection) -> None:
             connection.execute(sa.update(CURSORS).where(*of).values(sums=sums))
 
 
-MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (_add_actions, _add_sums)
+def _order_for_reports(connection: sa.Connection) -> None:
+    """Let fills be read in their order, and outcomes by their kind, from an index alone."""
+    FILLS_BY_TIME.drop(connection)
+    FILLS_BY_TIME.create(connection)
+    OUTCOMES_BY_KIND.create(connection)
+
+
+MIGRATIONS: Final[tuple[Callable[[sa.Connection], None], ...]] = (
+    _add_actions,
+    _add_sums,
+    _order_for_reports,
+)
 """Step n leads from version n + 1 to n + 2. A new store is made as it is now, without steps."""

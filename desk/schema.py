@@ -79,7 +79,9 @@ FILLS: Final = Table(
     _amount("fee"),
     _amount("mark"),
     Column("maker", Boolean, nullable=False),
-    Index("fills_by_time", "run", "owner", "time_ns"),
+)
+FILLS_BY_TIME: Final = Index(
+    "fills_by_time", FILLS.c.run, FILLS.c.owner, FILLS.c.time_ns, FILLS.c.trade_id
 )
 FILLS_BY_ORDER: Final = Index("fills_by_order", FILLS.c.run, FILLS.c.owner, FILLS.c.order_id)
 ORDERS: Final = Table(
@@ -108,6 +110,11 @@ OUTCOMES: Final = Table(
     Index("outcomes_by_order", "run", "owner", "order_id"),
 )
 """What the venue reported besides fills; `amount` of a funding, quote asset."""
+OUTCOMES_BY_KIND: Final = Index(
+    "outcomes_by_kind",
+    *(OUTCOMES.c[name] for name in ("run", "owner", "outcome", "time_ns", "order_id", "amount")),
+)
+"""Holds all that a report asks of outcomes, so that it reads nothing else."""
 REFUSALS: Final = Table(
     "refusals",
     METADATA,
@@ -180,5 +187,5 @@ AGE: Final = {TRIPS.name: "closed_ns"}
 """The column that says how old a row is, where it is not `time_ns`."""
 KEPT: Final = ("applied",)
 """Kinds of events that age does not remove: which set was in force is asked for ever after."""
-VERSION: Final = 3
+VERSION: Final = 4
 """Of these tables; `desk/migrations.py` has the steps from those before."""

@@ -239,9 +239,9 @@ def markout_figures(
         seconds: horizons.
     """
     figures = {}
+    at = np.searchsorted(step_times_ns, fill_times_ns, side="right") - 1
     for horizon in seconds:
         ends = fill_times_ns + horizon * SECOND_NS
-        at = np.searchsorted(step_times_ns, fill_times_ns, side="right") - 1
         after = np.searchsorted(step_times_ns, ends, side="right") - 1
         known = np.zeros(len(fill_times_ns), dtype=bool)
         if len(step_times_ns):

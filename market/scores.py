@@ -19,6 +19,8 @@ from market.types import F8, I8
 Mask: TypeAlias = npt.NDArray[np.bool_]
 PRIOR = 0.5
 LEVEL = 0.95
+SPARSE = 8
+"""Blocks for one that a mask touches, from which on the others are left out of a product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,11 @@ class Blocks:
             return Estimate(math.nan, math.nan, math.nan)
         sums = np.bincount(self.block[mask], values[mask], self.count)
         sizes = np.bincount(self.block[mask], minlength=self.count)
+        weights, used = self.weights, np.flatnonzero(sizes)
+        if SPARSE * len(used) < self.count:
+            weights, sums, sizes = weights[:, used], sums[used], sizes[used]
         with np.errstate(invalid="ignore"):
-            drawn = (self.weights @ sums) / (self.weights @ sizes)
+            drawn = (weights @ sums) / (weights @ sizes)
         return self._between(float(values[mask].mean()), drawn)
 
     def quantile(self, values: F8, level: float, where: Mask) -> Estimate:

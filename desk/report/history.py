@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from desk.errors import StoreError
-from desk.report.columns import Columns, read, whole
+from desk.report.columns import Columns, quicken, read, whole
 from desk.schema import CURSORS, CYCLES, EVENTS, FILLS, ORDERS, OUTCOMES, REFUSALS, RUNS, TRIPS
 from desk.store import Store
 
@@ -101,6 +101,7 @@ def history_of(
         StoreError: no decision, or only one, lies between them.
     """
     with store.reading() as connection:
+        quicken(connection)
         held = connection.execute(
             sa.select(RUNS).where(RUNS.c.run == run, RUNS.c.owner == owner)
         ).mappings().one()  # fmt: skip
@@ -166,8 +167,7 @@ def _marks() -> sa.Select[Any]:
 def _fills() -> sa.Select[Any]:
     names = ("time_ns", "exchange_ns", "order_id", "price", "quantity", "fee", "mark")
     side = whole(sa.case((FILLS.c.side == "buy", 1), else_=-1), "side")
-    maker = whole(sa.case((FILLS.c.maker, 1), else_=0), "maker")
-    return sa.select(*(FILLS.c[name] for name in names), side, maker)
+    return sa.select(*(FILLS.c[name] for name in names), side)
 
 
 def _orders() -> sa.Select[Any]:

@@ -78,4 +78,5 @@ def before_sums(store: Store) -> None:
     with store.engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE cursors DROP COLUMN sums"))
         schema.FILLS_BY_ORDER.drop(connection)
+        schema.OUTCOMES_BY_KIND.drop(connection)
         connection.execute(sa.update(schema.VERSIONS).values(version=2))

@@ -41,12 +41,13 @@ class Window:
     Args:
         folder: for everything.
         hours: of an artificial day, thirty times as fast as it was.
+        more: of the settings' table `desk`.
     """
 
-    def __init__(self, folder, hours=3.0):
+    def __init__(self, folder, hours=3.0, **more):
         feed = folder / "day.npz"
         save(feed, synthetic_recording(seed=3, hours=hours, setting="planted_edge"))
-        table = {"open": True, "port": free_port()}
+        table = {"open": True, "port": free_port(), **more}
         self.house = House(settings_in(folder, feed, desk=table))
         self.port = table["port"]
         self.url = f"http://127.0.0.1:{self.port}"

@@ -1,0 +1,132 @@
+"""A database that is gone for a minute in mid-run: the stack trades on, and nothing is missing."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from agents.coordinator.log import DecisionLog
+from agents.executor.pages import journal_page
+from agents.executor.recovery import open_journal
+from desk import schema
+from desk.catching_up import TABLES
+from desk.export import as_csv
+from desk.rows import DECISIONS
+from desk.store import Store
+from protocol.bus.participant import COORDINATOR
+from protocol.pages import page
+from tests.desk.databases import Server, programs
+from tests.desk.windows import DESK, EXECUTOR, Window, get
+
+OUTAGE_S = 60.0
+HOURS = 8.0
+"""Sixteen minutes of wall time: more than any of the waits below takes."""
+SOURCES = [(COORDINATOR, DECISIONS), *((EXECUTOR, table) for table in TABLES)]
+
+
+def pages_of(window, owner, source):
+    """Every page of a table of a journal, as its owner would tell it."""
+    after = 0
+    if owner == COORDINATOR:
+        with DecisionLog.read(window.house.folder) as log:
+            while rows := page(log.rows(after)):
+                after = rows[-1].seq
+                yield rows
+        return
+    with open_journal(window.house.folder, readonly=True) as journal:
+        while rows := journal_page(journal, source, after):
+            after = rows[-1].seq
+            yield rows
+
+
+def lasts(window):
+    """The last row of every journal's table."""
+    found = {}
+    for key in SOURCES:
+        for rows in pages_of(window, *key):
+            found[key] = rows[-1].seq
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
+async def test_a_database_that_was_gone_for_a_minute_holds_all_that_the_journals_say(tmp_path):
+    """What PostgreSQL holds at last is what an SQLite holds that never failed, row by row."""
+    with Server() as server, Window(tmp_path, hours=HOURS, database=server.url) as window:
+        async with window.client() as client:
+            await window.trading(client)
+            await asyncio.to_thread(server.stop)
+            try:
+                await outlived(window, client)
+            finally:
+                await asyncio.to_thread(server.start)
+            wanted = lasts(window)
+            await window.until(lambda: caught_up(server, window, wanted), "it has caught up")
+            await window.until(lambda: storing(client), "the desk says that it stores again")
+        window.house.kill(DESK)
+        with (
+            Store.open(server.url) as found,
+            Store.open(f"sqlite:///{tmp_path / 'whole.db'}") as whole,
+        ):
+            same(window, found, whole)
+
+
+async def storing(client):
+    """Whether the desk says that its store takes everything."""
+    return (await get(client, "health"))["store_ok"]
+
+
+async def outlived(window, client):
+    """The desk says what is wrong, for a minute; the executor decides and trades meanwhile."""
+
+    async def failing():
+        return not await storing(client)
+
+    await window.until(failing, "the desk says that its store is gone")
+    before, ends_s = lasts(window), time.monotonic() + OUTAGE_S
+    while time.monotonic() < ends_s:
+        answer = await client.get("fills")
+        assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert not (await get(client, "status"))["stale"], "what is said live is shown all the same"
+        await asyncio.sleep(1.0)
+    after = lasts(window)
+    for source in ("cycles", "intents", "reports"):
+        grown = after[EXECUTOR, source] - before[EXECUTOR, source]
+        assert grown > OUTAGE_S / 10, f"{source} grew by {grown} rows"
+
+
+async def caught_up(server, window, wanted):
+    """Whether everything is stored that was in the journals when the database came back."""
+    with Store.open(server.url) as store:
+        held = {key: store.cursor(run_of(window), *key) for key in SOURCES}
+    return all(held[key] >= seq for key, seq in wanted.items())
+
+
+def run_of(window):
+    """Under what name the run is stored."""
+    return window.house.folder.name
+
+
+def same(window, found, whole):
+    """Compare with a store that takes the journals up to the same rows, all at once."""
+    run = run_of(window)
+    for key in SOURCES:
+        last = found.cursor(run, *key)
+        for rows in pages_of(window, *key):
+            whole.take(run, *key, [row for row in rows if row.seq <= last])
+    for table in schema.STORED:
+        told = ["".join(as_csv(store, table)) for store in (found, whole)]
+        assert told[0] == told[1], table.name
+    cursors = [cursors_of(store) for store in (found, whole)]
+    assert cursors[0] == cursors[1]
+    assert len("".join(as_csv(found, schema.FILLS)).splitlines()) > 3
+
+
+def cursors_of(store):
+    """Every cursor that stands after a row, with what it adds up to."""
+    with store.reading() as connection:
+        query = sa.select(schema.CURSORS).where(schema.CURSORS.c.seq > 0)
+        rows = connection.execute(query.order_by(*schema.CURSORS.primary_key.columns)).mappings()
+        return [dict(row) for row in rows]
