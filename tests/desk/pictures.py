@@ -1,6 +1,6 @@
 """Takes the pictures of docs/desk.md: the desk's page over a planted run, wide and on a phone.
 
-python -m bench.desk_pictures [--to docs/pictures] [--cycles 900]
+python -m tests.desk.pictures [--to docs/pictures] [--cycles 900]
 
 The run is artificial, from a seed: a walk of the price, fills by chance, an hourly proposal. The
 page is the real one, behind its real doors, in Debian's Chromium at 1440 x 900 and 390 x 844, dark
@@ -107,8 +107,7 @@ def main() -> int:
             rows = asyncio.run(taken(desk, told.to))
     for row in rows:
         row["bytes"] = smaller(told.to / row["picture"])
-        print(f"{row['picture']:<24} {row['bytes']:>8} B  figures {row['same']}")
-    print(json.dumps({"pictures": rows}))
+    sys.stdout.write(json.dumps({"pictures": rows}) + "\n")
     return int(not all(row["same"] and row["bytes"] <= BYTES_MAX for row in rows))
 
 
