@@ -75,9 +75,10 @@ def make_ready(settings: Settings) -> None:
     from market.jit_cache import STORE
     from market.warm import warm
 
+    before = STORE.compiled
     took_s = warm()
-    if STORE.compiled > 0:
-        say(f"compiled {STORE.compiled} functions in {took_s:.0f} s")
+    if STORE.compiled > before:
+        say(f"compiled {STORE.compiled - before} functions in {took_s:.0f} s")
     if settings.venue.recorded and ensure_bundled(settings):
         say(f"made the bundled day {feed_path(settings)}")
 
