@@ -69,9 +69,14 @@ class Machines:
         return {"age_s": self._live.age_s(kind, owner), "stale": self._live.is_stale(kind, owner)}
 
     def _seat(self, name: str) -> Row:
-        """Return what an optimizer says of its work."""
+        """Return what a seat says of its work; an executor, a seat as well, says it in its beat."""
         told = self._live.said("status", name)
-        return {"state": told.get("state"), "answered": told.get("answered")}
+        stale = self._live.is_stale("heartbeat", name)
+        beat = {} if stale else self._live.said("heartbeat", name)
+        return {
+            "state": told.get("state") or beat.get("state"),
+            "answered": told.get("answered"),
+        }
 
     def _feed(self, name: str) -> Row:
         told = self._live.said("status", name)
