@@ -14,3 +14,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.lanes import Plugin
 
         config.pluginmanager.register(Plugin())
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """One PostgreSQL for all tests."""
+    from tests.desk.databases import Server, programs
+
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with Server() as running:
+        yield running

@@ -5,16 +5,6 @@ import sqlalchemy as sa
 
 from desk.schema import METADATA
 from desk.store import Store
-from tests.desk.databases import Server, programs
-
-
-@pytest.fixture(scope="session")
-def server():
-    """One PostgreSQL for all tests."""
-    if programs() is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with Server() as running:
-        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -23,7 +13,7 @@ def store(request, tmp_path):
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'desk.db'}"
     else:
-        url = request.getfixturevalue("server").url
+        url = request.getfixturevalue("postgresql").url
     with Store.open(url) as found:
         yield found
         if request.param == "postgresql":

@@ -5,7 +5,6 @@ import sqlalchemy as sa
 
 from agents.optimizer.studies import Batch, Studies, StudyError, Trial
 from agents.optimizer.study_schema import METADATA, STUDIES
-from tests.desk.databases import Server, programs
 
 UGLY = (0.1 + 0.2, 5e-324, 1.7976931348623157e308, 1 / 3, -2.2250738585072014e-308)
 TRIAL = Trial(
@@ -21,22 +20,13 @@ def batch(number, window=1, trials=(TRIAL, TRIAL)):
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def server():
-    """One PostgreSQL for all tests here."""
-    if programs() is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with Server() as running:
-        yield running
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
     """An empty database of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'studies.db'}"
         return
-    place = request.getfixturevalue("server").url
+    place = request.getfixturevalue("postgresql").url
     yield place
     engine = sa.create_engine(place.replace("postgresql:", "postgresql+psycopg:"))
     METADATA.drop_all(engine)

@@ -155,9 +155,9 @@ def test_what_age_removed_is_not_missed(copy, store):
     assert sheet.as_dict() == rest.as_dict()
 
 
-def test_both_databases_give_the_same_report(folder, store, server):
+def test_both_databases_give_the_same_report(folder, store, postgresql):
     """Whole columns are read in another way from either."""
-    with Store.open(server.url) as found:
+    with Store.open(postgresql.url) as found:
         fill(found, folder)
         document = sheet_of(found, "a run", OWNER).as_dict()
         with found.engine.begin() as connection:
