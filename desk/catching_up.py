@@ -18,7 +18,7 @@ from protocol.bus.participant import COORDINATOR, Participant, Received
 from protocol.errors import BusError
 from protocol.messages import CoordinatorHeartbeat, JournalPage, JournalRequest
 
-EVERY_S: Final = 0.5
+EVERY_S: Final = 0.3
 """Between two rounds, once everything known is stored."""
 ANSWER_MS: Final = 5_000
 """How long an owner may take for a page; a busy one is asked again in the next round."""
@@ -81,39 +81,36 @@ class CatchingUp:
             await asyncio.sleep(rest_s)
 
     async def round(self) -> None:
-        """Ask every owner for what is new in each of its tables.
+        """Ask every owner for what is new in each of its tables, at once, until nothing is.
 
         Raises:
             StoreError: the store is out of reach, or a journal tells what it should not.
         """
         sources = [(COORDINATOR, DECISIONS)]
         sources += [(owner, table) for owner in self._executors for table in TABLES]
-        for owner, table in sources:
-            await self._read(owner, table)
+        for key in sources:
+            if key not in self._cursors:
+                self._cursors[key] = await asyncio.to_thread(self._store.cursor, self._run, *key)
+        while sources:
+            pages = await asyncio.gather(*[self._ask(*key) for key in sources])
+            told = [(key, page) for key, page in zip(sources, pages, strict=True) if page]
+            for key, page in told:
+                self._cursors[key] = await asyncio.to_thread(
+                    self._store.take, self._run, *key, page.rows
+                )
+                self._on_rows(*key)
+            sources = [key for key, _ in told]
         self.rounds += 1
 
-    async def _read(self, owner: str, source: str) -> None:
-        """Store all pages that follow."""
-        key = owner, source
-        if key not in self._cursors:
-            self._cursors[key] = await asyncio.to_thread(self._store.cursor, self._run, *key)
-        while True:
-            page = await self._ask(owner, source, self._cursors[key])
-            if page is None or not page.rows:
-                return
-            last = await asyncio.to_thread(self._store.take, self._run, *key, page.rows)
-            self._cursors[key] = last
-            self._on_rows(owner, source)
-
-    async def _ask(self, owner: str, source: str, after: int) -> JournalPage | None:
-        """Return the next page, None when the owner gives none now."""
+    async def _ask(self, owner: str, source: str) -> JournalPage | None:
+        """Return the page that follows; None when there is none, or its owner gives none now."""
         table = None if source == DECISIONS else source
-        asked = JournalRequest(after=after, table=table)
+        asked = JournalRequest(after=self._cursors[owner, source], table=table)
         try:
             word = (await self._participant.post(owner, asked, ttl_ms=ANSWER_MS)).word
         except BusError:
             return None
-        return word if isinstance(word, JournalPage) else None
+        return word if isinstance(word, JournalPage) and word.rows else None
 
     def _see(self, received: Received) -> None:
         """Learn who the executors are."""

@@ -30,8 +30,8 @@ class Machines:
         self._clock = clock
 
     def processes(self) -> Row:
-        """Return who lives, how late each runs and how often it was started again within an hour;
-        the seats of the optimizers; and whether the feeds move.
+        """Return who lives, how late each runs and how often it was started again within an hour,
+        None where no supervisor of ours says it; the seats; and whether the feeds move.
         """
         again = self.restarts()
         told = []
@@ -43,7 +43,7 @@ class Machines:
                     "name": name,
                     "state": "silent" if stale else beat.get("state"),
                     "lag_ms": None if stale else beat.get("lag_ms"),
-                    "restarts": again.get(name, 0),
+                    "restarts": again.get(name, 0) if again else None,
                     **self.age("heartbeat", name),
                 }
             )

@@ -111,6 +111,8 @@ class Stream:
                 told.append(_message("status", partial(self._view.status, name)))
             if ("pnl_report", name) in news:
                 told.append(_message("position", partial(self._view.position, name)))
+            if rows & {(name, "reports"), (name, "cycles")}:
+                told.append(_message("performance", partial(self._view.performance, name)))
             if (name, "reports") in rows:
                 told.append(_message("fills", partial(self._fresh_fills, name)))
         if any(kind == "heartbeat" for kind, _ in news):

@@ -210,7 +210,8 @@ def decisions_of(folder: Path) -> list[str]:
 
     if not (folder / FILE).exists():
         return []
-    told = Chronicle(read_records(folder), mode_of(folder), applied_in(folder)).told()
+    records = read_records(folder)
+    told = Chronicle(records, mode_of(folder, records), applied_in(folder)).told()
     return [" ".join(each.strip() for each in lines_of(chapter)) for chapter in told[-DECISIONS:]]
 
 

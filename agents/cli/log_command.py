@@ -1,24 +1,31 @@
 """`counterpoint log`: finds the decision log of a run and prints its story.
 
-It reads the file, not the bus, so it works beside a coordinator and after one has died.
+It reads the file, not the bus, so it works beside a coordinator and after one has died. The one
+thing that a file may not tell, the mode of a first start elsewhere, it asks the coordinator.
 """
 
+import asyncio
 import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.cli.chapters import Chapter, Line, clock, named
 from agents.cli.chronicle import Chronicle
 from agents.cli.exits import ERROR, NOT_RUNNING, OK, USAGE, CommandError
-from agents.cli.stack import CONFIG, settings_in
+from agents.cli.stack import CONFIG, Stack, operator, settings_in
 from agents.coordinator.log import FILE, read_records
+from agents.coordinator.records import Kind, Record
 from agents.settings import Settings
-from protocol.errors import JournalError
+from protocol.errors import JournalError, ProtocolError
 from protocol.messages import Mode, Pair, utc_text
 from protocol.settings import Loaded
+
+ASK_S = 2.0
+"""How long the coordinator may take to say its mode."""
 
 
 def log(
@@ -40,7 +47,8 @@ def log(
     if not (folder / FILE).exists():
         raise CommandError(f"{folder} holds no decision log ({FILE})", NOT_RUNNING)
     records = read_records(folder)
-    story = Chronicle(records, mode_of(folder), applied_in(folder))
+    mode = mode_of(folder, records, loaded.settings)
+    story = Chronicle(records, mode, applied_in(folder))
     chapters = story.told() if pair is None else [one_decision(story, pair)]
     if last is not None:
         chapters = chapters[-last:]
@@ -92,11 +100,31 @@ def one_decision(story: Chronicle, pair: Pair) -> Chapter:
     return chapter
 
 
-def mode_of(folder: Path) -> Mode | None:
-    """Return the mode at the first start of a run, None when its configuration is gone."""
-    if not (folder / CONFIG).exists():
+def mode_of(
+    folder: Path, records: Sequence[Record], settings: Settings | None = None
+) -> Mode | None:
+    """Return the mode at the first start of a run, None where nobody can tell it.
+
+    Where the run was configured elsewhere its log tells it by its first decision or switch, and
+    before either its coordinator does, if settings say where one is within reach.
+    """
+    if (folder / CONFIG).exists():
+        return Mode(settings_in(folder).coordinator.mode)
+    for record in records:
+        if record.kind in (Kind.DECISION, Kind.MODE):
+            return Mode(record.body["mode" if record.kind is Kind.DECISION else "from"])
+    if settings is None or settings.bus.connect is None:
         return None
-    return Mode(settings_in(folder).coordinator.mode)
+    return asyncio.run(asked_mode(Stack(folder, settings, {})))
+
+
+async def asked_mode(stack: Stack) -> Mode | None:
+    """Return the mode that a coordinator says is in force, None when it cannot be asked."""
+    try:
+        async with operator(stack, ASK_S) as (_, snapshot):
+            return snapshot.mode
+    except ProtocolError:
+        return None
 
 
 def applied_in(folder: Path) -> dict[Pair, int]:

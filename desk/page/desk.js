@@ -22,7 +22,7 @@ const PANELS = [
   [show.proposals, ["offers", "curve"]], [show.logs, ["lines"]],
 ];
 const TABLES = {
-  reports: ["fills", "sums", "resting", "orders"], intents: ["orders", "resting"], cycles: ["sums", "curve", "held", "outs"],
+  reports: ["fills", "resting", "orders"], intents: ["orders", "resting"], cycles: ["curve", "held", "outs"],
   parameters: ["set", "decisions"], judged: ["risk"], refusals: ["risk"], heard: ["risk"], log: ["offers", "decisions"],
 };
 const REST_MS = { curve: 1500, orders: 1500, outs: 3000, offers: 1000, decisions: 1000, set: 1000, risk: 1000, lines: 2000 };
@@ -92,7 +92,7 @@ function learn(told) {
     known.fills = { ...data, fills: [...data.fills, ...old.filter((each) => !ids.has(each.trade_id))].slice(0, 500) };
     draw(["fills"]);
   } else {
-    const name = { status: "status", position: "held", processes: "members", health: "health" }[event];
+    const name = { status: "status", performance: "sums", position: "held", processes: "members", health: "health" }[event];
     if (name) { known[name] = data; draw([name]); }
     if (event === "status") want("risk");
   }

@@ -89,9 +89,10 @@ export function gauges({ risk }) {
 
 export function processes({ members }) {
   const ill = (state) => /stopped|halted|alone|disconnected|silent/.test(state || "silent");
+  const again = members.processes.some((m) => m.restarts !== null) ? [num("again")] : []; // else nobody counts them
   const living = members.processes.map((m) => [m.name, [m.state ?? "-", m.stale || ill(m.state) ? "bad" : "good"], num(m.lag_ms === null ? "-" : `${short(m.lag_ms, 1)} ms`), num(m.age_s === null ? "never" : span(m.age_s)), num(m.restarts ? String(m.restarts) : "")]);
   const feeds = members.feeds.map((f) => [`feed ${f.symbol ?? ""}`, f.connected === false ? ["venue lost", "bad"] : [f.still_s > 10 ? "stands still" : f.progress === 1 ? "ended" : "moves", f.still_s > 10 && f.progress !== 1 ? "bad" : "good"], num(f.progress === null ? "" : percent(f.progress)), num(f.still_s === null ? "never" : span(f.still_s)), ""]);
-  fill("processes", [...living, ...feeds], ["", "state", num("late"), num("heard"), num("again")]);
+  fill("processes", [...living, ...feeds], ["", "state", num("late"), num("heard"), ...again]);
   fill("seats", members.seats.map((s) => [s.name, [s.state ?? "silent", s.state ? "" : "bad"], num(String(s.answered ?? "-")), num(`${s.wins} of ${s.outcomes}`), [s.benched_until ? `benched until ${hour(s.benched_until)}` : `${s.faults} faults`, s.benched_until || s.faults ? "bad" : "quiet"]]), ["seat", "does", num("answered"), num("better after"), ""]);
 }
 

@@ -7,9 +7,10 @@ import sys
 import pytest
 
 from agents.cli.chronicle import Chronicle
-from agents.cli.log_command import lines_of, newest_log
+from agents.cli.log_command import lines_of, mode_of, newest_log
 from agents.coordinator.log import DecisionLog
 from agents.coordinator.records import Kind, Record
+from agents.settings import Settings
 from protocol.messages import Mode
 from tests.agents.command_line import ROOT, told
 
@@ -275,6 +276,19 @@ def test_the_log_is_read_beside_its_writer_and_after_it_was_killed(tmp_path):
     kinds = [each["kind"] for each in chapter["entries"]]
     assert kinds == ["proposal", "round", "vote", "decision"]
     assert chapter["entries"][-1]["proposed_by"] == ["optimizer-1"]
+
+
+def test_a_run_configured_elsewhere_tells_its_first_mode_itself(book, tmp_path):
+    """By its first decision or switch; a configuration, where there is one, goes before."""
+    settings = Settings.model_validate({"data": tmp_path})
+    assert mode_of(tmp_path, book.records, settings) is None
+    book.write(Kind.MODE, **{"from": "peer", "to": "consensus", "generation": 1, "reason": ""})
+    book.propose("optimizer-1", ONE)
+    book.decide(1, ONE, mode="consensus")
+    assert mode_of(tmp_path, book.records, settings) is Mode.PEER
+    assert mode_of(tmp_path, book.records[2:], settings) is Mode.CONSENSUS
+    (tmp_path / "config.json").write_text(settings.model_dump_json(), encoding="utf-8")
+    assert mode_of(tmp_path, book.records, settings) is Mode.MASTER_SLAVE
 
 
 def test_no_log_is_one_clear_line(tmp_path):

@@ -1,12 +1,14 @@
 """Takes the pictures of docs/desk.md: the desk's page over a planted run, wide and on a phone.
 
 python -m tests.desk.pictures [--to docs/pictures] [--cycles 900]
+python -m tests.desk.pictures --url http://127.0.0.1:8765 --token TOKENFILE
 
 The run is artificial, from a seed: a walk of the price, fills by chance, an hourly proposal. The
 page is the real one, behind its real doors, in Debian's Chromium at 1440 x 900 and 390 x 844, dark
-and light. Needs chromium and playwright (extra dev); with pngquant, where it is installed, the
-pictures become a third as large. Exit 0 only when each shows the equity that REST answers and is
-at most 150 kB.
+and light. With --url it is that of a desk that runs, as `counterpoint run --desk` leaves it, once,
+wide and dark: the picture of README.md. Needs chromium and playwright (extra dev); with pngquant,
+where it is installed, the pictures become a third as large. Exit 0 only when each shows the equity
+that REST answers and is at most 150 kB.
 """
 
 import argparse
@@ -16,9 +18,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from desk.store import Store
 from tests.desk.planted import TOKENS, Planted
@@ -28,6 +34,7 @@ SCHEMES: Final = ("dark", "light")
 BYTES_MAX: Final = 150_000
 PATIENCE_MS: Final = 300_000
 SAY_S: Final = 0.5
+CALM: Final = "[data-state=live]:has(#warning[hidden])"
 LINE: Final = {"time": "2026-09-21T21:43:{:02}Z", "level": "info", "component": "optimizer-1"}
 
 
@@ -51,38 +58,67 @@ async def talk(desk: Any) -> None:
         await asyncio.sleep(SAY_S)
 
 
-async def taken(desk: Any, target: Path) -> list[dict[str, Any]]:
-    """Return what was taken: each picture, and whether its equity was that of REST."""
+async def shot(page: Any, url: str, token: str, path: Path, states: str) -> dict[str, Any]:
+    """Take a picture of a page once all its panels are drawn; return whether REST agrees.
+
+    Args:
+        states: CSS of the body in which the page may be, such as `CALM`.
+    """
+    page.set_default_timeout(PATIENCE_MS)
+    await page.goto(url)
+    await page.fill("#token", token)
+    await page.click("#entry button")
+    for each in ("#proposals", "#fills", "#logs", "#seats", "#split"):
+        await page.locator(f"{each} tr").nth(1).wait_for()
+    await page.locator("#markouts polyline").wait_for()
+    await page.locator("#gauges .gauge").first.wait_for()
+    await page.wait_for_selector(f"body{states}")
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(headers=headers, timeout=PATIENCE_MS / 1e3) as client:
+        sums = (await client.get(f"{url}/api/v1/performance")).json()
+    shown = await page.text_content("#figures [data-name=equity] b")
+    await page.screenshot(path=path)
+    await page.close()
+    return {"picture": path.name, "same": shown == f"{float(sums['equity']):,.2f}"}
+
+
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Any]:
+    """Open a browser."""
     from playwright.async_api import async_playwright
 
-    rows = []
-    async with desk.open(), desk.client() as client, async_playwright() as driver:
-        talking = asyncio.create_task(talk(desk))
+    async with async_playwright() as driver:
         browser = await driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        for (name, (width, height)), scheme in product(SIZES.items(), SCHEMES):
-            viewport = {"width": width, "height": height}
-            page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-            page.set_default_timeout(PATIENCE_MS)
-            await page.goto(desk.url)
-            await page.fill("#token", TOKENS["read"])
-            await page.click("#entry button")
-            for each in ("#proposals", "#fills", "#logs", "#seats", "#split"):
-                await page.locator(f"{each} tr").nth(1).wait_for()
-            await page.locator("#markouts polyline").wait_for()
-            await page.locator("#gauges .gauge").first.wait_for()
-            await page.wait_for_selector("body[data-state=live]")
-            await page.wait_for_selector("#warning", state="hidden")
-            sums = (await client.get("performance")).json()
-            shown = await page.text_content("#figures [data-name=equity] b")
-            path = target / f"desk-{name}-{scheme}.png"
-            await page.screenshot(path=path)
-            rows.append({"picture": path.name, "same": shown == f"{float(sums['equity']):,.2f}"})
-            await page.close()
+        yield browser
         await browser.close()
+
+
+def sized(name: str) -> Any:
+    """Return a size as a browser takes it."""
+    return dict(zip(("width", "height"), SIZES[name], strict=True))
+
+
+async def taken(desk: Any, target: Path) -> list[dict[str, Any]]:
+    """Take all pictures of a planted run; return what was taken."""
+    rows = []
+    async with desk.open(), browsing() as browser:
+        talking = asyncio.create_task(talk(desk))
+        for name, scheme in product(SIZES, SCHEMES):
+            page = await browser.new_page(viewport=sized(name), color_scheme=scheme)
+            path = target / f"desk-{name}-{scheme}.png"
+            rows.append(await shot(page, desk.url, TOKENS["read"], path, CALM))
         talking.cancel()
     return rows
+
+
+async def taken_of(url: str, token: str, target: Path) -> list[dict[str, Any]]:
+    """Take the picture of a desk that runs."""
+    async with browsing() as browser:
+        page = await browser.new_page(viewport=sized("wall"), color_scheme="dark")
+        states = ":is([data-state=live], [data-state=ended])"
+        return [await shot(page, url, token, target / "desk-run.png", states)]
 
 
 def smaller(path: Path) -> int:
@@ -98,13 +134,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--cycles", type=int, default=900, help="decisions, half a minute each")
+    parser.add_argument("--url", help="of a desk that runs")
+    parser.add_argument("--token", type=Path, help="file of a token of it")
     told = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Store.open(f"sqlite:///{folder / 'desk.db'}") as store:
-            desk = Planted(store, folder=folder, seed=2)
-            lived(desk, folder, told.cycles)
-            rows = asyncio.run(taken(desk, told.to))
+    if told.url is not None:
+        token = told.token.read_text(encoding="ascii").strip()
+        rows = asyncio.run(taken_of(told.url, token, told.to))
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with Store.open(f"sqlite:///{folder / 'desk.db'}") as store:
+                desk = Planted(store, folder=folder, seed=2)
+                lived(desk, folder, told.cycles)
+                rows = asyncio.run(taken(desk, told.to))
     for row in rows:
         row["bytes"] = smaller(told.to / row["picture"])
     sys.stdout.write(json.dumps({"pictures": rows}) + "\n")

@@ -162,9 +162,9 @@ class Planted:
         self.live.take("heartbeat", "coordinator", {"state": "up", "epoch": 1, "executors": [held]})
         self.live.take("heartbeat", EXECUTOR, {"state": "trading", "lag_ms": 0.4})
         self.live.take("heartbeat", SEAT, {"state": "waiting", "lag_ms": 1.2})
-        seat = {"name": SEAT, "weight": 1, "wins": 3, "outcomes": 4, "faults": 0,
-                "benched_until": None}  # fmt: skip
-        self.live.take("status", "coordinator", {"conduct": [seat]})
+        seat = {"weight": 1, "wins": 3, "outcomes": 4, "faults": 0, "benched_until": None}
+        seats = [{"name": EXECUTOR, **seat, "wins": 0, "outcomes": 0}, {"name": SEAT, **seat}]
+        self.live.take("status", "coordinator", {"conduct": seats})
         self.live.take("status", SEAT, {"state": "waiting", "answered": 24, "name": SEAT})
 
     def propose(self, name, confidence, *, spread, approved, reason="", sqn=1.0, drawdown=0.01):
