@@ -10,7 +10,7 @@ SHARE  ?= -n 3 --dist loadscope --no-loadscope-reorder
 BENCHES ?= synthetic exchange bus kills newcomer edge matching start memory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run keys node kernels test test-all lint check bench up down clean
+.PHONY: help setup run keys node kernels test test-all lint check bench up down backup restore clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,12 @@ up: ## the stack in containers
 
 down: ## end the containers and their volumes
 	@docker-compose down -v
+
+backup: ## the volumes of the stack into one archive (ARGS=FOLDER)
+	@deploy/backup.sh $(ARGS)
+
+restore: ## an archive into empty volumes (FROM=FILE)
+	@deploy/restore.sh $(FROM)
 
 clean: ## remove the environment and all data of runs
 	rm -rf $(VENV) counterpoint-data

@@ -39,7 +39,8 @@ from agents.executor.account_keys import token_of
 from agents.settings import Settings
 from bench.stop_house import House
 from bench.stops import spread
-from bench.venue_house import FOREIGN, Exchange
+from bench.venue_account import FOREIGN
+from bench.venue_house import Exchange
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.bus.participant import COORDINATOR, Participant

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from agents.executor import records
 from agents.executor.recovery import open_journal
-from bench.venue_house import FOREIGN, VenueHouse
+from bench.venue_account import FOREIGN, Account
 from market.breach import APPROVED
 from market.layout import (
     LEDGER_BASE,
@@ -29,6 +30,29 @@ from market.replay_step import (
 from market.types import I8
 
 
+class House(Protocol):
+    """An executor at an exchange, alive or not.
+
+    Attributes:
+        folder: of its journal.
+        opening: of the account, before anything of ours.
+    """
+
+    folder: Path
+    opening: dict[str, str]
+
+    @property
+    def exchange(self) -> Account:
+        """Return its account there."""
+
+    @property
+    def prefix(self) -> str:
+        """Return what the names of its orders begin with."""
+
+    def open_ids(self) -> list[int]:
+        """Return the ids of its open orders."""
+
+
 class Book:
     """What an executor's journal holds.
 
@@ -39,7 +63,7 @@ class Book:
         quote_units, base_units: of the newest ledger.
     """
 
-    def __init__(self, house: VenueHouse) -> None:
+    def __init__(self, house: House) -> None:
         self.fills: list[tuple[int, int, int, int]] = []
         self.fundings: list[tuple[int, int]] = []
         self.intents: list[int] = []
@@ -64,7 +88,7 @@ class Book:
         self.quote_units, self.base_units = int(ledger[LEDGER_QUOTE]), int(ledger[LEDGER_BASE])
 
 
-def problems_of(house: VenueHouse, *, ended: bool) -> list[str]:
+def problems_of(house: House, *, ended: bool) -> list[str]:
     """Return what does not hold; nothing when all does.
 
     Args:
@@ -145,7 +169,7 @@ def _of_foreign(orders: list[dict[str, Any]]) -> list[str]:
     return [f"somebody else's order is {state}" for state in states if state != "NEW"]
 
 
-def _of_balances(house: VenueHouse, book: Book) -> list[str]:
+def _of_balances(house: House, book: Book) -> list[str]:
     """What the ledger moved by is what the account moved by, to the last digit."""
     from agents.facts import read_facts
 

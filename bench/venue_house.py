@@ -5,8 +5,6 @@ again. What the house asks the exchange it asks by itself, with no code of the v
 """
 
 import contextlib
-import hashlib
-import hmac
 import json
 import os
 import signal
@@ -17,19 +15,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import URLError
-from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from agents.executor.account_keys import token_of
 from agents.settings import Settings
+from bench.venue_account import ANSWER_S, Account
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 90.0
 LOOK_S = 0.1
-PAGE = 1_000
-FOREIGN = "somebody-else-1"
-ANSWER_S = 90.0
-"""Longest wait for an answer: a machine that does other things may stand still for a minute."""
 
 
 def wait_until(true: Callable[[], bool], *, seconds: float = PATIENCE_S) -> None:
@@ -40,7 +34,7 @@ def wait_until(true: Callable[[], bool], *, seconds: float = PATIENCE_S) -> None
         time.sleep(LOOK_S)
 
 
-class Exchange:
+class Exchange(Account):
     """A simulated exchange in a process.
 
     Args:
@@ -53,14 +47,14 @@ class Exchange:
     def __init__(
         self, feed: Path | Sequence[Path], folder: Path, *arguments: str, speed: str = "60"
     ) -> None:
+        super().__init__("", "", futures="--futures" in arguments)
         feeds = [feed] if isinstance(feed, Path) else feed
         self._arguments = [word for path in feeds for word in ("--feed", str(path))]
         self._arguments += ["--speed", speed, *arguments]
         self._arguments += ["--state", str(folder / "exchange")]
         self._ports = (0, 0)
         self._process: subprocess.Popen[str] | None = None
-        self.url = self.control = self.symbol = ""
-        self._futures = "--futures" in arguments
+        self.control = ""
 
     def start(self) -> None:
         """Start it, at the ports of before, and wait until it serves."""
@@ -87,84 +81,12 @@ class Exchange:
         self._process.wait()
         self._process.stdout.close()
 
-    def ask(self, method: str, path: str, **told: object) -> Any:
-        """Ask something as the default account."""
-        query = urlencode({"symbol": self.symbol, **told, "timestamp": time.time_ns() // 10**6})
-        seal = hmac.new(b"test", query.encode(), hashlib.sha256).hexdigest()
-        root = "fapi/v1" if self._futures else "api/v3"
-        place = f"{self.url}/{root}/{path}?{query}&signature={seal}"
-        request = Request(place, headers={"X-MBX-APIKEY": "test"}, method=method)  # noqa: S310
-        with urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - it is ours, on loopback
-            return json.loads(answer.read())
-
     def control_port(self, method: str, path: str, **told: object) -> Any:
         """Ask something of the control port: a fault, a cut, how things stand."""
         body = json.dumps(told).encode() if told else None
         request = Request(f"{self.control}/{path}", body, method=method)  # noqa: S310
-        with urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
+        with urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - it is ours, on loopback
             return json.loads(answer.read())
-
-    def trades(self, **told: str) -> list[dict[str, Any]]:
-        """Return every trade of the account in a symbol (the first), oldest first."""
-        return self._pages("userTrades" if self._futures else "myTrades", "fromId", "id", **told)
-
-    def fundings(self) -> dict[int, int]:
-        """Return the account's fundings by their number, 1e-8 of the quote asset; none on spot."""
-        from decimal import Decimal
-
-        if not self._futures:
-            return {}
-        rows = self.ask("GET", "income", incomeType="FUNDING_FEE", limit=PAGE)
-        return {int(row["tranId"]): int(Decimal(row["income"]) * 10**8) for row in rows}
-
-    def orders(self) -> list[dict[str, Any]]:
-        """Return every order that the account ever had, oldest first."""
-        return self._pages("allOrders", "orderId", "orderId")
-
-    def balances(self) -> dict[str, str]:
-        """Return free and locked together, by asset; of futures cash and position."""
-        from decimal import Decimal
-
-        if self._futures:
-            told = self.ask("GET", "account")
-            (asset,), positions = told["assets"], told["positions"]
-            cost = sum(Decimal(p["notional"]) - Decimal(p["unrealizedProfit"]) for p in positions)
-            quote = asset["asset"]
-            cash = {quote: str(Decimal(asset["walletBalance"]) - cost)}
-            return cash | {p["symbol"].removesuffix(quote): p["positionAmt"] for p in positions}
-        rows = self.ask("GET", "account")["balances"]
-        return {
-            each["asset"]: str(Decimal(each["free"]) + Decimal(each["locked"])) for each in rows
-        }
-
-    def place_foreign(self) -> None:
-        """Let somebody else have an order in the account, far from the market."""
-        best = self.ask("GET", "ticker/bookTicker")
-        info = self.ask("GET", "exchangeInfo")["symbols"][0]
-        filters = {each["filterType"]: each for each in info["filters"]}
-        tick = float(filters["PRICE_FILTER"]["tickSize"])
-        lot = float(filters["LOT_SIZE"]["stepSize"])
-        kind = {"type": "LIMIT", "timeInForce": "GTX"} if self._futures else {"type": "LIMIT_MAKER"}
-        price = round(float(best["bidPrice"]) * 0.9 / tick) * tick
-        quantity = (int(20.0 / price / lot) + 1) * lot
-        self.ask(
-            "POST",
-            "order",
-            side="BUY",
-            **kind,
-            quantity=f"{quantity:.8f}",
-            price=f"{price:.8f}",
-            newClientOrderId=FOREIGN,
-        )
-
-    def _pages(self, path: str, first: str, key: str, **told: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        while True:
-            since = rows[-1][key] + 1 if rows else 0
-            page = self.ask("GET", path, limit=PAGE, **{first: since, **told})
-            rows += page
-            if len(page) < PAGE:
-                return rows
 
 
 class VenueHouse:

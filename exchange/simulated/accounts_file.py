@@ -92,8 +92,11 @@ def read_accounts(path: Path, instrument: Instrument, price_ticks: int) -> list[
         place = ".".join(map(str, first["loc"]))
         raise SimulationError(f"{path}: {place}: {first['msg']}") from None
     keys = [key for entry in found.account for key in (entry.key, *entry.more_keys)]
-    if len(set(keys)) < len(keys):
-        raise SimulationError(f"{path}: every account needs a key of its own, found {keys}")
+    names = [entry.name for entry in found.account]
+    if len(set(keys)) < len(keys) or len(set(names)) < len(names):
+        raise SimulationError(
+            f"{path}: every account needs a name and a key of its own, found accounts {names}"
+        )
     given = default_balances(instrument, price_ticks)
     return [
         account_of(entry, instrument, number, given)

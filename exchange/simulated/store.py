@@ -18,7 +18,7 @@ from exchange.simulated.instrument import Instrument
 from exchange.simulated.usdm.margin import Funding, Margin
 
 NAME = "exchange.jsonl"
-FORMAT = 1
+FORMAT = 2
 
 
 class Store:
@@ -52,14 +52,18 @@ class Store:
     def keep(self, account: Account, order: Order, trade: Trade | None) -> None:
         """Write an order as it stands, and the trade that changed it."""
         self.executions += 1
-        row = {"key": account.key, "order": dataclasses.asdict(order), "number": self.executions}
+        row = {
+            "account": account.name,
+            "order": dataclasses.asdict(order),
+            "number": self.executions,
+        }
         if trade is not None:
             row["trade"] = dataclasses.asdict(trade)
         self._write(row)
 
     def note(self, account: Account, change: dict[str, Any]) -> None:
         """Write another change of an account: its `leverage`, or a `funding`."""
-        self._write({"key": account.key, "note": change})
+        self._write({"account": account.name, "note": change})
 
     def tick(self, feed_ns: int) -> None:
         """Write how far the feed has come."""
@@ -67,18 +71,18 @@ class Store:
 
     def restore(self, house: House, instrument: Instrument) -> None:
         """Bring accounts back to where they were; open orders are put to rest by the caller."""
-        accounts = {account.key: account for account in house.accounts}
-        for key, trade in self._trades:
-            account = accounts.get(key)
+        accounts = {account.name: account for account in house.accounts}
+        for name, trade in self._trades:
+            account = accounts.get(name)
             if account is not None:
                 move(account, instrument, trade)
         for row in self._notes:
-            account = accounts.get(row["key"])
+            account = accounts.get(row["account"])
             if account is not None and account.margin is not None:
                 recall(account, account.margin, row["note"], instrument)
-        for number, (key, order) in sorted(self._orders.items()):
-            if key in accounts:
-                accounts[key].add(order)
+        for number, (name, order) in sorted(self._orders.items()):
+            if name in accounts:
+                accounts[name].add(order)
             house.next_order_id = max(house.next_order_id, number + 1)
         last = max((trade.trade_id for _, trade in self._trades), default=0)
         house.next_trade_id = max(house.next_trade_id, last + 1)
@@ -126,11 +130,11 @@ class Store:
             order = Order(
                 **told | {"status": Status(told["status"]), "strategy": tuple(told["strategy"])}
             )
-            self._orders[order.order_id] = (row["key"], order)
+            self._orders[order.order_id] = (row["account"], order)
             self.executions = row["number"]
             self.feed_ns = max(self.feed_ns or 0, order.updated_ns)
             if "trade" in row:
-                self._trades.append((row["key"], Trade(**row["trade"])))
+                self._trades.append((row["account"], Trade(**row["trade"])))
 
 
 def recall(

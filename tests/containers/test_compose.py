@@ -42,14 +42,14 @@ def test_profiles_add_the_watchers_and_nothing_else():
 
 def test_every_service_is_bounded_and_opened_to_this_machine_alone():
     """Memory and processor have a limit, ports are of loopback, secrets are files."""
-    told = read("monitoring", "grafana")
+    told = read("monitoring", "grafana", "operator", "archive")
+    assert set(told["services"]) > {"prometheus", "grafana", "operator", "archive"}
     for name, each in told["services"].items():
         for port in each.get("ports", ()):
             assert port["host_ip"] == "127.0.0.1", name
-        if name != "feed":
-            limits = each["deploy"]["resources"]["limits"]
-            assert limits["memory"], name
-            assert limits["cpus"], name
+        limits = each["deploy"]["resources"]["limits"]
+        assert limits["memory"], name
+        assert limits["cpus"], name
         if name in OURS:
             assert each["read_only"], name
         for key, value in each.get("environment", {}).items():

@@ -14,19 +14,6 @@ pytestmark = [
 ]
 
 
-BOLD = """
-services:
-  coordinator: &bold
-    environment:
-      COUNTERPOINT__OPTIMIZER__CONFIDENCE_MIN: "0.3"
-      COUNTERPOINT__OPTIMIZER__CHANCE_MAX: "1"
-      COUNTERPOINT__COORDINATOR__CONFIDENCE_MIN: "0.3"
-  executor: *bold
-  optimizer: *bold
-"""
-"""An optimizer that needs little to propose: a test waits for minutes, not for hours."""
-
-
 @pytest.fixture(scope="module", params=["master-slave", "consensus"])
 def stack(request):
     """A stack that trades, from a clean clone, in two of the modes."""
@@ -37,28 +24,21 @@ def stack(request):
 def living(made):
     """Yield a stack while it lives; afterwards nothing of it is left."""
     made.make_keys()
-    (made.folder / "docker-compose.override.yml").write_text(BOLD)
+    made.make_bold()
     try:
         made.compose("up", "--detach", "--build")
         made.until_healthy()
         yield made
     finally:
         made.down()
-        made.run("docker", "image", "rm", f"{made.project}:local", check=False)
+        made.run("docker", "image", "rm", made.image, check=False)
         assert made.left() == [[], [], []]
-
-
-def in_force(stack):
-    """Return what the operator is told once a decision is in force, None before."""
-    told = stack.status()
-    applied = told and told["executors"][0]["in_force"]
-    return told if applied and applied["pair"][1] else None
 
 
 def test_quotes_are_filled_and_updates_come_into_force(stack, request):
     """Trades at the exchange, and a decided set in force in the mode that was asked for."""
     until(lambda: len(stack.trades()) > 5, "there are trades")
-    told = until(lambda: in_force(stack), "a decision is in force")
+    told = until(stack.in_force, "a decision is in force")
     assert told["mode"] == request.node.callspec.params["stack"]
     assert told["executors"][0]["state"] == "trading"
     assert "applied" in stack.compose("exec", "-T", "coordinator", "counterpoint", "log", "--json")
@@ -70,8 +50,8 @@ def test_nothing_secret_is_in_image_or_environment(stack):
     secrets = [path.read_text().strip() for path in (keys / "exchange").glob("*.api-*")]
     secrets += [json.loads(path.read_text())[kind] for path in keys.glob("*.key") for kind in SIGNS]
     told = [json.dumps(stack.inspect(part)) for part in PARTS]
-    told.append(stack.run("docker", "image", "inspect", f"{stack.project}:local"))
-    told.append(stack.run("docker", "history", "--no-trunc", f"{stack.project}:local"))
+    told.append(stack.run("docker", "image", "inspect", stack.image))
+    told.append(stack.run("docker", "history", "--no-trunc", stack.image))
     assert not [each for each in secrets for text in told if each in text]
     for part in PARTS:
         found = stack.inspect(part)
@@ -87,7 +67,7 @@ def test_a_killed_executor_is_back_and_knows_of_everything(stack):
     a start that has reconciled lifts that stop without anybody's help.
     """
     before = len(until(stack.trades, "there are trades"))
-    stack.kill("executor", "agents.executor")
+    stack.kill("executor")
     until(lambda: stack.inspect("executor")["RestartCount"] >= 1, "it is started again")
     until(lambda: "recovered" in stack.logs("executor"), "it has reconciled")
     stack.until_healthy()
@@ -95,7 +75,7 @@ def test_a_killed_executor_is_back_and_knows_of_everything(stack):
     assert stack.run_in("operator", "cat /session/stop 2>/dev/null || true") == ""
     assert "Traceback" not in stack.logs("executor") + stack.logs("guardian")
     stack.compose("stop", "executor")
-    assert stack.open_orders() == []
+    assert stack.resting() == 0
     told = stack.run_in("operator", "cat /session/executor.json")
     assert json.loads(told)["figures"]["fills"]["count"] == len(stack.trades())
 
@@ -130,9 +110,9 @@ def test_a_start_that_is_refused_says_so_once_and_is_not_made_again():
             override.unlink()
             made.compose("up", "--detach", "executor")
             until(lambda: len(made.trades()) > 0, "it trades")
-            made.kill("executor", "agents.executor")
+            made.kill("executor")
             until(lambda: made.inspect("executor")["RestartCount"] >= 1, "it is started again")
         finally:
             made.down()
-            made.run("docker", "image", "rm", f"{made.project}:local", check=False)
+            made.run("docker", "image", "rm", made.image, check=False)
             assert made.left() == [[], [], []]

@@ -37,9 +37,15 @@ def test_each_key_of_an_account_signs_with_its_own_secret(tmp_path):
             verify(found, "a=1", seal("a=1"), key)
 
 
-def test_no_two_accounts_share_a_key(tmp_path):
-    """The second one of an account counts like the first."""
-    other = ONE.replace("first", "second")
-    path = written(tmp_path, ONE + 'more_keys = { second = "secret" }\n' + other)
-    with pytest.raises(SimulationError, match="a key of its own"):
-        read_accounts(path, KNOWN, 10_000)
+def test_no_two_accounts_share_a_key_or_a_name(tmp_path):
+    """The second key of one counts like the first; the refusal names accounts, and no key."""
+    more = 'more_keys = { second = "secret" }\n'
+    name = ONE.partition('name = "')[2].partition('"')[0]
+    for other in (
+        ONE.replace("first", "second").replace(name, "another"),
+        ONE.replace("first", "third"),
+    ):
+        path = written(tmp_path, ONE + more + other)
+        with pytest.raises(SimulationError, match="a name and a key of its own") as raised:
+            read_accounts(path, KNOWN, 10_000)
+        assert "second" not in str(raised.value).removeprefix(str(path))
