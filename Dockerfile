@@ -8,9 +8,11 @@ RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binu
 RUN python -m venv --without-pip /venv
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+# Further extras, each after a comma; `cluster` brings Ray.
+ARG MORE=
 # What it depends on changes seldom: a layer of its own, without what only its makers need: tests,
 # sources of compiled modules, symbols for a debugger (libraries that pip moved are left as they are).
-RUN pip install --quiet --no-compile -c constraints.txt '.[desk,postgres]' && pip uninstall --quiet --yes counterpoint \
+RUN pip install --quiet --no-compile -c constraints.txt ".[desk,postgres${MORE}]" && pip uninstall --quiet --yes counterpoint \
     && cd /venv/lib/python3.11/site-packages \
     && find . -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} + \
     && find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[cha]' \) -delete \

@@ -182,6 +182,9 @@ class Optimizer(Section):
         0.25, gt=0, le=1, description="largest relative change of a parameter, decision by decision"
     )
     threads: int = Field(2, ge=1, le=256, description="threads of the replay; results do not vary")
+    cluster: str = Field(
+        "", description="HOST:PORT of a Ray head whose workers replay instead; empty: threads here"
+    )
 
     @property
     def boundary_ns(self) -> int:

@@ -51,6 +51,7 @@ from agents.cli.venue_options import (
     demand_speed,
     venue_flags,
 )
+from agents.cli.worker import worker
 from protocol.refused import held
 
 app = typer.Typer(
@@ -78,6 +79,7 @@ app.command()(promote)
 app.command()(record)
 app.command()(report)
 app.command()(scout)
+app.command()(worker)
 app.command("replay-exchange")(replay_exchange)
 app.command("replay-session")(replay_session)
 

@@ -8,6 +8,7 @@ study was asked is stored with it. Without `--study` nothing is kept.
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,11 +126,14 @@ def _optimize(
     from agents.cli.backtest import tape_of
     from agents.cli.optimize_result import result_of
     from agents.cli.optimize_table import render
+    from agents.optimizer.cluster import evaluator_of
     from agents.optimizer.study import studied
     from agents.optimizer.trail import Clocks
 
     talk, clock = Talk(), time.perf_counter
     begun_s = clock()
+    searching = settings.optimizer
+    evaluator = evaluator_of(searching.cluster, threads=searching.threads)
     session, tape = open_backtest(settings, lambda opened: tape_of(opened, talk))
     opened_s = clock() - begun_s
     plan = plan_of(session, request, begun)
@@ -141,10 +145,11 @@ def _optimize(
         pace.take(batch, restored=restored)
         talk.line(pace.line())
 
-    studied(
-        session, tape, plan, studies=studies, name=name, clocks=Clocks(clock, time.time_ns),
-        on_batch=on_batch, on_window=windows.append,
-    )  # fmt: skip
+    with closing(evaluator):
+        studied(
+            session, tape, plan, studies=studies, name=name, clocks=Clocks(clock, time.time_ns),
+            on_batch=on_batch, on_window=windows.append, evaluator=evaluator,
+        )  # fmt: skip
     talk.done()
     document = result_of(session, tape, windows, name)
     studies.complete(name, document)

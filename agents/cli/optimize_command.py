@@ -38,6 +38,12 @@ Report: TypeAlias = Annotated[
 Threads: TypeAlias = Annotated[
     int | None, typer.Option("--threads", help="default: all cores; figures do not vary")
 ]
+Cluster: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", help="head of a Ray cluster whose workers replay", metavar="HOST:PORT"
+    ),
+]
 
 
 def optimize(
@@ -54,6 +60,7 @@ def optimize(
     report: Report = None,
     export_optuna: Optuna = None,
     threads: Threads = None,
+    cluster: Cluster = None,
     seed: Seed = None,
     data: Data = None,
     config: Config = None,
@@ -67,6 +74,7 @@ def optimize(
     flags = trading(feed_path, hours, maker_fee, seed, data) | {
         "optimizer.budget": budget,
         "optimizer.threads": threads,
+        "optimizer.cluster": cluster,
     }
     request = working.Request(
         study=study, storage=storage, watch=watch, windows=windows, every=every,

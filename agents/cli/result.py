@@ -106,7 +106,8 @@ def configuration_of(settings: Settings) -> dict[str, Any]:
     """Return the settings that shape the result, those of this machine left out."""
     document = settings.model_dump(mode="json", exclude={"data", "bus", "seed"})
     document["feed"].pop("path")
-    document["optimizer"].pop("threads")
+    for name in ("threads", "cluster"):
+        document["optimizer"].pop(name)
     if settings.peers:
         document["portfolio"]["executors"] = [settings.account.executor, *settings.peers]
     else:

@@ -93,7 +93,8 @@ def key_of(task: Task, code: str) -> str:
         "tables": {name: each.model_dump() for name, each in task.tables.items()},
         "before": None if task.before is None else task.before["key"],
     }
-    told["optimizer"].pop("threads")
+    for name in ("threads", "cluster"):
+        told["optimizer"].pop(name)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

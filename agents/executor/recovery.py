@@ -95,7 +95,8 @@ def identity_of(session: Session) -> dict[str, str]:
     if not session.settings.venue.recorded:
         recording = f"{venue['url']} {session.meta.symbol} from {session.first_ns}"
         settings.pop("parameters")  # the baseline tells them
-    settings["optimizer"].pop("threads")
+    for name in ("threads", "cluster"):
+        settings["optimizer"].pop(name)
     if not session.settings.peers:
         settings.pop("portfolio")  # nobody asks it
     text = json.dumps([settings, session.baseline.model_dump()], sort_keys=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from agents.optimizer.answer import words_of
 from agents.optimizer.confidence import Calibrator
+from agents.optimizer.evaluators import Evaluator, Threads, through
 from agents.optimizer.judgement import SOURCES, Judgement, Options, Past
 from agents.optimizer.memory import Kept, Memory, kept
 from agents.optimizer.onlooker import Onlooker
@@ -86,6 +87,7 @@ class Mind:
     Args:
         memory: of earlier boundaries; None: in this process alone.
         tapes: makes the tape; None: as the session does.
+        evaluator: replays candidates; None: threads of this process.
     """
 
     def __init__(
@@ -94,12 +96,14 @@ class Mind:
         name: str,
         memory: Memory | None = None,
         tapes: Tapes | None = None,
+        evaluator: Evaluator | None = None,
     ) -> None:
         self.session = session
         self.name = name
         self.options = options_of(session.settings, name)
         self.memory = memory or Memory()
         self._builder = tapes or session.tapes()
+        self._evaluator = evaluator or Threads(self.options.threads)
         self._outcomes: dict[int, Outcome] = {}
 
     def tape(self, now_ns: int) -> Tape:
@@ -141,10 +145,9 @@ class Mind:
     ) -> Judgement:
         """Search the window that ends at boundary `index`, at venue time `now_ns`."""
         seed = seed_of(self.session.settings.seed, self.name, index)
-        setup, past = self.session.setup, self.past(index, now_ns)
-        return judge(
-            self.tape(now_ns), setup, incumbent, self.options, seed, past, onlooker=onlooker
-        )
+        tape, setup, past = self.tape(now_ns), self.session.setup, self.past(index, now_ns)
+        run = through(self._evaluator, tape, setup)
+        return judge(tape, setup, incumbent, self.options, seed, past, run, onlooker)
 
     def remember(self, answer: Answer) -> None:
         """Keep what an answer leaves for later ones; to be done before it is said."""

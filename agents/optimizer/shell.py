@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from agents.bus import participant_of
+from agents.optimizer.cluster import evaluator_of
 from agents.optimizer.known import NOTHING, Known
 from agents.optimizer.memory import Memory
 from agents.optimizer.mind import Answer, Mind
@@ -79,7 +80,9 @@ class Optimizer:
         self.noted = Noted()
         self._clock = clock
         memory = Memory.open(folder / f"{name}.memory.sqlite")
-        self._mind = Mind(open_session(settings), name, memory)
+        searching = settings.optimizer
+        self._evaluator = evaluator_of(searching.cluster, threads=searching.threads)
+        self._mind = Mind(open_session(settings), name, memory, evaluator=self._evaluator)
         baseline = self._mind.session.baseline
         self._known = Known.open(folder / f"{name}.sqlite", baseline)
         self._votes = Votes.open(folder / f"{name}.votes.sqlite")
@@ -134,6 +137,7 @@ class Optimizer:
         self._known.close()
         self._votes.close()
         self._mind.memory.close()
+        self._evaluator.close()
         if self.failure is not None:
             raise self.failure
 

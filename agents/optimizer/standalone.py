@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from agents.optimizer.cluster import evaluator_of
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.outcome import Outcome, outcome
 from agents.session import Session, open_session
@@ -62,7 +63,9 @@ def walk(
     Args:
         first: number of the first boundary looked at.
     """
-    mind = Mind(session, name or session.settings.optimizer.name)
+    given = session.settings.optimizer
+    evaluator = evaluator_of(given.cluster, threads=given.threads)
+    mind = Mind(session, name or given.name, evaluator=evaluator)
     held = session.baseline
     answers: list[tuple[int, Answer]] = []
     boundaries = session.boundaries()[first - 1 :]
@@ -76,6 +79,7 @@ def walk(
             held = answer.word.data.optimized_params
         if on_step is not None:
             on_step(len(answers), len(boundaries))
+    evaluator.close()
     tape = mind.tape(session.last_ns)
     rows = [_row(session, tape, index, *each) for index, each in enumerate(answers, start=first)]
     ended = "complete" if len(rows) == len(boundaries) else "early"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agents.optimizer.evaluators import Evaluator
 from agents.optimizer.judgement import Judgement
 from agents.optimizer.memory import Kept, kept
 from agents.optimizer.mind import Mind
@@ -23,8 +24,8 @@ from market.tape import Tape
 from protocol.messages import QuoteParameters
 
 LEFT_OUT = (
-    "data", "feed.path", "optimizer.threads", "optimizer.name", "coordinator.", "bus.", "run.",
-    "desk.", "venue.", "portfolio.",
+    "data", "feed.path", "optimizer.threads", "optimizer.cluster", "optimizer.name", "coordinator.",
+    "bus.", "run.", "desk.", "venue.", "portfolio.",
 )  # fmt: skip
 """Settings that a study does not depend on, or that only say where things are."""
 SEAT = "optimizer-1"
@@ -149,6 +150,7 @@ def studied(
     clocks: Clocks,
     on_batch: OnBatch,
     on_window: Callable[[Window], None],
+    evaluator: Evaluator | None = None,
 ) -> None:
     """Search every window of a plan, from where the study stands; begin it if there is none.
 
@@ -159,6 +161,7 @@ def studied(
         clocks: of what is told beside the outcome.
         on_batch: told of every batch, stored or new.
         on_window: told of every window.
+        evaluator: replays candidates; None: threads of this process.
 
     Raises:
         StudyError: the study was asked something else, or is worked on by somebody else.
@@ -169,7 +172,7 @@ def studied(
         studies.begin(name, document, clocks.wall_ns())
     else:
         demand_same(begun, document)
-    mind = Mind(session, SEAT, tapes=Whole(tape))
+    mind = Mind(session, SEAT, tapes=Whole(tape), evaluator=evaluator)
     held = session.baseline
     for number, (index, now_ns) in enumerate(plan.windows, start=1):
         trail = Trail(

@@ -16,13 +16,14 @@ from agents.optimizer.change import changed
 from agents.optimizer.choice import pick, shortlist
 from agents.optimizer.confidence import Evidence, evidence_of
 from agents.optimizer.convergence import Ending, ending
+from agents.optimizer.evaluators import Threads, through
 from agents.optimizer.fronts import dominated
 from agents.optimizer.judgement import Judgement, Options, Past
 from agents.optimizer.objectives import GAIN, OBJECTIVES, Scale, captured, mean_error, valued
 from agents.optimizer.onlooker import Onlooker, Told
 from agents.optimizer.overfitting import Guards, combined, guards_of, luck
 from agents.optimizer.race import Race, Run
-from agents.optimizer.spans import SPAN_MIN_S, Part, Spans, bounds, laid_out, lengths, times
+from agents.optimizer.spans import SPAN_MIN_S, Spans, bounds, laid_out, lengths, times
 from agents.optimizer.tuner import Tuner
 from agents.session import parameter_row
 from agents.settings import Preference
@@ -30,7 +31,6 @@ from market.account import Setup
 from market.breach import position_cap_lots
 from market.layout import SCALE_LOT, STEP_ASK, STEP_BID, VIEW_MID, VIEW_READY, VIEW_SIGMA
 from market.quotes import smallest_lots
-from market.replay import replay
 from market.replay_step import REPLAY_FILLS, REPLAY_NET
 from market.tape import Tape
 from market.types import F8, I8
@@ -99,20 +99,8 @@ def judge(
 
 
 def over(tape: Tape, setup: Setup, *, threads: int) -> Run:
-    """Return what replays candidates over parts of a tape: the same random numbers for each."""
-
-    def run(parameters: F8, part: Part) -> F8:
-        return replay(
-            tape,
-            parameters,
-            setup,
-            first_step=part.first,
-            last_step=part.last,
-            slices=part.slices,
-            threads=threads,
-        )
-
-    return run
+    """Return what replays candidates over parts of a tape, in threads of this process."""
+    return through(Threads(threads), tape, setup)
 
 
 def sigma_of(tape: Tape, first: int, last: int) -> float:

@@ -40,9 +40,22 @@ def test_profiles_add_the_watchers_and_nothing_else():
     assert set(read("grafana")["services"]) == {*plain, "prometheus", "grafana"}
 
 
+def test_a_cluster_is_there_for_who_asks_and_reaches_nobody_else():
+    """Head and workers hold no secret and share one network with the optimizer; Ray is built in."""
+    assert not read()["services"]["feed"]["build"]["args"]["MORE"]
+    told = read("cluster", CLUSTER="head:6379")["services"]
+    assert told["feed"]["build"]["args"]["MORE"] == ",cluster"
+    assert told["optimizer"]["environment"]["COUNTERPOINT__OPTIMIZER__CLUSTER"] == "head:6379"
+    inside = {name for name, each in told.items() if "cluster" in each.get("networks", {})}
+    assert inside == {"head", "worker", "optimizer"}
+    for name in ("head", "worker"):
+        assert list(told[name]["networks"]) == ["cluster"], name
+        assert "secrets" not in told[name], name
+
+
 def test_every_service_is_bounded_and_opened_to_this_machine_alone():
     """Memory and processor have a limit, ports are of loopback, secrets are files."""
-    told = read("monitoring", "grafana", "operator", "archive")
+    told = read("monitoring", "grafana", "operator", "archive", "cluster")
     assert set(told["services"]) > {"prometheus", "grafana", "operator", "archive"}
     for name, each in told["services"].items():
         for port in each.get("ports", ()):
@@ -50,7 +63,7 @@ def test_every_service_is_bounded_and_opened_to_this_machine_alone():
         limits = each["deploy"]["resources"]["limits"]
         assert limits["memory"], name
         assert limits["cpus"], name
-        if name in OURS:
+        if name in (*OURS, "head", "worker"):
             assert each["read_only"], name
         for key, value in each.get("environment", {}).items():
             if re.search(r"(PASSWORD|SECRET|TOKEN|KEY)(_|$)", key):
