@@ -42,13 +42,13 @@ PER_WORKER = 4
 log = structlog.get_logger()
 
 
-def evaluator_of(cluster: str | None, *, threads: int) -> Evaluator:
-    """Return who replays: the cluster of that address, or threads of this process.
+def evaluator_of(cluster: str, *, threads: int) -> Evaluator:
+    """Return who replays: the cluster of that address, threads of this process where it is empty.
 
     Raises:
         ClusterError: Ray is not installed, or the head does not answer.
     """
-    return Threads(threads) if cluster is None else Cluster.at(cluster, threads=threads)
+    return Cluster.at(cluster, threads=threads) if cluster else Threads(threads)
 
 
 class Cluster:
