@@ -100,14 +100,18 @@ class Cluster:
         """References to the blocks of the newest tape."""
         return list(self._blocks.values())
 
+    def parts(self) -> int:
+        """Return how many parts a batch is cut into; 0: there is nobody to take one."""
+        return PER_WORKER * self.workers
+
     def submit(self, batch: Batch) -> Pending:
-        """Give a batch to the workers, a few parts for each."""
-        workers, count = self.workers, len(batch.parameters)
-        if workers == 0:
+        """Give a batch to the workers."""
+        parts, count = self.parts(), len(batch.parameters)
+        if parts == 0:
             log.warning("cluster_without_workers", candidates=count)
             return Done(replayed(batch, threads=self._threads))
         job = self._job_of(batch.tape, batch.setup)
-        size = max(1, -(-count // (PER_WORKER * workers)))
+        size = max(1, -(-count // parts))
         chunks = [batch.parameters[first : first + size] for first in range(0, count, size)]
         refs = [self._work.remote(job, each, batch.part) for each in chunks]
         return _Gathering(self, batch, chunks, refs)
