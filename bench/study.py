@@ -1,9 +1,10 @@
 """Kills studies at random moments and goes on with them: they must end with the same bytes.
 
-python -m bench.study [--kills 20] [--feed DAY.npz] [--storage URL] [--budget 64] [--windows 3]
+python -m bench.study [--kills 20] [--feed DAY.npz] [--storage URL] [--budget 32] [--windows 3]
 
 One study runs undisturbed; then as many others as there are kills, each a process of its own that
-is killed a random while after a random batch, and gone on with by the same command. A row: when it
+is killed a random while after a random batch, and gone on with by the same command. Every fourth is
+killed after its last batch, while the verdict is made and stored. A row: when it
 was killed, how many batches stood in the store then, how many the second process took from there.
 Exit 0 only when every digest, which covers front, verdict and every figure, is that of the first,
 when no batch that stood in the store was lost, and when half of the kills met a study in its midst.
@@ -26,8 +27,10 @@ from agents.optimizer.studies import Studies
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 
-HOURS = 5.0
+HOURS = 4.0
 LOOK_S = 0.02
+VERDICTS = 4
+"""Every so many kills, one comes after the last batch."""
 MIDST_MIN = 0.5
 """Share of the kills that must meet a study with some batches, but not all."""
 
@@ -73,16 +76,16 @@ def rounds(told: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], list
         save(feed, synthetic_recording(seed=5, hours=HOURS, setting="planted_edge"))
     url = told.storage or f"sqlite:///{folder / 'studies.db'}"
     stamp = f"{time.time_ns():x}"
-    begun_s = time.perf_counter()
     finished(command(told, feed, folder, url, f"{stamp}-warm"))
     whole = finished(command(told, feed, folder, url, f"{stamp}-whole"))
-    wall_s = (time.perf_counter() - begun_s) / 2.0
     count = whole["spent"]["batches"]
+    batch_s = (whole["spent"]["wall_s"] - whole["spent"]["tape_s"]) / count
     rng, rows = np.random.default_rng(told.seed), []
     for number in range(told.kills):
         name = f"{stamp}-{number}"
         words = command(told, feed, folder, url, name)
-        batches, more_s = int(rng.integers(count)), float(rng.uniform(0.0, wall_s / count))
+        batches = count if number % VERDICTS == VERDICTS - 1 else int(rng.integers(count))
+        more_s = float(rng.uniform(0.0, batch_s))
         killed(words, url, name, batches=batches, more_s=more_s)
         held = stored(url, name)
         again = finished(words)
@@ -111,7 +114,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--feed", type=Path)
     parser.add_argument("--storage")
-    parser.add_argument("--budget", type=int, default=64)
+    parser.add_argument("--budget", type=int, default=32)
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     told = parser.parse_args()

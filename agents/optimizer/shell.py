@@ -219,7 +219,7 @@ class Optimizer:
 
     async def _think(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
         self._state, self.noted.searching = "searching", True
-        began_s = time.monotonic()
+        began_s, late_s = time.monotonic(), max(0, self._now_ns - now_ns) / 1e9
         async with self._mind_free:
             answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
             self._mind.remember(answer)
@@ -236,6 +236,7 @@ class Optimizer:
             candidates=found.evaluated,
             search=found.ending.value,
             alarm=found.alarm,
+            late_s=round(late_s, 3),  # feed time from the boundary until it was heard of
             wall_ms=round((time.monotonic() - began_s) * 1e3),
         )
         return answer
