@@ -17,7 +17,7 @@ from agents.basis import Basis, basis_of
 from agents.costs import funding_of, tiers_of, with_fees
 from agents.facts import RECORDING_NAME, Facts, read_facts
 from agents.risk_settings import Return
-from agents.settings import Settings
+from agents.settings import Policy, Settings
 from agents.sizing import policy_of
 from agents.tapes import GrowingFolder, Tapes
 from exchange.errors import RecordingError
@@ -37,6 +37,7 @@ from market.layout import (
     SCALE_TICK_LOT,
     UNITS,
 )
+from market.planned import with_dynamic
 from market.queueing import FIFO, MODEL_KIND, MODEL_NAMES, fill_model
 from market.risked import with_risk
 from market.tape import NO_IDS, TapeBuilder, cut, grid_of
@@ -236,7 +237,7 @@ def observer_of(settings: Settings, scale: I8, *, waited_s: float = 0.0) -> F8:
         warmup_s=float(settings.executor.warmup_s) + waited_s,
     )
     return with_risk(
-        settled,
+        with_dynamic(settled) if settings.executor.policy is Policy.PLAN else settled,
         value_s=float(risk.value_at_risk_s) if risk.value_at_risk_limit > 0 else 0.0,
         cost_share=risk.flatten_cost_limit,
         cost_tick_lots=risk.max_position_size * capital_units / float(scale[SCALE_TICK_LOT]),

@@ -102,6 +102,13 @@ class Parameters(Section):
     )
 
 
+class Policy(StrEnum):
+    """What proposes the depths."""
+
+    CLOSED_FORM = "closed_form"
+    PLAN = "plan"
+
+
 class Sizing(StrEnum):
     """Who decides how much of base_quantity is quoted."""
 
@@ -130,7 +137,15 @@ class Executor(Section):
     level_step: float = Field(
         0.5, ge=0, le=10, description="distance between levels, in half widths"
     )
-    risk_aversion: float = Field(0.1, ge=0, le=100, description="of the closed-form plan")
+    policy: Annotated[Policy, Field(strict=False)] = Field(
+        Policy.CLOSED_FORM,
+        description="what proposes the depths: closed_form, or plan (dynamic programming over "
+        "what resting orders would have met lately; the closed form while that is little)",
+    )
+    checkpoint: FilePath | None = Field(
+        None, description="what `counterpoint train` learned on top of the policy; none: nothing"
+    )
+    risk_aversion: float = Field(0.1, ge=0, le=100, description="of the plan, g / k")
     sizing: Annotated[Sizing, Field(strict=False)] = Field(
         Sizing.KELLY,
         description="how much of base_quantity is quoted: kelly (its share by realised edge and "

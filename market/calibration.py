@@ -24,6 +24,7 @@ from market.layout import (
     VIEW_SIGMA_REFERENCE,
 )
 from market.liquidity import DEPTH_COLUMNS
+from market.survey import SURVEY_COLUMNS
 from market.types import F8
 from market.value import VALUE_COLUMNS
 
@@ -57,9 +58,11 @@ OBSERVER_DRIFT_SHARE = 17
 OBSERVER_VALUE_STEPS = 18  # cycles of the horizon of value at risk; 0: not reckoned
 OBSERVER_COST_SHARE = 19  # cost of closing at once, fraction of the worth; 0: not reckoned
 OBSERVER_COST_TICK_LOTS = 20  # largest position that is asked for, ticks x lots
-OBSERVER_COLUMNS = 21
+OBSERVER_DYNAMIC = 21  # 1: a plan by dynamic programming is made as well; 0: the closed form is it
+OBSERVER_KEEP_QUICK = 22  # of the survey's quick counter, from one cycle to the next
+OBSERVER_COLUMNS = 23
 
-# --- what it remembers: f8[MEMORY_RING + 2 x cycle steps], zeros at first -------------------
+# --- what it remembers: f8[MEMORY_RING + RING_COLUMNS x cycle steps], zeros at first ---------
 MEMORY_CURSOR = 0  # events read
 MEMORY_STEPS = 1
 MEMORY_MID = 2  # last sound mid, ticks; 0 before the first
@@ -79,9 +82,17 @@ MEMORY_HEARD = 15  # events read until the step before
 MEMORY_SILENT = 16  # steps since the one by which the newest event was read
 MEMORY_VIEW = 17  # the last view row
 MEMORY_PLAN = MEMORY_VIEW + VIEW_COLUMNS  # the last plan row
-MEMORY_DEPTH = MEMORY_PLAN + PLAN_COLUMNS  # how far both sides went at the last cycle's end
+MEMORY_SURVEY = MEMORY_PLAN + PLAN_COLUMNS  # of `survey.py`
+MEMORY_DEPTH = MEMORY_SURVEY + SURVEY_COLUMNS  # how far both sides went at the last cycle's end
 MEMORY_VALUE = MEMORY_DEPTH + 2 * DEPTH_COLUMNS  # of `value.py`
-MEMORY_RING = MEMORY_VALUE + VALUE_COLUMNS  # (mid or 0, imbalance) of the last cycle's steps
+MEMORY_RING = MEMORY_VALUE + VALUE_COLUMNS  # rows of the last cycle's steps
+
+# --- a row of the ring ------------------------------------------------------------------------
+RING_MID = 0  # 0: an unsound book
+RING_IMBALANCE = 1
+RING_LOW = 2  # of the sellers' prints; 0: none
+RING_HIGH = 3  # of the buyers'
+RING_COLUMNS = 4
 
 SUPPORT = 3.0  # fewest decayed arrivals for a depth to count in the fit
 

@@ -24,6 +24,7 @@ from market.calibration import (
     MEMORY_RING,
     MEMORY_SILENT,
     MEMORY_STEPS,
+    MEMORY_SURVEY,
     MEMORY_VALUE,
     MEMORY_VIEW,
     OBSERVER_AVERSION,
@@ -31,6 +32,7 @@ from market.calibration import (
     OBSERVER_CYCLE_STEPS,
     OBSERVER_DRIFT_RIDGE,
     OBSERVER_DRIFT_SHARE,
+    OBSERVER_DYNAMIC,
     OBSERVER_FEE,
     OBSERVER_INTERVAL_S,
     OBSERVER_KEEP_DRIFT,
@@ -45,6 +47,11 @@ from market.calibration import (
     OBSERVER_PRIOR_SECONDS,
     OBSERVER_SIGMA_MIN,
     OBSERVER_WARMUP_STEPS,
+    RING_COLUMNS,
+    RING_HIGH,
+    RING_IMBALANCE,
+    RING_LOW,
+    RING_MID,
     calibrate,
     new_cells,
     update_averages,
@@ -58,6 +65,7 @@ from market.layout import (
     NO_ASK,
     NO_BID,
     PLAN_COLUMNS,
+    PLAN_DYNAMIC,
     STEP_ASK,
     STEP_BID,
     STEP_CURSOR,
@@ -79,8 +87,10 @@ from market.layout import (
     VIEW_SIGMA_REFERENCE,
 )
 from market.plan import write_plan
+from market.planned import SCRATCH, take_sample, write_dynamic_plan
 from market.prints import read_events
 from market.risked import tell_risk, walk_both
+from market.survey import SURVEY_HIGH, SURVEY_LOW
 from market.types import F8, I8
 
 STATE_NUMBERS = 8
@@ -108,7 +118,7 @@ def observer_settings(
     drift_ridge: float = 100.0,
     sigma_min: float = 1e-7,
 ) -> F8:
-    """Build f8[OBSERVER_COLUMNS]; nothing is told of risk (`risked.with_risk`).
+    """Build f8[OBSERVER_COLUMNS]; with `planned.with_dynamic` and `risked.with_risk` for more.
 
     Args:
         interval_s: seconds between guard steps, > 0; steps are assumed to be that far apart.
@@ -161,8 +171,9 @@ def observer_settings(
 
 def new_observer(settings: F8) -> tuple[F8, F8]:
     """Return (memory, cells) before the first event, for f8[OBSERVER_COLUMNS]."""
-    memory = np.zeros(MEMORY_RING + 2 * int(settings[OBSERVER_CYCLE_STEPS]))
-    return memory, new_cells()
+    ring = RING_COLUMNS * int(settings[OBSERVER_CYCLE_STEPS])
+    scratch = SCRATCH if settings[OBSERVER_DYNAMIC] != 0.0 else 0
+    return np.zeros(MEMORY_RING + ring + scratch), new_cells()
 
 
 @kernel
@@ -186,7 +197,7 @@ def observe(
         offset: number of the first of them, at most MEMORY_CURSOR.
         levels: i8[2, width], the local book, changed.
         touch: i8[TOUCH_COLUMNS], changed.
-        memory: f8[MEMORY_RING + 2 x cycle steps], changed.
+        memory: f8[MEMORY_RING + RING_COLUMNS x cycle steps], changed.
         cells: f8[CELL_ROWS, BINS], changed.
         now_ns: i8, a multiple of the guard interval; the next one after the last call's.
         settings: f8[OBSERVER_COLUMNS].
@@ -255,14 +266,10 @@ def observe_market(
         tell_risk(sound, step_row[STEP_BID] + step_row[STEP_ASK], view_row, memory, settings)
     if edge and memory[MEMORY_MID] > 0.0:
         calibrate(view_row, memory, cells, settings)
-        write_plan(
-            view_row,
-            settings[OBSERVER_AVERSION],
-            settings[OBSERVER_ORDERS],
-            settings[OBSERVER_FEE],
-            settings[OBSERVER_DRIFT_SHARE],
-            plan_row,
-        )
+        told = (settings[OBSERVER_AVERSION], settings[OBSERVER_ORDERS], settings[OBSERVER_FEE])
+        write_plan(view_row, *told, settings[OBSERVER_DRIFT_SHARE], plan_row)
+        if settings[OBSERVER_DYNAMIC] != 0.0:
+            write_dynamic_plan(view_row, memory, settings, plan_row[PLAN_DYNAMIC:])
     ready = sound and view_row[VIEW_DECAY_BID] > 0.0  # a plan was made
     if memory[MEMORY_STEPS] <= settings[OBSERVER_WARMUP_STEPS]:
         ready = False
@@ -308,18 +315,22 @@ def view_book(
     ask = step_row[STEP_ASK]
     steps = int(memory[MEMORY_STEPS])
     ring = int(settings[OBSERVER_CYCLE_STEPS])
-    slot = MEMORY_RING + 2 * (steps % ring)
-    past_mid = memory[slot]  # of one cycle ago, or 0
-    past_imbalance = memory[slot + 1]
-    memory[slot] = 0.0
+    slot = MEMORY_RING + RING_COLUMNS * (steps % ring)
+    past_mid = memory[slot + RING_MID]  # of one cycle ago, or 0
+    past_imbalance = memory[slot + RING_IMBALANCE]
+    memory[slot + RING_MID] = 0.0
+    memory[slot + RING_LOW] = memory[MEMORY_SURVEY + SURVEY_LOW]
+    memory[slot + RING_HIGH] = memory[MEMORY_SURVEY + SURVEY_HIGH]
+    memory[MEMORY_SURVEY + SURVEY_LOW] = 0.0
+    memory[MEMORY_SURVEY + SURVEY_HIGH] = 0.0
     if bid == NO_BID or ask == NO_ASK or bid >= ask:
         return False
     mid = 0.5 * (bid + ask)
     view_row[VIEW_MID] = mid
     view_row[VIEW_IMBALANCE] = (bid_lots - ask_lots) / max(1, bid_lots + ask_lots)
     view_row[VIEW_RETURN] = 0.0
-    memory[slot] = mid
-    memory[slot + 1] = view_row[VIEW_IMBALANCE]
+    memory[slot + RING_MID] = mid
+    memory[slot + RING_IMBALANCE] = view_row[VIEW_IMBALANCE]
     seconds = ring * settings[OBSERVER_INTERVAL_S]
     if past_mid > 0.0:
         view_row[VIEW_RETURN] = mid - past_mid
@@ -328,10 +339,13 @@ def view_book(
         memory[MEMORY_DRIFT_XX] = keep * memory[MEMORY_DRIFT_XX] + past_imbalance**2
         memory[MEMORY_DRIFT_XY] = keep * memory[MEMORY_DRIFT_XY] + product
     elif steps < ring:  # in the first cycle, volatility is counted from the first step
-        past_mid = memory[MEMORY_RING]
+        past_mid = memory[MEMORY_RING + RING_MID]
         seconds = steps * settings[OBSERVER_INTERVAL_S]
     update_averages(view_row, past_mid, seconds, memory, settings)
     memory[MEMORY_MID] = mid
+    edge = steps >= ring and step_row[STEP_NOW_NS] % cycle_ns_of(settings) == 0
+    if edge and past_mid > 0.0 and settings[OBSERVER_DYNAMIC] != 0.0:
+        take_sample(memory, settings, past_mid, past_imbalance, view_row)
     return True
 
 

@@ -68,12 +68,13 @@ VIEW_LOSS = 13  # loss of a lot exceeded with 1 % over the horizon, ticks; 0 whe
 VIEW_ROOM = 14  # lots that could be closed at once within the cost that is allowed
 VIEW_COLUMNS = 15
 
-# f8[steps, PLAN_COLUMNS]: depths proposed as a line in x = position / max_position:
+# f8[steps, PLAN_COLUMNS]: two plans, depths proposed as a line in x = position / max_position:
 #   bid depth = PLAN_BID + PLAN_SLOPE * x,  ask depth = PLAN_ASK - PLAN_SLOPE * x   (ticks)
 PLAN_BID = 0
 PLAN_ASK = 1
 PLAN_SLOPE = 2
-PLAN_COLUMNS = 3
+PLAN_DYNAMIC = 3  # from here on the same three of the plan by dynamic programming, where made
+PLAN_COLUMNS = 6
 
 # --- the four tuned parameters: f8[PARAMETER_COLUMNS] ---------------------------------------
 PARAMETER_SPREAD = 0  # spread_percentage: full spread, percent of mid

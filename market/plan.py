@@ -14,6 +14,7 @@ from market.jit import kernel
 from market.layout import (
     PLAN_ASK,
     PLAN_BID,
+    PLAN_DYNAMIC,
     PLAN_SLOPE,
     VIEW_DECAY_ASK,
     VIEW_DECAY_BID,
@@ -85,7 +86,7 @@ def write_plan(
         orders: how many orders make up max_position, > 0 (q = x times orders).
         fee: maker fee as a fraction of price; cost positive.
         drift_share: how much of the expected move is followed, in [0, 1].
-        plan_row: f8[PLAN_COLUMNS], written whole, ticks.
+        plan_row: f8[PLAN_COLUMNS], written whole, ticks: also in place of the other plan.
     """
     fee_ticks = fee * view_row[VIEW_MID]
     sigma = view_row[VIEW_SIGMA]
@@ -107,6 +108,8 @@ def write_plan(
     plan_row[PLAN_BID] = min(DEPTH_TICKS_MAX, bid)
     plan_row[PLAN_ASK] = min(DEPTH_TICKS_MAX, ask)
     plan_row[PLAN_SLOPE] = min(DEPTH_TICKS_MAX, skew * orders)
+    for column in range(PLAN_DYNAMIC):
+        plan_row[PLAN_DYNAMIC + column] = plan_row[column]
 
 
 def avellaneda_stoikov(

@@ -51,7 +51,11 @@ POLICY_FLOW_SECONDS = 7  # what "recent" means
 POLICY_DRIFT_ONE_SIDE = 8  # quote one side only when |drift| exceeds this many half widths; 0: off
 POLICY_LEVEL_CHANGE = 9  # -1, 0 or 1 levels, by action
 POLICY_CAPITAL = 10  # quote asset; the unit of Kelly's returns
-POLICY_COLUMNS = 11
+POLICY_DYNAMIC = 11  # 1: the plan by dynamic programming proposes, 0: the closed form
+POLICY_LEARNED = 12  # 1: with a residual
+POLICY_RESIDUAL = 13  # its coefficients (`residual.py`)
+RESIDUALS = 8
+POLICY_COLUMNS = POLICY_RESIDUAL + RESIDUALS
 
 # --- Kelly's memory: f8[KELLY_COLUMNS], zeros at first ---------------------------------------
 KELLY_COUNT = 0  # observations so far
@@ -68,7 +72,9 @@ PROPOSE_SHIFT = 1  # reservation shift in half spreads, in [-2, 2]; read where a
 PROPOSE_FRACTION = 2  # size_fraction, in [probe, 1]; 0: Kelly's
 PROPOSE_ACTION = 3  # 1 + action (PULL_BOTH .. REDUCE); 0: by the expected drift
 PROPOSE_LEVELS = 4  # levels more than the frame says: -1, 0 or 1
-PROPOSAL_COLUMNS = 5
+PROPOSE_STRETCH = 5  # natural log of the plan's width's factor; read where no width is
+PROPOSE_LEAN = 6  # added to the plan's shift, in half spreads; read where no width is
+PROPOSAL_COLUMNS = 7
 
 
 def policy_settings(
@@ -84,6 +90,8 @@ def policy_settings(
     flow_seconds: float = 3600.0,
     drift_one_side: float = 1.0,
     level_change: int = 0,
+    dynamic: bool = False,
+    residual: F8 | None = None,
 ) -> F8:
     """Build f8[POLICY_COLUMNS].
 
@@ -99,6 +107,8 @@ def policy_settings(
         flow_seconds: what recent means, seconds.
         drift_one_side: half widths of expected move beyond which one side is quoted; 0 for never.
         level_change: -1, 0 or 1.
+        dynamic: whether the plan by dynamic programming proposes.
+        residual: f8[RESIDUALS], or none.
     """
     if not capital > 0 or not 0 < probe <= start_fraction <= 1 or not kelly_memory_cycles >= 1:
         raise ValueError(
@@ -117,6 +127,10 @@ def policy_settings(
     row[POLICY_DRIFT_ONE_SIDE] = drift_one_side
     row[POLICY_LEVEL_CHANGE] = level_change
     row[POLICY_CAPITAL] = capital
+    row[POLICY_DYNAMIC] = 1.0 if dynamic else 0.0
+    if residual is not None:
+        row[POLICY_LEARNED] = 1.0
+        row[POLICY_RESIDUAL:] = residual
     return row
 
 
@@ -228,12 +242,17 @@ def width_and_shift(
 
 @inlined_kernel
 def proposed_width_and_shift(
-    mid: float, spread_percentage: float, proposal: F8
+    mid: float, spread_percentage: float, width: float, shift: float, proposal: F8
 ) -> tuple[float, float]:
-    """Return (w, r) in ticks of a proposal, within the same bounds."""
+    """Return (w, r) in ticks of a proposal in place of the plan's, or of what it adds to them."""
     half = spread_percentage / 200.0 * mid
-    width = min(3.0, max(0.5, proposal[PROPOSE_WIDTH]))
-    return width * half, min(2.0, max(-2.0, proposal[PROPOSE_SHIFT])) * half
+    if proposal[PROPOSE_WIDTH] > 0.0:
+        width = proposal[PROPOSE_WIDTH] * half
+        shift = proposal[PROPOSE_SHIFT] * half
+    else:
+        width *= math.exp(proposal[PROPOSE_STRETCH])
+        shift += proposal[PROPOSE_LEAN] * half
+    return min(3.0 * half, max(0.5 * half, width)), min(2.0 * half, max(-2.0 * half, shift))
 
 
 @inlined_kernel
@@ -319,7 +338,7 @@ def decide(
     Args:
         step_row: i8[STEP_COLUMNS].
         view_row: f8[VIEW_COLUMNS].
-        plan_row: f8[PLAN_COLUMNS].
+        plan_row: f8[PLAN_DYNAMIC], of the policy in force.
         position_lots: i8, signed, base over target in lots.
         quote_units: i8, balance held, that tied up in our orders included: the ladder replaces
             them.
@@ -343,9 +362,9 @@ def decide(
     if max_lots > 0:
         x = min(1.0, max(-1.0, position_lots / max_lots))
     mid = view_row[VIEW_MID]
-    width, shift = width_and_shift(mid, parameters[PARAMETER_SPREAD], plan_row, x)
-    if proposal[PROPOSE_WIDTH] > 0.0:
-        width, shift = proposed_width_and_shift(mid, parameters[PARAMETER_SPREAD], proposal)
+    spread = parameters[PARAMETER_SPREAD]
+    planned = width_and_shift(mid, spread, plan_row, x)
+    width, shift = proposed_width_and_shift(mid, spread, planned[0], planned[1], proposal)
     action = wanted_action(view_row, width, tuning, proposal)
     step = tuning[POLICY_LEVEL_STEP]
     change = min(1.0, max(-1.0, proposal[PROPOSE_LEVELS])) + tuning[POLICY_LEVEL_CHANGE]

@@ -11,6 +11,7 @@ from market.calibration import (
     MEMORY_CURSOR,
     MEMORY_LAST,
     MEMORY_MID,
+    MEMORY_SURVEY,
     depth_bin,
 )
 from market.jit import kernel
@@ -26,6 +27,7 @@ from market.layout import (
     SEEN_LOCAL,
     SELL,
 )
+from market.survey import note_price
 from market.types import F8, I4, I8
 
 NO_ROW = -1
@@ -52,6 +54,7 @@ def take_print(
     memory[MEMORY_LAST] = price
     if mid <= 0.0 or side == 0:
         return row, when, reach
+    note_price(side, price, memory[MEMORY_SURVEY:])
     hit = CELL_BID if side == SELL else CELL_ASK
     depth = side * (price - mid) / mid
     exch_ns = events[index, EVENT_EXCH_NS]

@@ -40,6 +40,7 @@ from market.layout import (
     LEDGER_TARGET,
     NO_ASK,
     NO_BID,
+    PLAN_DYNAMIC,
     REPORT_FILL,
     REPORT_FUNDING,
     REPORT_KIND,
@@ -66,7 +67,15 @@ from market.own import (
     open_lots,
     own_touch,
 )
-from market.policy import PROPOSE_ACTION, cap_lots, decide, observe_profit
+from market.policy import (
+    POLICY_DYNAMIC,
+    POLICY_LEARNED,
+    PROPOSE_ACTION,
+    cap_lots,
+    decide,
+    observe_profit,
+)
+from market.residual import propose_learned
 from market.states import evaluate, is_of_loss
 from market.types import F8, I8
 
@@ -199,12 +208,17 @@ def decide_cycle(
             observe_profit(profit, setup.policy, account.kelly)
         remember[REMEMBER_EXCESS] = excess
         remember[REMEMBER_CYCLES] += 1
+    plan = plan_row[:PLAN_DYNAMIC]
+    if setup.policy[POLICY_DYNAMIC] != 0.0:
+        plan = plan_row[PLAN_DYNAMIC:]
+    if setup.policy[POLICY_LEARNED] != 0.0:
+        propose_learned(account.observation, setup.policy, account.proposal)
     half = half_ticks_of(step_row)
     cap = carry_lots(half, view_row, setup.limits, setup.scale, account.risk)
     remember[REMEMBER_ACTION] = decide(
         step_row,
         view_row,
-        plan_row,
+        plan,
         position_lots(ledger, setup.scale),
         ledger[LEDGER_QUOTE],
         ledger[LEDGER_BASE],

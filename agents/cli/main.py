@@ -37,6 +37,7 @@ from agents.cli.replay_exchange import replay_exchange
 from agents.cli.replay_session import replay_session
 from agents.cli.report import report
 from agents.cli.scout import scout
+from agents.cli.train_command import train
 from agents.cli.venue_options import (
     Control,
     KeyFile,
@@ -79,6 +80,7 @@ app.command()(promote)
 app.command()(record)
 app.command()(report)
 app.command()(scout)
+app.command()(train)
 app.command()(worker)
 app.command("replay-exchange")(replay_exchange)
 app.command("replay-session")(replay_session)

@@ -14,7 +14,7 @@ from market.layout import (
     LADDER_LOTS,
     LADDER_PRICE_TICKS,
     PARAMETER_COLUMNS,
-    PLAN_COLUMNS,
+    PLAN_DYNAMIC,
     SCALE_COLUMNS,
     SCALE_LOT,
     SCALE_MIN_LOTS,
@@ -242,5 +242,5 @@ def test_one_level_more_or_less_by_action():
         desk = Desk(level_change=change)
         desk.decide()
         assert len(desk.quotes(BID_ROW)) == count
-    assert desk.plan.shape == (PLAN_COLUMNS,)
+    assert desk.plan.shape == (PLAN_DYNAMIC,)
     assert desk.ladder[BID_ROW, 0, LADDER_PRICE_TICKS] == 992

@@ -159,8 +159,8 @@ def test_a_proposal_holds_what_the_action_says():
     """Columns of `policy.py`, in order."""
     proposal = policy.new_proposal()
     propose(action(REDUCE, 1.0, -0.5, 0.0, -1), 0.2, proposal)
-    assert proposal == pytest.approx([3.0, -1.0, 0.6, 5.0, -1.0])
+    assert proposal == pytest.approx([3.0, -1.0, 0.6, 5.0, -1.0, 0.0, 0.0])
     propose(action(BOTH, -1.0, 9.0, -1.0, 1), 0.2, proposal)
-    assert proposal == pytest.approx([0.5, 2.0, 0.2, 4.0, 1.0])
+    assert proposal == pytest.approx([0.5, 2.0, 0.2, 4.0, 1.0, 0.0, 0.0])
     propose(action(PULL_BOTH), 0.2, proposal)
-    assert proposal == pytest.approx([1.0, 0.0, 1.0, 1.0, 0.0])
+    assert proposal == pytest.approx([1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0])

@@ -49,8 +49,19 @@ def feed(tmp_path_factory):
         {"risk": {"max_position_size": 0.002, "stop_loss_threshold": 0.0002, "cooldown_s": 60}},
         {"risk": {"volatility_cutoff": 1.3}},
         {"feed": {"delay": "sampled:80ms,2500ms"}, "executor": {"latency": "measured:1.0"}},
+        {"executor": {"policy": "plan"}},
     ],
-    ids=["plain", "fee", "slow", "sampled", "measured", "stop-loss", "volatility", "late feed"],
+    ids=[
+        "plain",
+        "fee",
+        "slow",
+        "sampled",
+        "measured",
+        "stop-loss",
+        "volatility",
+        "late feed",
+        "plan",
+    ],
 )
 def test_a_run_without_updates_is_the_replay_byte_for_byte(feed, tmp_path, change):
     """Orders, fills, equity, refusals, ledger, round trips and figures are equal."""
