@@ -1,6 +1,7 @@
 """What a window's search does where nothing can be better, where much can, and how it ends.
 
     python -m bench.window --out FILE [--part null,zero,planted,racing,ending] [--day RECORDING]
+                           [--from FIRST] [--markets COUNT]
 
 - null: profits of every candidate are mirrored at those of the set in force by a coin a slice, so
   that all have the same expectation by construction; risks are set equal. Bar: at most 5 % of 200
@@ -11,8 +12,9 @@
 - racing: the same windows with and without racing. Bar: 40 % of the replay saved, the choice not
   worse by more than its standard error over the windows, neither by its lower bound on the whole
   window nor by what it gains on the horizon after.
-- ending: searches with a large budget until they say `converged`, then 1000 candidates more. Bar:
-  the hypervolume grows by less than 1 % in 90 % of the runs.
+- ending: searches with a large budget until they say `converged`, then 1000 evaluations more: the
+  public problems of `tuner_problems.py` (the noisy one apart: its hypervolume grows by luck), and
+  windows of five hours. Bar: the hypervolume grows by less than 1 % in 90 % of the runs.
 - day: one verdict over all of a recording, 1000 candidates, train and test. Bar: 60 s on two cores,
   at most 8 s of it for the search and for what is kept. Only with `--day`; never kept in FILE.
 
@@ -31,16 +33,19 @@ from typing import Any
 
 import numpy as np
 
-from agents.optimizer.convergence import Ending, gained
-from agents.optimizer.judgement import Options, Past
+from agents.optimizer.convergence import Ending, ending, gained
+from agents.optimizer.judgement import SOURCES, Options, Past
 from agents.optimizer.memory import Memory, kept
 from agents.optimizer.mind import Mind, seed_of
 from agents.optimizer.objectives import Scale, valued
 from agents.optimizer.race import Run
+from agents.optimizer.space import Space
 from agents.optimizer.spans import Part, Spans, bounds, laid_out
+from agents.optimizer.tuner import Tuner
 from agents.optimizer.window import BATCH, Search, judge, over, sigma_of
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Settings
+from bench.tuner_problems import PROBLEMS, Problem
 from bench.window_markets import market
 from market.account import Setup
 from market.replay_step import REPLAY_NET
@@ -55,7 +60,7 @@ NULL_MAX, PLANTED_MIN, SAVED_MIN, GROWN_MAX, GROWN_SHARE = 0.05, 0.6, 0.4, 0.01,
 MARKETS = {"null": 25, "zero": 25, "planted": 12, "racing": 8, "ending": 30}
 TOO_WIDE = 5.0
 MORE = 1000
-BUDGET_MOST = 3000
+BUDGET_MOST, ENDING_HOURS = 3000, 5.0
 DAY_S_MAX, DAY_OWN_S_MAX, DAY_HOURS = 60.0, 8.0, 24.3
 BATCH_TWICE = 130
 Row = dict[str, Any]
@@ -167,19 +172,44 @@ def searched(session: Session, tape: Tape, options: Options, seed: int, run: Run
 
 
 def ended(seed: int) -> list[Row]:
-    """Search one window until the flag, then on."""
-    session = market(seed, budget=BUDGET_MOST, hours=10.0)
+    """Search until the flag, then on: the first runs on problems, the others on windows."""
+    quiet = [each for each in PROBLEMS.values() if not each.noise]
+    if seed < len(quiet):
+        return problem_ended(quiet[seed], seed)
+    session = market(7000 + seed, budget=BUDGET_MOST, hours=ENDING_HOURS + 1.0)
     mind = Mind(session, "optimizer-1")
+    options = dataclasses.replace(mind.options, window_s=ENDING_HOURS * 3600.0)
     tape = mind.tape(session.last_ns)
     run = over(tape, session.setup, threads=1)
-    search = Search(*searched(session, tape, mind.options, seed, run))
+    search = Search(*searched(session, tape, options, seed, run))
     search.explore()
     how, before = search.ending, search.tuner.told
-    evaluated = len(search.sets)
     while how is Ending.CONVERGED and search.tuner.told < before + MORE:
-        search.attempt(search.tuner.ask(64))
+        search.attempt(search.tuner.ask(BATCH))
     grown = gained(search.tuner.archive, before)
-    return [{"ending": how.value, "told": before, "evaluated": evaluated, "grown": grown}]
+    return [{"on": "window", "ending": how.value, "told": before, "grown": grown}]
+
+
+def problem_ended(problem: Problem, seed: int) -> list[Row]:
+    """Search a public problem until the flag, then on."""
+    space = Space.unit(problem.dimensions)
+    tuner = Tuner(space, problem.objectives, batch=BATCH, seed=seed, sources=SOURCES)
+    told: list[int] = []
+
+    def step() -> None:
+        points = tuner.ask(BATCH)
+        tuner.tell(points, *problem.evaluate(points))
+        told.append(tuner.told)
+
+    how = Ending.BUDGET
+    while how is not Ending.CONVERGED and tuner.told < BUDGET_MOST:
+        step()
+        how = ending(tuner.archive, told, tuner.outlook)
+    before = tuner.told
+    while how is Ending.CONVERGED and tuner.told < before + MORE:
+        step()
+    grown = gained(tuner.archive, before)
+    return [{"on": problem.name, "ending": how.value, "told": before, "grown": grown}]
 
 
 class Tireless(Search):
@@ -245,15 +275,15 @@ WORK: dict[str, Callable[[int], list[Row]]] = {
     "zero": lambda seed: judged(4000 + seed, "zero_edge", "zero"),
     "planted": lambda seed: judged(5000 + seed, "planted_edge", "planted"),
     "racing": lambda seed: raced(6200 + seed),
-    "ending": lambda seed: ended(7000 + seed),
+    "ending": ended,
 }
 
 
-def collected(path: Path, part: str, markets: int) -> list[Row]:
+def collected(path: Path, part: str, markets: range) -> list[Row]:
     """Return the rows of a part, markets that FILE lacks worked on now."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     held = {(each["part"], each["seed"]): each["rows"] for each in map(json.loads, lines)}
-    for seed in range(markets):
+    for seed in markets:
         if (part, seed) in held:
             continue
         held[part, seed] = WORK[part](seed)
@@ -261,7 +291,7 @@ def collected(path: Path, part: str, markets: int) -> list[Row]:
             line = {"part": part, "seed": seed, "rows": held[part, seed]}
             file.write(json.dumps(line) + "\n")
         print(f"{part} {seed}", file=sys.stderr, flush=True)
-    return [row for seed in range(markets) for row in held[part, seed]]
+    return [row for seed in markets for row in held[part, seed]]
 
 
 def summary(part: str, rows: list[Row]) -> Row:
@@ -282,7 +312,8 @@ def summary(part: str, rows: list[Row]) -> Row:
         small = float(np.mean([row["grown"] < GROWN_MAX for row in flagged])) if flagged else 0.0
         figures = {"converged": len(flagged), "runs": len(rows), "grown_little": small}
         if flagged:
-            figures["candidates"] = float(np.median([row["evaluated"] for row in flagged]))
+            figures["evaluated"] = float(np.median([row["told"] for row in flagged]))
+            figures["windows"] = sum(row["on"] == "window" for row in flagged)
             figures["grown_most"] = max(row["grown"] for row in flagged)
         return figures | {"holds": bool(flagged) and small >= GROWN_SHARE}
     share = float(np.mean([row["better"] for row in rows]))
@@ -300,6 +331,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--part", default=",".join(WORK))
     parser.add_argument("--markets", type=int, help="fewer markets than the bars are stated for")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="fresh markets: another")
     parser.add_argument("--day", type=Path, help="a recording for the part of that name")
     told = parser.parse_args()
     found = {}
@@ -308,7 +340,8 @@ def main() -> int:
         if part == "day":
             found[part] = timed(told.day)
         else:
-            rows = collected(told.out, part, told.markets or MARKETS[part])
+            last = told.first + (told.markets or MARKETS[part])
+            rows = collected(told.out, part, range(told.first, last))
             found[part] = summary(part, rows)
         shown = "  ".join(
             f"{name} {figure:.4g}" if isinstance(figure, float) else f"{name} {figure}"

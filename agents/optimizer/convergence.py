@@ -1,13 +1,18 @@
 """Whether a search has found what there is: by what it gained, and by what its model expects."""
 
+import math
 from enum import StrEnum
 
 from agents.optimizer.archive import Archive
 from agents.optimizer.fronts import hypervolume, reference
 
 BATCHES = 4
-LEAST = 0.005
-"""Share of the hypervolume that is next to nothing."""
+FURTHER = 1000
+"""Evaluations more that would have to be worth it."""
+LEAST = 0.01
+"""Share of the hypervolume that so many are not worth."""
+OUTLOOK = 0.005
+"""Share of the hypervolume that is next to nothing for one batch."""
 
 
 class Ending(StrEnum):
@@ -21,8 +26,9 @@ class Ending(StrEnum):
 def ending(archive: Archive, told: list[int], outlook: float) -> Ending:
     """Return how the search stands.
 
-    Converged: four batches gained less than LEAST, and the model expects less than that of another
-    one. Stalled: they gained as little, but the model expects more. Budget: neither, so far.
+    Converged: going on as the last four batches did, FURTHER evaluations would gain less than
+    LEAST, and the model expects less than OUTLOOK of another batch. Stalled: the first, not the
+    second. Budget: not even the first, so far.
 
     Args:
         archive: everything told.
@@ -31,9 +37,20 @@ def ending(archive: Archive, told: list[int], outlook: float) -> Ending:
     """
     if len(told) <= BATCHES:
         return Ending.BUDGET
-    if gained(archive, told[-1 - BATCHES]) >= LEAST:
+    if further(archive, told[-1 - BATCHES]) >= LEAST:
         return Ending.BUDGET
-    return Ending.CONVERGED if outlook < LEAST else Ending.STALLED
+    return Ending.CONVERGED if outlook < OUTLOOK else Ending.STALLED
+
+
+def further(archive: Archive, before: int) -> float:
+    """Return the share of hypervolume that FURTHER evaluations would gain, as things go.
+
+    A search gains ever less: what the evaluation numbered t adds falls as 1 / t where a front of
+    three objectives fills up, faster elsewhere. So what came after the first `before` points is
+    continued by that law.
+    """
+    count = len(archive)
+    return gained(archive, before) * math.log1p(FURTHER / count) / math.log(count / max(1, before))
 
 
 def gained(archive: Archive, before: int) -> float:

@@ -11,7 +11,6 @@ from itertools import combinations
 
 import numpy as np
 
-from agents.optimizer.fronts import Bool
 from market.deflation import deflated_sharpe
 from market.types import F8, I8
 
@@ -38,20 +37,20 @@ class Guards:
     superior: float | None
 
 
-def guards_of(net: F8, gains: F8, seen: Bool, *, row: int, rng: np.random.Generator) -> Guards:
+def guards_of(net: F8, gains: F8, whole: I8, *, row: int, rng: np.random.Generator) -> Guards:
     """Return the diagnostics of a search over slices of a window.
 
-    Only `luck` looks at candidates that were left behind, on the slices that they have seen.
+    Only `luck` looks at candidates that were left behind: the more there were, the luckier is the
+    best of them.
 
     Args:
         net: f8[n, slices], profits of all candidates.
         gains: f8[n, slices], their utilities less that of the incumbent.
-        seen: bool[n, slices], where each was replayed.
+        whole: i8[w], those that were replayed on all slices, ascending.
         row: the chosen candidate, one that was replayed as a whole.
         rng: of what is drawn.
     """
-    by_chance = luck(gains, seen, rng)
-    whole, trials = np.flatnonzero(seen.all(1)), len(net)
+    by_chance, trials = luck(gains, rng), len(net)
     net, gains, row = net[whole], gains[whole], int(np.searchsorted(whole, row))
     slices = net.shape[1]
     spread = net.std(1, ddof=1) if slices > 1 else np.zeros(len(net))
@@ -133,7 +132,7 @@ def superior(gains: F8, rng: np.random.Generator, *, block: float, draws: int = 
 
 
 def luck(
-    gains: F8, seen: Bool, rng: np.random.Generator, *, row: int | None = None, draws: int = 1000
+    gains: F8, rng: np.random.Generator, *, row: int | None = None, draws: int = 1000
 ) -> float:
     """Return the p-value of the best candidate, were every candidate as good as the incumbent.
 
@@ -144,20 +143,18 @@ def luck(
 
     Args:
         gains: f8[n, slices], utilities less that of the incumbent.
-        seen: bool[n, slices], where a candidate was replayed; the rest is not looked at.
         rng: of the signs.
         row: whose t-statistic the largest are compared with, whoever it was chosen by; None: the
             largest of all.
     """
-    count = seen.sum(1)
-    rows = (count > 1) & (np.abs(np.where(seen, gains, 0.0)).max(1, initial=0.0) > 0.0)
-    if not rows.any() or not (row is None or rows[row]):
+    slices = gains.shape[1]
+    rows = np.abs(gains).max(1, initial=0.0) > 0.0
+    if slices < 2 or not rows.any() or not (row is None or rows[row]):
         return 1.0
-    count, kept = count[rows], np.where(seen[rows], gains[rows], 0.0)
-    signs = rng.choice([-1.0, 1.0], (draws + 1, gains.shape[1]))
+    signs = rng.choice([-1.0, 1.0], (draws + 1, slices))
     signs[0] = 1.0
-    mean = signs @ kept.T / count
-    variance = ((kept**2).sum(1) / count - mean**2) / (count - 1)
+    mean = signs @ gains[rows].T / slices
+    variance = ((gains[rows] ** 2).sum(1) / slices - mean**2) / (slices - 1)
     found = mean / np.sqrt(np.maximum(variance, 1e-300))
     best = found.max(1)
     told = best[0] if row is None else found[0, int(rows[:row].sum())]

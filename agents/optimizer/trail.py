@@ -173,7 +173,7 @@ def digest_of(parameters: F8, part: Part) -> bytes:
 
 def trials_of(search: Search, batch: Told) -> tuple[Trial, ...]:
     """Return the rows of a batch."""
-    slices = search.race.seen.sum(1)
+    slices = search.race.slices
     return tuple(
         Trial(
             source=source,

@@ -288,17 +288,12 @@ class Search:
         guards = guards_of(
             self.race.figures[:, :, REPLAY_NET],
             self.race.values(np.arange(len(self.sets))).gains,
-            self.race.seen,
+            self.race.whole,
             row=row,
             rng=np.random.default_rng(self.guarding),
         )
         tested = found.gains[:, split:]
-        by_chance = luck(
-            tested,
-            np.ones(tested.shape, dtype=bool),
-            np.random.default_rng(self.testing),
-            row=place,
-        )
+        by_chance = luck(tested, np.random.default_rng(self.testing), row=place)
         both = figures[[0, place + 1]]
         earned, doubt = mean_error(both[1:, :, REPLAY_NET])
         net, fills = both[:, :, REPLAY_NET].sum(1), both[:, :, REPLAY_FILLS].sum(1)

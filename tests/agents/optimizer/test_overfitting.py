@@ -69,27 +69,25 @@ def test_too_little_to_judge_is_refused():
 def test_guards_say_nothing_where_there_is_too_little():
     """Few slices, one candidate: None, not a figure."""
     rng = np.random.default_rng(8)
-    seen = np.ones((30, 12), dtype=bool)
-    few = guards_of(rng.normal(size=(1, 2)), np.zeros((1, 2)), seen[:1, :2], row=0, rng=rng)
+    all_of_them = np.arange(30)
+    few = guards_of(rng.normal(size=(1, 2)), np.zeros((1, 2)), np.zeros(1, int), row=0, rng=rng)
     assert (few.luck, few.deflated_sharpe, few.overfitting, few.superior) == (1.0, None, None, None)
     net = rng.normal(size=(30, 12))
-    found = guards_of(net, net - net[0], seen, row=3, rng=rng)
+    found = guards_of(net, net - net[0], all_of_them, row=3, rng=rng)
     assert all(0 <= each <= 1 for each in (found.deflated_sharpe, found.overfitting))
-    sure = guards_of(net, np.full((30, 12), 1.0) + net / 10, seen, row=3, rng=rng)
+    sure = guards_of(net, np.full((30, 12), 1.0) + net / 10, all_of_them, row=3, rng=rng)
     assert sure.superior < 0.05 < found.superior
     assert sure.luck < 0.05
 
 
 def test_luck_is_exact_where_nobody_is_better_whatever_the_tails():
-    """The p-value of alike, wild, partly seen candidates is uniform."""
+    """The p-value of alike, wild candidates is uniform."""
     rng = np.random.default_rng(9)
     found = []
     for _ in range(300):
         common = rng.standard_t(2, 24)
         gains = 0.7 * common + rng.standard_t(2, (40, 24))
-        seen = np.ones((40, 24), dtype=bool)
-        seen[20:, 8:] = False
-        found.append(luck(gains, seen, rng, draws=200))
+        found.append(luck(gains, rng, draws=200))
     for level in (0.05, 0.2, 0.5):
         assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=0.05)
 
@@ -99,8 +97,8 @@ def test_a_candidate_that_is_better_is_no_luck():
     rng = np.random.default_rng(12)
     gains = rng.normal(size=(40, 24))
     gains[7] += 2.0
-    assert luck(gains, np.ones((40, 24), dtype=bool), rng) < 0.01
-    assert luck(np.zeros((3, 24)), np.ones((3, 24), dtype=bool), rng) == 1.0
+    assert luck(gains, rng) < 0.01
+    assert luck(np.zeros((3, 24)), rng) == 1.0
 
 
 def test_two_p_values_make_one():
@@ -117,13 +115,12 @@ def test_a_choice_among_the_tested_pays_for_the_choosing():
     chosen, first = [], []
     for _ in range(300):
         gains = rng.standard_t(3, (8, 16))
-        seen = np.ones(gains.shape, dtype=bool)
         best = int((gains.mean(1) / gains.std(1)).argmax())
-        chosen.append(luck(gains, seen, rng, row=best, draws=200))
-        first.append(luck(gains, seen, rng, row=0, draws=200))
+        chosen.append(luck(gains, rng, row=best, draws=200))
+        first.append(luck(gains, rng, row=0, draws=200))
     for level in (0.05, 0.2, 0.5):
         assert np.mean(np.array(chosen) <= level) == pytest.approx(level, abs=0.05)
         assert np.mean(np.array(first) <= level) <= level
     nothing = np.vstack([np.zeros(16), rng.normal(size=(3, 16))])
-    assert luck(nothing, np.ones((4, 16), dtype=bool), rng, row=0) == 1.0
-    assert luck(nothing, np.ones((4, 16), dtype=bool), rng, row=2) <= 1.0
+    assert luck(nothing, rng, row=0) == 1.0
+    assert luck(nothing, rng, row=2) <= 1.0
