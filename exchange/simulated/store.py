@@ -52,11 +52,8 @@ class Store:
     def keep(self, account: Account, order: Order, trade: Trade | None) -> None:
         """Write an order as it stands, and the trade that changed it."""
         self.executions += 1
-        row = {
-            "account": account.name,
-            "order": dataclasses.asdict(order),
-            "number": self.executions,
-        }
+        told = dataclasses.asdict(order) | {"account": account.name}  # no key stands in the file
+        row = {"account": account.name, "order": told, "number": self.executions}
         if trade is not None:
             row["trade"] = dataclasses.asdict(trade)
         self._write(row)
@@ -82,7 +79,8 @@ class Store:
                 recall(account, account.margin, row["note"], instrument)
         for number, (name, order) in sorted(self._orders.items()):
             if name in accounts:
-                accounts[name].add(order)
+                account = accounts[name]
+                account.add(dataclasses.replace(order, account=account.key))
             house.next_order_id = max(house.next_order_id, number + 1)
         last = max((trade.trade_id for _, trade in self._trades), default=0)
         house.next_trade_id = max(house.next_trade_id, last + 1)

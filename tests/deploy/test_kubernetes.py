@@ -51,8 +51,9 @@ def test_settings_parts_and_limits_are_those_of_compose():
     usual = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value) for name, value in told.items()}
     assert of("ConfigMap")["settings"]["data"] == usual
     services = COMPOSE["services"]
-    cluster = {"head", "worker"}  # Ray has an operator of its own for Kubernetes
-    assert set(containers()) == set(services) - {"feed", "grafana", "operator", "archive"} - cluster
+    usually = {"", "monitoring"}
+    kept = {name for name, each in services.items() if usually & set(each.get("profiles", [""]))}
+    assert set(containers()) == kept - {"feed"}
     for name, each in containers().items():
         theirs = services[name]["deploy"]["resources"]["limits"]
         assert each["resources"]["limits"]["cpu"] == theirs["cpus"], name
@@ -62,7 +63,6 @@ def test_settings_parts_and_limits_are_those_of_compose():
             set(usual) if "envFrom" in each else set()
         )
         missing = {key for key in wanted if key != "<<"} - ours - {"FEED", "SPEED"}
-        missing -= {"COUNTERPOINT__OPTIMIZER__CLUSTER"}
         assert not missing, (name, missing)
 
 

@@ -48,6 +48,21 @@ async def test_a_killed_exchange_comes_back_as_it_was(tmp_path):
             assert numbers == list(range(1, len(numbers) + 1))
 
 
+async def test_no_key_stands_in_the_state(tmp_path):
+    """Accounts are kept by their names: whoever reads the folder cannot trade with it."""
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text('[[account]]\nname = "maker"\nkey = "test"\nsecret = "test"\n')
+    state = ("--state", tmp_path / "state", "--accounts", accounts)
+    with serving("--feed", write(tmp_path, seconds=600), *state) as server:
+        async with Client(server) as client:
+            await client.open_api()
+            await client.place("BUY", "0.12", "90.00", "rests")
+    (file,) = (tmp_path / "state").glob("*.jsonl")
+    text = file.read_text()
+    assert '"maker"' in text
+    assert '"test"' not in text
+
+
 def test_the_state_of_another_recording_is_refused(tmp_path):
     """A folder belongs to one recording."""
     first, second = tmp_path / "a", tmp_path / "b"
