@@ -229,6 +229,7 @@ def session_of(
 def observer_of(settings: Settings, scale: I8, *, waited_s: float = 0.0) -> F8:
     """Return f8[OBSERVER_COLUMNS]; `waited_s` passed on the grid before the session."""
     risk, capital_units = settings.risk, settings.account.capital * UNITS
+    policies = (settings.executor.policy, settings.executor.candidate)
     settled = observer_settings(
         interval_s=settings.executor.guard_interval_ms / 1000,
         cycle_s=float(settings.executor.cycle_s),
@@ -237,7 +238,7 @@ def observer_of(settings: Settings, scale: I8, *, waited_s: float = 0.0) -> F8:
         warmup_s=float(settings.executor.warmup_s) + waited_s,
     )
     return with_risk(
-        with_dynamic(settled) if settings.executor.policy is Policy.PLAN else settled,
+        with_dynamic(settled) if Policy.PLAN in policies else settled,
         value_s=float(risk.value_at_risk_s) if risk.value_at_risk_limit > 0 else 0.0,
         cost_share=risk.flatten_cost_limit,
         cost_tick_lots=risk.max_position_size * capital_units / float(scale[SCALE_TICK_LOT]),

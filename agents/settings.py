@@ -142,8 +142,15 @@ class Executor(Section):
         description="what proposes the depths: closed_form, or plan (dynamic programming over "
         "what resting orders would have met lately; the closed form while that is little)",
     )
+    candidate: Annotated[Policy | None, Field(strict=False)] = Field(
+        None,
+        description="a policy in shadow beside the live one: it takes over when it is surely "
+        "better, and goes back when it is worse",
+    )
     checkpoint: FilePath | None = Field(
-        None, description="what `counterpoint train` learned on top of the policy; none: nothing"
+        None,
+        description="what `counterpoint train` learned on top of the policy, or of the candidate "
+        "where there is one",
     )
     risk_aversion: float = Field(0.1, ge=0, le=100, description="of the plan, g / k")
     sizing: Annotated[Sizing, Field(strict=False)] = Field(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from agents.executor.promotion import Finding
 from agents.executor.state import Frozen
 from agents.weighing import Weighed
 from exchange.port import MarketStep
@@ -43,6 +44,13 @@ class Shadowed:
     asked: RoundHeard
     incumbent: Weighed
     candidate: Weighed
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The policy in shadow was judged beside the live one."""
+
+    found: Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,7 @@ Event: TypeAlias = (
     | DecisionHeard
     | RoundHeard
     | Shadowed
+    | Compared
     | DoneHeard
     | StopHeard
     | RearmHeard
@@ -178,10 +187,15 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """Judge the policy in shadow beside the live one, then tell `Compared`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """Fills to be shown on telemetry: i8[n, FILLED_COLUMNS]."""
 
     filled: I8
 
 
-Effect: TypeAlias = Write | Place | Cancel | Reply | Say | Reach | Shadow | Show
+Effect: TypeAlias = Write | Place | Cancel | Reply | Say | Reach | Shadow | Compare | Show

@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 
 from market.account import Setup
+from market.policy import POLICY_CAPITAL
 from market.queueing import fill_model
 from market.replay import replay
 from market.replay_step import REPLAY_NET, REPLAY_TRIPS
@@ -28,6 +29,10 @@ class Stage(StrEnum):
     SHADOW = "shadow"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
+
+
+PROMOTIONS = {(Stage.SHADOW, Stage.PROMOTED), (Stage.PROMOTED, Stage.ROLLED_BACK)}
+"""All changes of stage: who went back stays there until the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,25 @@ class Rule:
     loss: float = 0.001
 
 
+RULE = Rule()
+"""By which the executor judges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Two policies, f8[POLICY_COLUMNS] each, and which of them quotes since when."""
+
+    before: F8
+    candidate: F8
+    since_ns: int
+    stage: Stage = Stage.SHADOW
+
+    @property
+    def live(self) -> F8:
+        """The policy that quotes."""
+        return self.candidate if self.stage is Stage.PROMOTED else self.before
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The stage after a look, why, and the bounds of the mean gain of a block; 0 when unknown."""
@@ -63,6 +87,29 @@ class Finding:
     reason: str
     lower: float = 0.0
     upper: float = 0.0
+
+
+def compared(
+    contest: Contest, tape: Tape, setup: Setup, parameters: F8, now_ns: int, rule: Rule
+) -> Finding:
+    """Judge a contest on all blocks since its stage began.
+
+    Args:
+        contest: not rolled back.
+        tape: as it is known at `now_ns`.
+        setup: of the session.
+        parameters: f8[PARAMETER_COLUMNS] in force.
+        now_ns: venue time.
+        rule: when what happens.
+    """
+    told = (parameters, (tape.step_at(contest.since_ns), tape.step_at(now_ns + 1)), rule)
+    before, _ = shadowed_blocks(tape, setup, contest.before, *told)
+    candidate, trips = shadowed_blocks(tape, setup, contest.candidate, *told)
+    seed = now_ns // rule.block_ns
+    if contest.stage is Stage.PROMOTED:
+        capital = float(setup.policy[POLICY_CAPITAL])
+        return must_go_back(before, candidate, capital, rule, seed=seed)
+    return may_promote(before, candidate, trips, rule, seed=seed)
 
 
 def shadowed_blocks(

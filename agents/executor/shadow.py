@@ -1,6 +1,10 @@
-"""The executor's shadow replay: the set in force and a proposed one on the newest window."""
+"""The executor's shadow replays: a proposed set on the newest window, a policy in shadow."""
 
-from agents.executor.events import RoundHeard, Shadowed
+from collections.abc import Callable
+
+from agents.executor.events import Compared, RoundHeard, Shadowed
+from agents.executor.promotion import RULE, compared
+from agents.executor.state import State
 from agents.session import Session
 from agents.weighing import weigh
 from market.tape import Tape
@@ -25,3 +29,11 @@ def shadowed(
     sets = (incumbent, asked.word.candidate)
     held, candidate = weigh(session, tape, sets, now_ns=now_ns, window_ns=window_ns)
     return Shadowed(asked, incumbent=held, candidate=candidate)
+
+
+def comparison(state: State, tape: Callable[[], Tape]) -> Callable[[], Compared]:
+    """Return what judges the policy in shadow as things stand now; it may be asked in a thread."""
+    contest, parameters, now_ns = state.contest, state.parameters.copy(), state.now_ns
+    assert contest is not None, "no policy is in shadow"
+    setup = state.session.setup._replace(policy=state.session.setup.policy.copy())
+    return lambda: Compared(compared(contest, tape(), setup, parameters, now_ns, RULE))

@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -21,6 +21,7 @@ from agents.executor import records
 from agents.executor.events import (
     Alone,
     Cancel,
+    Compare,
     Effect,
     Event,
     Place,
@@ -37,7 +38,7 @@ from agents.executor.meter import Meter
 from agents.executor.opinion import opinion
 from agents.executor.rearm_file import RearmFile
 from agents.executor.recovery import HEARD_SEQ, Recovered, fold_due, guarded
-from agents.executor.shadow import shadowed
+from agents.executor.shadow import comparison, shadowed
 from agents.executor.state import freeze
 from agents.executor.step import step
 from agents.executor.stopfile import StopFile
@@ -254,6 +255,8 @@ class Shell:
                 await self.venue.cancel(effect.order_id)
             case Shadow():
                 self._shadow(effect)
+            case Compare():
+                await self._compare()
             case Reply() | Say() | Reach() | Show():
                 if self.link is not None and not self._replaying:
                     self._speak(self.link, effect)
@@ -295,12 +298,21 @@ class Shell:
         """Replay beside the loop: it may take longer than a word may wait."""
         state, tape = self.state, self._tape()
         held, now_ns, asked, session = state.incumbent, state.now_ns, effect.asked, state.session
+        work = asyncio.to_thread(lambda: shadowed(asked, session, held, now_ns, tape()))
+        self._spawn(self._hear_of(work))
 
-        async def replay() -> None:
-            work = asyncio.to_thread(lambda: shadowed(asked, session, held, now_ns, tape()))
-            self.put(await work)
+    async def _compare(self) -> None:
+        """Judge the policy in shadow; a recording waits for it: its run stays the same."""
+        if self._replaying:  # what came of it is among the words that were heard
+            return
+        work = asyncio.to_thread(comparison(self.state, self._tape()))
+        if self._real:
+            self._spawn(self._hear_of(work))
+        else:
+            await self._take(await work, self.state.now_ns)
 
-        self._spawn(replay())
+    async def _hear_of(self, work: Awaitable[Event]) -> None:
+        self.put(await work)
 
     def _reach(self, link: Link, effect: Reach) -> None:
         """Tell of a boundary, and answer it once we know what we think ourselves."""

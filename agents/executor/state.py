@@ -5,13 +5,15 @@ plain. `freeze` gives what the journal keeps at every cycle (only rows in use), 
 same state of it. What is public of the market is not kept: the venue observes it again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from agents.executor.peers import Peers, freeze_peers, new_peers, thaw_peers
+from agents.executor.promotion import Contest, Stage
 from agents.session import Session, parameter_row
+from agents.sizing import candidate_of, policy_of
 from market.account import Account, open_account
 from market.layout import LEDGER_TRIPS, LOTS_MAX
 from market.ledger import LOTS_COUNT, LOTS_FIRST
@@ -135,6 +137,8 @@ class State:
     phase: Phase = Phase.ARMED
     peers: Peers | None = None
     """The other executors on the same capital; None when there are none."""
+    contest: Contest | None = None
+    """The policy in shadow beside the live one; None without one."""
 
     @property
     def calm(self) -> bool:
@@ -182,7 +186,26 @@ def new_state(session: Session, *, lockstep: bool = False, live: bool = False) -
         lockstep=lockstep,
         live=live,
         peers=new_peers(session.settings, lockstep=lockstep),
+        contest=new_contest(session),
     )
+
+
+def new_contest(session: Session) -> Contest | None:
+    """Return the contest of a session before its first step."""
+    candidate = candidate_of(session.settings)
+    if candidate is None:
+        return None
+    executor = session.settings.executor
+    ready_ns = session.first_ns + executor.warmup_s * 10**9
+    since_ns = -(-ready_ns // executor.cycle_ns) * executor.cycle_ns  # a decision's time
+    return Contest(policy_of(session.settings), candidate, since_ns)
+
+
+def enter_stage(state: State, stage: Stage, since_ns: int) -> None:
+    """Let one of two policies quote from the next decision on."""
+    assert state.contest is not None, "a stage without a contest"
+    state.contest = replace(state.contest, stage=stage, since_ns=since_ns)
+    state.session.setup.policy[:] = state.contest.live
 
 
 def freeze(state: State) -> Frozen:
@@ -233,6 +256,7 @@ def freeze(state: State) -> Frozen:
         "phase": state.phase.value,
         "kept_trips": int(account.ledger[LEDGER_TRIPS]),
         **({} if state.peers is None else {"peers": freeze_peers(state.peers)}),
+        **({} if state.contest is None else {"contest": freeze_contest(state.contest)}),
     }
 
 
@@ -276,7 +300,14 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False, live: bool
     state.kept_trips = frozen["kept_trips"]
     if state.peers is not None and "peers" in frozen:
         thaw_peers(state.peers, frozen["peers"])
+    if state.contest is not None and "contest" in frozen:
+        enter_stage(state, Stage(frozen["contest"][0]), frozen["contest"][1])
     return state
+
+
+def freeze_contest(contest: Contest) -> list[Any]:
+    """Return the stage, and since when it is."""
+    return [contest.stage.value, contest.since_ns]
 
 
 def freeze_agreed(agreed: Agreed | None) -> Frozen | None:

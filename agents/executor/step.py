@@ -11,6 +11,7 @@ from agents.executor import judging, records
 from agents.executor.events import (
     Alone,
     Cleared,
+    Compared,
     DecisionHeard,
     DoneHeard,
     Effect,
@@ -26,6 +27,8 @@ from agents.executor.events import (
     StopHeard,
     Write,
 )
+from agents.executor.promotion import PROMOTIONS, Finding
+from agents.executor.promotion import Stage as Promotion
 from agents.executor.state import (
     REMEMBERED_MAX,
     Agreed,
@@ -33,6 +36,7 @@ from agents.executor.state import (
     Verdict,
     Voted,
     as_pair,
+    enter_stage,
     freeze_agreed,
     thaw_agreed,
 )
@@ -66,6 +70,8 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
             return state, _round(state, event)
         case Shadowed():
             return state, _vote(state, event.asked, judging.of_shadow(event))
+        case Compared():
+            return state, _compared(state, event.found)
         case DoneHeard():
             return state, _done(state, event)
         case StopHeard():
@@ -130,6 +136,8 @@ def fold(state: State, kind: str, body: dict[str, Any]) -> None:
         case "peer":
             if state.peers is not None:
                 state.peers.fold(body["name"], body["row"])
+        case "policy":
+            enter_stage(state, Promotion(body["stage"]), body["since_ns"])
         case "vote":
             _remember(state.votes, body["ref"], Voted(**body))
         case _:
@@ -269,6 +277,16 @@ def _done(state: State, heard: DoneHeard) -> Effects:
     pair = None if heard.decision is None else list(heard.decision)
     body = {"index": heard.index, "decision": pair, "not_after": heard.not_after_ns}
     return (_keep(state, "done", body, str(heard.index)), said)
+
+
+def _compared(state: State, found: Finding) -> Effects:
+    """Let the other policy quote, if that was found; a verdict that came late is none."""
+    if state.contest is None or found.stage is state.contest.stage:
+        return ()
+    if (state.contest.stage, found.stage) not in PROMOTIONS:
+        return ()
+    body = {"stage": found.stage.value, "since_ns": state.now_ns, "reason": found.reason}
+    return (_keep(state, "policy", body, str(state.now_ns)),)
 
 
 def _rearm(state: State, heard: RearmHeard) -> Effects:

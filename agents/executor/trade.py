@@ -7,9 +7,11 @@ the replay; here they are asked one step at a time, and what they want becomes e
 import numpy as np
 
 from agents.executor import judging, records
-from agents.executor.events import Cancel, Effect, Place, Reach, Reply, Show, Write
+from agents.executor.events import Cancel, Compare, Effect, Place, Reach, Reply, Show, Write
 from agents.executor.judged import judged_entry, phase_entry, stood
 from agents.executor.peers import reckon
+from agents.executor.promotion import RULE
+from agents.executor.promotion import Stage as Promotion
 from agents.executor.state import State, freeze
 from agents.executor.telling import pnl_word
 from exchange.port import MarketStep
@@ -104,6 +106,8 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
         entries.append(records.cycle_entry(state))
         if _reaches_boundary(state):
             said.append(Reach(state.boundary, now_ns))
+        if _is_compared(state):
+            said.append(Compare())
         state.kept_trips = int(account.ledger[LEDGER_TRIPS])
     elif (sends or changed) and state.live and state.kept_trips < account.ledger[LEDGER_TRIPS]:
         entries.append(records.trips_entry(state))
@@ -235,6 +239,18 @@ def stopped_replies(state: State) -> list[Effect]:
             state.told.add(key)
             replies.append(Reply(src, key, Ack(stage=Stage.STOPPED)))
     return replies
+
+
+def _is_compared(state: State) -> bool:
+    """Return whether a block of the shadow has ended."""
+    contest = state.contest
+    if (
+        contest is None
+        or contest.stage is Promotion.ROLLED_BACK
+        or state.now_ns <= contest.since_ns
+    ):
+        return False
+    return (state.now_ns - contest.since_ns) % RULE.block_ns == 0
 
 
 def _reaches_boundary(state: State) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from agents.executor import records, shadow, trade
 from agents.executor.promotion import (
     Rule,
     Stage,
@@ -10,13 +11,16 @@ from agents.executor.promotion import (
     must_go_back,
     shadowed_blocks,
 )
+from agents.executor.recovery import open_journal
+from agents.executor.state import enter_stage, freeze, new_state, thaw
 from agents.session import parameter_row
 from agents.training import with_residual
-from market.policy import RESIDUALS
+from market.policy import POLICY_DYNAMIC, RESIDUALS
 from market.queueing import fill_model
 from market.replay import replay
 from market.replay_step import REPLAY_NET
 from tests.agents.executor.market import recording, session_for
+from tests.agents.executor.test_replay import lived
 
 RULE = Rule(blocks=40, trips=100)
 RNG = np.random.default_rng(3)
@@ -100,3 +104,47 @@ def test_the_shadow_is_filled_only_where_the_tape_trades_through(tmp_path):
     assert np.allclose(shadowed_blocks(tape, session.setup, zeros, *told)[0], blocks)
     short = (steps[0], steps[0] + 10)
     assert len(shadowed_blocks(tape, session.setup, zeros, parameters, short, rule)[0]) == 0
+
+
+def test_a_run_promotes_and_rolls_back_at_ends_of_blocks_and_the_same_way_again(
+    tmp_path, monkeypatch
+):
+    """With a rule that believes anything, then bears nothing: the journal holds both changes."""
+    rule = Rule(
+        block_ns=300 * 10**9, blocks=3, trips=0, independent=0.0, level=1.99, trial=99, loss=-1.0
+    )
+    monkeypatch.setattr(shadow, "RULE", rule)
+    monkeypatch.setattr(trade, "RULE", rule)
+    feed = recording(tmp_path)
+    stories, records_kept = [], []
+    for name in ("one", "two"):
+        session = session_for(feed, executor={"candidate": "plan"})
+        (tmp_path / name).mkdir()
+        kept = lived(session, tmp_path / name)
+        records_kept.append(kept.record.placed.tobytes())
+        with open_journal(tmp_path / name, readonly=True) as journal:
+            rows = journal.rows(records.HEARD, kinds=("policy",))
+            stories.append([(row.time_ns, row.body["stage"], row.body["reason"]) for row in rows])
+        assert session.setup.policy[POLICY_DYNAMIC] == 0.0
+    assert stories[0] == stories[1]
+    assert records_kept[0] == records_kept[1]
+    (promoted_ns, first, _), (back_ns, second, _) = stories[0]
+    assert (first, second) == (Stage.PROMOTED, Stage.ROLLED_BACK)
+    assert back_ns - promoted_ns == rule.block_ns
+    (tmp_path / "alone").mkdir()
+    alone = lived(session_for(feed), tmp_path / "alone").record.placed
+    assert records_kept[0] != alone.tobytes()
+
+
+def test_a_restart_quotes_by_the_policy_that_was_promoted(tmp_path):
+    """Stage and policy are part of the state that survives."""
+    feed = recording(tmp_path)
+    state = new_state(session_for(feed, executor={"candidate": "plan"}))
+    state.now_ns = 7
+    enter_stage(state, Stage.PROMOTED, 7)
+    assert state.session.setup.policy[POLICY_DYNAMIC] == 1.0
+    fresh = session_for(feed, executor={"candidate": "plan"})
+    assert fresh.setup.policy[POLICY_DYNAMIC] == 0.0
+    again = thaw(fresh, freeze(state))
+    assert (again.contest.stage, again.contest.since_ns) == (Stage.PROMOTED, 7)
+    assert fresh.setup.policy[POLICY_DYNAMIC] == 1.0
