@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from protocol.telemetry import setup_logging
 if TYPE_CHECKING:
     from desk.store import Store
 
-NICE = 5
+NICE = 10
 """Steps by which those who trade go first, where the processor is short."""
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m desk", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what it must know, JSON")
     told = parser.parse_args(argv)
+    give_way()
     try:
         return start(DeskSettings.read(told.config))
     except (DeskError, ProtocolError) as error:
@@ -42,12 +44,19 @@ def main(argv: Sequence[str]) -> int:
         return held(REFUSED, os.environ)
 
 
+def give_way() -> None:
+    """Let those who trade go first, and interrupt none of them on waking up."""
+    os.nice(NICE)
+    if hasattr(os, "SCHED_BATCH"):  # Linux
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def start(settings: DeskSettings) -> int:
     """Open the store and serve."""
     from desk.store import Store
 
     setup_logging("desk", settings.folder)
-    os.nice(NICE)
     with Store.open(settings.database) as store:
         asyncio.run(serving(settings, store))
     return 0

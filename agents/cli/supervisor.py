@@ -218,15 +218,19 @@ class Supervisor:
     def account(self) -> dict[str, dict[str, float | int | list[int]]]:
         """Return uptime and restarts of each part, for `run.json`.
 
-        Uptime counts from a part's first start until the end of the run was in sight.
+        Uptime counts from a part's first start until the end of the run was in sight, also of
+        what lives on.
         """
-        return {
-            name: {
+        found: dict[str, dict[str, float | int | list[int]]] = {}
+        for name, life in self.lives.items():
+            up_s = life.up_s
+            if life.process is not None:
+                up_s += max(0.0, self.ended_s - life.started_s)
+            found[name] = {
                 "starts": life.starts,
                 "deaths": life.deaths,
                 "exit_codes": life.codes,
-                "up_s": round(life.up_s, 3),
-                "uptime": round(min(1.0, life.up_s / max(1e-9, self.ended_s - life.first_s)), 4),
+                "up_s": round(up_s, 3),
+                "uptime": round(min(1.0, up_s / max(1e-9, self.ended_s - life.first_s)), 4),
             }
-            for name, life in self.lives.items()
-        }
+        return found

@@ -4,6 +4,7 @@ import { byId, fill, hour, made, ms, num, percent, plain, put, short, signed, sp
 
 const DIALS = [["spread_percentage", "spread, % of mid"], ["levels", "levels a side"], ["base_quantity", "quantity a level"], ["max_position", "largest position"]];
 const OUTCOMES = { approved: "good", refused: "bad" };
+const LATE_MS = 300_000; // by which the newest 500 begin after the mid, so that it is said
 const sideOf = (side) => (side === "buy" ? "buy" : "sell");
 const share = (risk, name) => risk?.used?.[name]?.share;
 
@@ -13,7 +14,7 @@ export function figures({ status, sums, held, risk }) {
   const told = [
     ["net", `net of holding, ${quote}`, net[0], net[1].replace("number ", ""), `equity - opening ${short(sums.equity === null ? null : sums.equity - sums.opening)}`],
     ["equity", `equity, ${quote}`, short(sums.equity), "", `opening ${short(sums.opening)}`],
-    ["drawdown", `drawdown, ${quote}`, short(sums.drawdown), "", limit("peak_drawdown_limit")],
+    ["drawdown", `largest drawdown, ${quote}`, short(sums.drawdown), "", limit("peak_drawdown_limit")],
     ["position", `position, ${base}`, short(held.position, 3), "", limit("max_position_size")],
     ["fills", "fills", short(sums.fills, 0), "", `${short(sums.round_trips, 0)} round trips`],
     ["win_rate", "win rate", percent(sums.win_rate), "", `a trade takes ${span(sums.average_trade_s)}`],
@@ -40,7 +41,7 @@ const line = (points, name, kind, more) => ({ points: points.map((each) => [ms(e
 export function curves({ curve, hours }) {
   const points = curve.points, when = { domain: domain(points, hours) };
   plot(byId("profit"), { ...when, zero: true, lines: [line(points, "net_of_holding", "good", { area: true })] });
-  plot(byId("drawdown"), { ...when, zero: true, lines: [{ points: points.map((p) => [ms(p), -Number(p.drawdown)]), kind: "bad", area: true }] });
+  plot(byId("drawdown"), { ...when, zero: true, lines: [{ points: points.map((p) => [ms(p), Number(p.equity) - Number(p.peak)]), kind: "bad", area: true }] });
   plot(byId("inventory"), { ...when, zero: true, lines: [line(points, "position", "mark", { area: true, step: true })] });
 }
 
@@ -48,6 +49,8 @@ export function price({ status, curve, fills, orders, resting, hours }) {
   const points = curve.points, within = domain(points, hours) || [0, 0];
   const inside = (row) => ms(row) >= within[0] && ms(row) <= within[1];
   const ours = orders.orders.filter((o) => o.level === 0 && !o.taker && o.state !== "rejected" && inside(o)).reverse();
+  const late = [["quotes", ours[0]], ["fills", fills.fills.at(-1)]].filter(([, row]) => points.length && row && ms(row) > Math.max(within[0], ms(points[0])) + LATE_MS);
+  put(byId("since"), late.map(([what, row]) => `${what} from ${hour(row.time)} on`).join(", "));
   const quotes = ["buy", "sell"].map((side) => line(ours.filter((o) => o.side === side), "price", `thin ${sideOf(side)}`, { step: true }));
   plot(byId("price"), {
     domain: within,
@@ -88,12 +91,15 @@ export function gauges({ risk }) {
 }
 
 export function processes({ members }) {
+  const over = members.feeds.length > 0 && members.feeds.every((f) => f.progress === 1);
+  const stateOf = (m) => (over && m.stale ? ["ended", "quiet"] : [m.state ?? "-", m.stale || ill(m.state) ? "bad" : "good"]);
+  const moves = (f) => (f.progress === 1 ? ["ended", "quiet"] : f.still_s > 10 ? ["stands still", "bad"] : ["moves", "good"]);
   const ill = (state) => /stopped|halted|alone|disconnected|silent/.test(state || "silent");
   const again = members.processes.some((m) => m.restarts !== null) ? [num("again")] : []; // else nobody counts them
-  const living = members.processes.map((m) => [m.name, [m.state ?? "-", m.stale || ill(m.state) ? "bad" : "good"], num(m.lag_ms === null ? "-" : `${short(m.lag_ms, 1)} ms`), num(m.age_s === null ? "never" : span(m.age_s)), num(m.restarts ? String(m.restarts) : "")]);
-  const feeds = members.feeds.map((f) => [`feed ${f.symbol ?? ""}`, f.connected === false ? ["venue lost", "bad"] : [f.still_s > 10 ? "stands still" : f.progress === 1 ? "ended" : "moves", f.still_s > 10 && f.progress !== 1 ? "bad" : "good"], num(f.progress === null ? "" : percent(f.progress)), num(f.still_s === null ? "never" : span(f.still_s)), ""]);
+  const living = members.processes.map((m) => [m.name, stateOf(m), num(m.lag_ms === null ? "-" : `${short(m.lag_ms, 1)} ms`), num(m.age_s === null ? "never" : span(m.age_s)), num(m.restarts ? String(m.restarts) : "")]);
+  const feeds = members.feeds.map((f) => [`feed ${f.symbol ?? ""}`, f.connected === false ? ["venue lost", "bad"] : moves(f), num(f.progress === null ? "" : percent(f.progress)), num(f.still_s === null ? "never" : span(f.still_s)), ""]);
   fill("processes", [...living, ...feeds], ["", "state", num("late"), num("heard"), ...again]);
-  fill("seats", members.seats.map((s) => [s.name, [s.state ?? "silent", s.state ? "" : "bad"], num(String(s.answered ?? "-")), num(`${s.wins} of ${s.outcomes}`), [s.benched_until ? `benched until ${hour(s.benched_until)}` : `${s.faults} faults`, s.benched_until || s.faults ? "bad" : "quiet"]]), ["seat", "does", num("answered"), num("better after"), ""]);
+  fill("seats", members.seats.map((s) => [s.name, over ? ["ended", "quiet"] : [s.state ?? "silent", s.state ? "" : "bad"], num(String(s.answered ?? "-")), num(`${s.wins} of ${s.outcomes}`), [s.benched_until ? `benched until ${hour(s.benched_until)}` : `${s.faults} faults`, s.benched_until || s.faults ? "bad" : "quiet"]]), ["seat", "does", num("answered"), num("better after"), ""]);
 }
 
 function stepsOf(set, decisions) {
@@ -132,7 +138,7 @@ export function proposals({ offers, curve, hours }) {
   const shape = (p) => (p.outcome === "approved" ? "dot" : "hollow"), within = domain(curve.points, hours);
   const inside = told.filter((p) => !within || (ms(p) >= within[0] && ms(p) <= within[1]));
   plot(byId("confidence"), { domain: within, heights: [0, 1.08], dots: inside.map((p) => [ms(p), p.confidence_score, kind(p), shape(p), label(p)]) });
-  plot(byId("front"), { about: (v) => percent(v), dots: told.map((p) => [p.metrics.max_drawdown, p.metrics.sqn_score, kind(p), shape(p), label(p)]) });
+  plot(byId("front"), { about: (v) => `${(100 * v).toPrecision(2)} %`, dots: told.map((p) => [p.metrics.max_drawdown, p.metrics.sqn_score, kind(p), shape(p), label(p)]) });
 }
 
 export function logs({ lines }) {

@@ -28,3 +28,14 @@ def test_each_start_and_each_death_is_logged_as_the_desk_reads_it(tmp_path):
     died = [row for row in rows if row["event"] == "process_died"]
     assert {(row["process"], row["code"], row["level"]) for row in died} == {("dying", 1, "error")}
     assert (tmp_path / LOG).stat().st_mode & 0o077 == 0
+
+
+def test_what_lives_on_after_the_end_was_up_all_the_time(tmp_path):
+    """A desk that stays is counted while it stays, and no longer after its own end."""
+    parts = [Part("main", LONG), Part("staying", LONG, spare=True)]
+    supervisor = Supervisor(parts, main="main", folder=tmp_path)
+    supervisor.start()
+    supervisor.end(spare=False)
+    assert supervisor.account()["staying"]["uptime"] == 1.0
+    supervisor.end()
+    assert supervisor.account()["staying"]["uptime"] == 1.0

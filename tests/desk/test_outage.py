@@ -1,7 +1,9 @@
-"""A database that is gone for a minute in mid-run: the stack trades on, and nothing is missing."""
+"""A database that takes nothing for a minute in mid-run: all trade on, and nothing is missing."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import asynccontextmanager, closing
 
 import httpx
 import pytest
@@ -50,26 +52,53 @@ def lasts(window):
     return found
 
 
+@asynccontextmanager
+async def stopped(server):
+    """A server that is not there meanwhile."""
+    await asyncio.to_thread(server.stop)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.start)
+
+
+@asynccontextmanager
+async def locked(path):
+    """A file that somebody else writes meanwhile: it can be read, and takes nothing."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
-async def test_a_database_that_was_gone_for_a_minute_holds_all_that_the_journals_say(tmp_path):
-    """What PostgreSQL holds at last is what an SQLite holds that never failed, row by row."""
-    with Server() as server, Window(tmp_path, hours=HOURS, database=server.url) as window:
+async def test_a_postgresql_that_was_gone_for_a_minute_holds_all_that_the_journals_say(tmp_path):
+    """What it holds at last is what an SQLite holds that never failed, row by row."""
+    with Server() as server:
+        gone = httpx.codes.SERVICE_UNAVAILABLE
+        await outlasts(tmp_path, server.url, lambda: stopped(server), gone)
+
+
+@pytest.mark.slow
+async def test_an_sqlite_that_was_locked_for_a_minute_holds_all_that_the_journals_say(tmp_path):
+    """The same of a file; what was stored before is shown meanwhile."""
+    path = tmp_path / "desk.db"
+    await outlasts(tmp_path, f"sqlite:///{path}", lambda: locked(path), httpx.codes.OK)
+
+
+async def outlasts(folder, url, outage, shown):
+    """Trade on through an outage; compare what is stored after it with the journals."""
+    with Window(folder, hours=HOURS, database=url) as window:
         async with window.client() as client:
             await window.trading(client)
-            await asyncio.to_thread(server.stop)
-            try:
-                await outlived(window, client)
-            finally:
-                await asyncio.to_thread(server.start)
+            async with outage():
+                await outlived(window, client, shown)
             wanted = lasts(window)
-            await window.until(lambda: caught_up(server, window, wanted), "it has caught up")
+            await window.until(lambda: caught_up(url, window, wanted), "it has caught up")
             await window.until(lambda: storing(client), "the desk says that it stores again")
         window.house.kill(DESK)
-        with (
-            Store.open(server.url) as found,
-            Store.open(f"sqlite:///{tmp_path / 'whole.db'}") as whole,
-        ):
+        with Store.open(url) as found, Store.open(f"sqlite:///{folder / 'whole.db'}") as whole:
             same(window, found, whole)
 
 
@@ -78,7 +107,7 @@ async def storing(client):
     return (await get(client, "health"))["store_ok"]
 
 
-async def outlived(window, client):
+async def outlived(window, client, shown):
     """The desk says what is wrong, for a minute; the executor decides and trades meanwhile."""
 
     async def failing():
@@ -87,8 +116,7 @@ async def outlived(window, client):
     await window.until(failing, "the desk says that its store is gone")
     before, ends_s = lasts(window), time.monotonic() + OUTAGE_S
     while time.monotonic() < ends_s:
-        answer = await client.get("fills")
-        assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert (await client.get("fills")).status_code == shown
         assert not (await get(client, "status"))["stale"], "what is said live is shown all the same"
         await asyncio.sleep(1.0)
     after = lasts(window)
@@ -97,9 +125,9 @@ async def outlived(window, client):
         assert grown > OUTAGE_S / 10, f"{source} grew by {grown} rows"
 
 
-async def caught_up(server, window, wanted):
+async def caught_up(url, window, wanted):
     """Whether everything is stored that was in the journals when the database came back."""
-    with Store.open(server.url) as store:
+    with Store.open(url) as store:
         held = {key: store.cursor(run_of(window), *key) for key in SOURCES}
     return all(held[key] >= seq for key, seq in wanted.items())
 
