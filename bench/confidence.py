@@ -38,7 +38,7 @@ AHEAD_SHARE = 0.95
 """Of the horizon that must have been seen for a decision to be scored."""
 DECISIONS_MIN, MARKETS_MIN = 300, 20
 SKILL_MIN, ERROR_MAX = 0.08, 0.05
-RIDGE = (0.1, 0.5, 0.5, 0.5)
+RIDGE = (0.1, 0.5)
 """Precision of the weights before the first market is seen."""
 APART = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)
 """Standard deviations tried for the constant between markets, in logits."""
@@ -95,7 +95,7 @@ def fitted(markets: list[dict[str, Any]]) -> Calibrator:
     as known to within that difference: it gives way to own outcomes sooner than the slopes do. How
     much they differ is what makes each market's outcomes likeliest, told one after the other.
     """
-    blank = Calibrator((0.0, 0.3, 0.3, 0.0), as_rows(np.diag(RIDGE)))
+    blank = Calibrator((0.0, 0.5), as_rows(np.diag(RIDGE)))
     known = [(evidence(row), row["won"]) for each in markets for row in each["rows"]]
     found = blank.updated(known, weight=WORTH)
     covariance = np.linalg.inv(np.array(found.precision))

@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 
 from agents.backtest.opening import open_backtest, stored_tape
+from agents.optimizer.spans import sigma_of
 from agents.optimizer.studies import MEMORY, Studies
 from agents.optimizer.study import Plan, Window, studied
 from agents.optimizer.study_walk import BLOCK, interval
 from agents.optimizer.trail import Clocks
-from agents.optimizer.window import sigma_of
 from agents.session import Session, parameter_row
 from agents.settings import Settings
 from market.replay import replay

@@ -40,9 +40,9 @@ from agents.optimizer.mind import Mind, seed_of
 from agents.optimizer.objectives import Scale, valued
 from agents.optimizer.race import Run
 from agents.optimizer.space import Space
-from agents.optimizer.spans import Part, Spans, bounds, laid_out
+from agents.optimizer.spans import Part, Spans, bounds, laid_out, sigma_of
 from agents.optimizer.tuner import Tuner
-from agents.optimizer.window import BATCH, Search, judge, over, sigma_of
+from agents.optimizer.window import BATCH, Search, judge, over
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Settings
 from bench.tuner_problems import PROBLEMS, Problem

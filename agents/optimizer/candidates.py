@@ -11,7 +11,11 @@ from decimal import Decimal
 import numpy as np
 
 from agents.optimizer.space import Dimension, Scale, Space
-from market.types import F8
+from market.account import Setup
+from market.breach import position_cap_lots
+from market.layout import SCALE_LOT, STEP_ASK, STEP_BID
+from market.quotes import smallest_lots
+from market.types import F8, I8
 from protocol.merge import LEVELS_MAX, UNITS, clip_step, quantise, within_step
 from protocol.messages import QuoteParameters
 
@@ -38,6 +42,19 @@ class Instrument:
     smallest_lots: int
     cap_lots: int
     tick_percent: float
+
+
+def instrument(step: I8, mid: float, setup: Setup) -> Instrument:
+    """Return what the market at one step allows: the smallest order, the largest position."""
+    half_ticks = int(step[STEP_BID] + step[STEP_ASK])
+    # One percent of air: a set must still be legal when the price has moved until it applies.
+    smallest = smallest_lots(max(1, int(mid * 0.99)), setup.scale)
+    return Instrument(
+        lot_units=int(setup.scale[SCALE_LOT]),
+        smallest_lots=int(smallest),
+        cap_lots=max(1, int(position_cap_lots(half_ticks, setup.limits, setup.scale))),
+        tick_percent=100.0 / mid,
+    )
 
 
 class Neighbourhood:

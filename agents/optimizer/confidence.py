@@ -1,11 +1,11 @@
 """How sure the optimizer may be that a candidate beats the incumbent on the next horizon.
 
 The question is predictive, not inferential: not "is the mean difference positive?" but "will the
-mean of the *next* horizon be positive?", so the noise of that horizon counts. It is asked twice, of
-the slices that the candidate was chosen on and of those that it was tested on; a logistic
-regression makes one probability of both and of the spread captured. Its coefficients were fitted
-on many simulated markets (`python -m bench.confidence --fit`) and give way, slowly, to the outcomes
-of one's own decisions.
+mean of the *next* horizon be positive?", so the noise of that horizon counts. It is asked of all
+that is known of both sets: the window, and as much of the record before it. A slice counts by its
+own volatility, and outliers are drawn in: a few wild slices else decide. A logistic regression
+recalibrates the answer. Its coefficients were fitted on many simulated markets
+(`python -m bench.confidence --fit`) and give way, slowly, to the outcomes of one's own decisions.
 """
 
 import json
@@ -21,52 +21,49 @@ from agents.optimizer.objectives import mean_error
 from market.types import F8
 
 SURE_MAX = 6.0
-"""Largest logit of evidence; two dozen slices cannot say more."""
-CAPTURED_MAX = 10.0
+"""Largest logit of evidence; a few dozen slices cannot say more."""
+CALM_MIN = 0.3
+"""Least volatility that a slice is measured by, as a share of the median slice's."""
+OUTLIER = 2.0
+"""Deviations (1.4826 times the median one, from the median) beyond which gains are drawn in."""
 PRIOR_FILE = "prior.json"
 NEWTON_STEPS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the slices of one window say for a candidate.
+    """What the record says for a candidate.
 
     Attributes:
-        trained: logit of the predictive probability by the slices that it was chosen on.
-        tested: the same by those it was not chosen on.
-        captured: t-statistic of the spread captured less fees, per unit of inventory, over all
-            slices: it says less than the profit, but says it surely, for what mid did to the
-            inventory is left out.
+        ahead: logit of the predictive probability that the next horizon's mean gain is positive.
     """
 
-    trained: float
-    tested: float
-    captured: float
+    ahead: float
 
     def row(self) -> F8:
-        """Return f8[4], what the regression sees: a constant, then the three."""
-        return np.array([1.0, self.trained, self.tested, self.captured])
+        """Return f8[2], what the regression sees: a constant, then the logit."""
+        return np.array([1.0, self.ahead])
 
 
-def evidence_of(trained: F8, tested: F8, captured: F8, *, ahead: float) -> Evidence:
+def evidence_of(gains: F8, sigmas: F8, *, ahead: float) -> Evidence:
     """Return the evidence of paired differences per slice.
 
     Args:
-        trained, tested: f8[slices], utility less the incumbent's.
-        captured: f8[slices], see `objectives.captured`.
+        gains: f8[slices], utility less the incumbent's.
+        sigmas: f8[slices], volatility of each slice.
         ahead: length of the horizon in slices.
     """
-
-    def logit(gains: F8) -> float:
-        mean, error = mean_error(gains[None])
-        p = predictive(float(mean[0]), float(error[0]), slices=len(gains), ahead=ahead)
-        edge = 1.0 / (1.0 + math.exp(SURE_MAX))
-        p = min(max(p, edge), 1.0 - edge)
-        return math.log(p / (1.0 - p))
-
-    mean, error = (float(each[0]) for each in mean_error(captured[None]))
-    surely = min(max(mean / error, -CAPTURED_MAX), CAPTURED_MAX) if error > 0.0 else 0.0
-    return Evidence(logit(trained), logit(tested), surely)
+    share = sigmas / max(float(np.median(sigmas)), 1e-12)
+    scaled = gains / np.maximum(share, CALM_MIN)
+    middle = float(np.median(scaled))
+    reach = OUTLIER * 1.4826 * float(np.median(np.abs(scaled - middle)))
+    # More than half of the slices alike: then there is no scale to call anything an outlier by.
+    held = np.clip(scaled, middle - reach, middle + reach) if reach > 0.0 else scaled
+    mean, error = (float(each[0]) for each in mean_error(held[None]))
+    p = predictive(mean, error, slices=len(held), ahead=ahead)
+    edge = 1.0 / (1.0 + math.exp(SURE_MAX))
+    p = min(max(p, edge), 1.0 - edge)
+    return Evidence(math.log(p / (1.0 - p)))
 
 
 def predictive(mean: float, error: float, *, slices: int, ahead: float) -> float:

@@ -13,7 +13,7 @@ from agents.optimizer.judgement import Judgement
 from protocol.journal import Entry, Journal
 from protocol.messages import QuoteParameters
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TABLE = "windows"
 
 

@@ -17,9 +17,7 @@ from market.layout import UNITS
 from market.replay_step import (
     REPLAY_DRAWDOWN,
     REPLAY_EXPOSURE,
-    REPLAY_FEES,
     REPLAY_NET,
-    REPLAY_SPREAD,
 )
 from market.types import F8
 
@@ -80,21 +78,6 @@ def mean_error(gains: F8) -> tuple[F8, F8]:
     slices = gains.shape[1]
     deviation = np.std(gains, axis=1, ddof=1) if slices > 1 else np.zeros(len(gains))
     return gains.mean(1), deviation / math.sqrt(max(1, slices))
-
-
-def captured(figures: F8, held: F8) -> F8:
-    """Return f8[slices]: spread less fees per unit of inventory, less that of the set in force.
-
-    Args:
-        figures, held: f8[slices, REPLAY_COLUMNS], of a candidate and of the set in force.
-    """
-
-    def share(rows: F8) -> F8:
-        inventory = math.sqrt(max(0.0, float(rows[:, REPLAY_EXPOSURE].mean())))
-        earned: F8 = rows[:, REPLAY_SPREAD] + rows[:, REPLAY_FEES]
-        return earned / inventory if inventory > 0.0 else np.zeros(len(rows))
-
-    return share(figures) - share(held)
 
 
 def steadiness(net: F8) -> F8:

@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.optimizer.memory import Kept
 from agents.optimizer.objectives import Scale, mean_error, valued
-from agents.optimizer.window import sigma_of
+from agents.optimizer.spans import sigma_of
 from agents.session import Session, parameter_row
 from market.replay import replay
 from market.replay_step import REPLAY_FILLS, REPLAY_NET

@@ -1,5 +1,8 @@
 """Which steps a window is made of: blocks to train on, a gap, a test; the horizon lies ahead.
 
+Before it lies what is known already, as much again at most: nothing is chosen by it, but how sure
+one may be of a choice is.
+
 The gap between train and test is a purge (what was opened in training is closed or forgotten: each
 part starts flat) and an embargo, the tuning latency: as late as a decision comes into force after
 its boundary, so late the test begins after the training. From boundary to boundary all of it rolls
@@ -13,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 
 from market.account import Setup
-from market.layout import STEP_NOW_NS, VIEW_READY
-from market.replay import replay
+from market.layout import STEP_NOW_NS, VIEW_MID, VIEW_READY, VIEW_SIGMA
+from market.replay import replay, slice_edges
 from market.replay_step import REPLAY_FILLS
 from market.tape import Tape
 from market.types import F8
@@ -29,6 +32,8 @@ LONGER = 6.0
 PURGE_S = 60.0
 TEST_SHARE = 0.4
 """Of the window: one candidate on fresh slices tells more than the best of many on old ones."""
+EARLIER_MIN = 4
+"""Slices that the record before a window must hold to be looked at."""
 BLOCKS = 6
 """Parts of the training span that are raced over; each starts flat."""
 
@@ -49,6 +54,7 @@ class Spans:
     Attributes:
         blocks: the training span, in time order.
         test: begins purge and embargo after the last block, ends with the window.
+        earlier: ends where the blocks begin; None where there is too little.
         slice_s: seconds of a slice, in training; in the test as nearly as slices fit.
         horizon_s: seconds for which the verdict is meant.
     """
@@ -57,6 +63,7 @@ class Spans:
     test: Part
     slice_s: float
     horizon_s: float
+    earlier: Part | None = None
 
     @property
     def first(self) -> int:
@@ -116,7 +123,13 @@ def lengths(
 
 
 def laid_out(
-    steps: tuple[int, int], *, interval_s: float, slices: int, horizon_s: float, embargo_s: float
+    steps: tuple[int, int],
+    *,
+    interval_s: float,
+    slices: int,
+    horizon_s: float,
+    embargo_s: float,
+    since: int | None = None,
 ) -> Spans:
     """Return the parts of a window of steps [first, last).
 
@@ -125,6 +138,7 @@ def laid_out(
         slices: of the training span, >= 2.
         horizon_s: of the verdict.
         embargo_s: see the module.
+        since: first step of the record; None: the window's first.
     """
     first, last = steps
     tested = round(TEST_SHARE * (last - first))
@@ -136,4 +150,19 @@ def laid_out(
     blocks = tuple(Part(low, high, each) for low, high in pairwise(edges))
     slice_steps = (split - first) / (count * each)
     test = Part(last - tested, last, max(2, round(tested / slice_steps)))
-    return Spans(blocks, test, slice_steps * interval_s, horizon_s)
+    begin = max(first if since is None else since, first - (last - first))
+    before = round((first - begin) / slice_steps)
+    earlier = Part(begin, first, before) if before >= EARLIER_MIN else None
+    return Spans(blocks, test, slice_steps * interval_s, horizon_s, earlier)
+
+
+def sigma_of(tape: Tape, first: int, last: int) -> float:
+    """Return the median volatility of mid over steps [first, last), fraction per sqrt(second)."""
+    views = tape.views[first:last]
+    return float(np.median(views[:, VIEW_SIGMA] / np.maximum(1e-9, views[:, VIEW_MID])))
+
+
+def sigmas_of(tape: Tape, part: Part) -> F8:
+    """Return f8[slices], `sigma_of` each slice of a part."""
+    edges = slice_edges(part.first, part.last, part.slices)
+    return np.array([sigma_of(tape, *each) for each in pairwise(edges)])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.optimizer.candidates import Instrument, Key, Neighbourhood
+from agents.optimizer.candidates import Key, Neighbourhood, instrument
 from agents.optimizer.change import changed
 from agents.optimizer.choice import pick, shortlist
 from agents.optimizer.confidence import Evidence, evidence_of
@@ -19,18 +19,25 @@ from agents.optimizer.convergence import Ending, ending
 from agents.optimizer.evaluators import Threads, through
 from agents.optimizer.fronts import dominated
 from agents.optimizer.judgement import Judgement, Options, Past
-from agents.optimizer.objectives import GAIN, OBJECTIVES, Scale, captured, mean_error, valued
+from agents.optimizer.objectives import GAIN, OBJECTIVES, Scale, mean_error, valued
 from agents.optimizer.onlooker import Onlooker, Told
 from agents.optimizer.overfitting import Guards, combined, guards_of, luck
 from agents.optimizer.race import Race, Run
-from agents.optimizer.spans import SPAN_MIN_S, Spans, bounds, laid_out, lengths, times
+from agents.optimizer.spans import (
+    SPAN_MIN_S,
+    Spans,
+    bounds,
+    laid_out,
+    lengths,
+    sigma_of,
+    sigmas_of,
+    times,
+)
 from agents.optimizer.tuner import Tuner
 from agents.session import parameter_row
 from agents.settings import Preference
 from market.account import Setup
-from market.breach import position_cap_lots
-from market.layout import SCALE_LOT, STEP_ASK, STEP_BID, VIEW_MID, VIEW_READY, VIEW_SIGMA
-from market.quotes import smallest_lots
+from market.layout import VIEW_MID, VIEW_READY
 from market.replay_step import REPLAY_FILLS, REPLAY_NET
 from market.tape import Tape
 from market.types import F8, I8
@@ -91,6 +98,7 @@ def judge(
         slices=options.slices,
         horizon_s=horizon_s,
         embargo_s=options.embargo_s,
+        since=bounds(tape, 2.0 * window_s)[0],
     )
     whole = (last - first) * tape.interval_ns / SECOND_NS >= window_s - 1.0
     runner = run or over(tape, setup, threads=options.threads)
@@ -101,25 +109,6 @@ def judge(
 def over(tape: Tape, setup: Setup, *, threads: int) -> Run:
     """Return what replays candidates over parts of a tape, in threads of this process."""
     return through(Threads(threads), tape, setup)
-
-
-def sigma_of(tape: Tape, first: int, last: int) -> float:
-    """Return the median volatility of mid over steps [first, last), fraction per sqrt(second)."""
-    views = tape.views[first:last]
-    return float(np.median(views[:, VIEW_SIGMA] / np.maximum(1e-9, views[:, VIEW_MID])))
-
-
-def instrument(step: I8, mid: float, setup: Setup) -> Instrument:
-    """Return what the market at one step allows: the smallest order, the largest position."""
-    half_ticks = int(step[STEP_BID] + step[STEP_ASK])
-    # One percent of air: a set must still be legal when the price has moved until it applies.
-    smallest = smallest_lots(max(1, int(mid * 0.99)), setup.scale)
-    return Instrument(
-        lot_units=int(setup.scale[SCALE_LOT]),
-        smallest_lots=int(smallest),
-        cap_lots=max(1, int(position_cap_lots(half_ticks, setup.limits, setup.scale))),
-        tick_percent=100.0 / mid,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,13 +286,10 @@ class Search:
         both = figures[[0, place + 1]]
         earned, doubt = mean_error(both[1:, :, REPLAY_NET])
         net, fills = both[:, :, REPLAY_NET].sum(1), both[:, :, REPLAY_FILLS].sum(1)
-        gains = found.gains[place]
         return _Tried(
             row=row,
-            gains=gains,
-            evidence=evidence_of(
-                gains[:split], gains[split:], captured(both[1], both[0]), ahead=self.spans.ahead
-            ),
+            gains=found.gains[place],
+            evidence=self._evidence(sets[[0, place + 1]], both),
             chance=combined(guards.luck, by_chance),
             guards=guards,
             earned=float(earned[0] - doubt[0]),
@@ -311,6 +297,21 @@ class Search:
             net_incumbent=float(net[0]),
             fills=int(fills.max()),
         )
+
+    def _evidence(self, sets: F8, figures: F8) -> Evidence:
+        """Return what the record says of the set in force and a candidate.
+
+        Args:
+            sets: f8[2, PARAMETER_COLUMNS].
+            figures: f8[2, slices, REPLAY_COLUMNS], of both on training and test.
+        """
+        parts = [*self.spans.blocks, self.spans.test]
+        if self.spans.earlier is not None:
+            parts.insert(0, self.spans.earlier)
+            figures = np.concatenate([self.run(sets, self.spans.earlier), figures], axis=1)
+        sigmas = np.concatenate([sigmas_of(self.tape, each) for each in parts])
+        gains = valued(figures[1:], figures[0], self.scale).gains[0]
+        return evidence_of(gains, sigmas, ahead=self.spans.ahead)
 
     def _verdict(self, best: _Tried) -> tuple[str, bool]:
         mean, error = (float(each[0]) for each in mean_error(best.gains[None]))
