@@ -71,18 +71,32 @@ def test_pairs_share_the_noise_of_their_slices():
     np.testing.assert_allclose(error, 0.0, atol=1e-12)
 
 
-def test_evidence_is_the_logit_of_both_parts_and_bounded():
-    """Training and test are asked apart; certainty is no figure of a dozen slices."""
-    trained, tested = np.array([0.1, 0.4, 0.2, 0.3]), np.array([-0.2, 0.1, -0.3])
-    found = evidence_of(trained, tested, trained - 0.25, ahead=4.0)
-    mean, error = (float(each[0]) for each in mean_error(trained[None]))
+def test_evidence_is_the_logit_of_the_next_horizon_and_bounded():
+    """Without outliers, in one weather: Student's t; certainty is no figure of a dozen slices."""
+    gains, calm = np.array([0.1, 0.4, 0.2, 0.3]), np.full(4, 1e-4)
+    mean, error = (float(each[0]) for each in mean_error(gains[None]))
     p = predictive(mean, error, slices=4, ahead=4.0)
-    assert found.trained == pytest.approx(np.log(p / (1 - p)))
-    assert found.tested < 0 < found.trained
-    assert found.captured == pytest.approx(0.0, abs=1e-9)
-    assert evidence_of(np.ones(12), -np.ones(4), np.ones(2), ahead=4.0).trained == pytest.approx(
-        SURE_MAX
-    )
+    assert evidence_of(gains, calm, ahead=4.0).ahead == pytest.approx(np.log(p / (1 - p)))
+    assert evidence_of(np.ones(12), np.ones(12), ahead=4.0).ahead == pytest.approx(SURE_MAX)
+    assert evidence_of(np.zeros(12), np.ones(12), ahead=4.0).ahead == 0.0
+
+
+def test_one_wild_slice_does_not_decide():
+    """A loss as large as all gains together, once: drawn in, it hardly counts."""
+    gains = np.tile([0.5, 0.4, -0.3, 0.1], 5)
+    calm, before = np.full(20, 1e-4), evidence_of(gains, np.full(20, 1e-4), ahead=10.0).ahead
+    lost = gains.copy()
+    lost[7] = -5.0
+    assert lost.mean() < 0.0
+    assert 0.6 * before < evidence_of(lost, calm, ahead=10.0).ahead < before
+
+
+def test_a_slice_counts_by_its_own_volatility():
+    """The same losses mean less where everything moved four times as much."""
+    gains = np.tile([0.5, 0.4, -0.6, 0.1], 5)
+    calm, wild = np.full(20, 1e-4), np.tile([1e-4, 1e-4, 4e-4, 1e-4], 5)
+    assert evidence_of(gains, wild, ahead=10.0).ahead > evidence_of(gains, calm, ahead=10.0).ahead
+    assert evidence_of(gains, 7.0 * wild, ahead=10.0) == evidence_of(gains, wild, ahead=10.0)
 
 
 def test_an_installation_has_the_prior():
@@ -95,14 +109,14 @@ def test_an_installation_has_the_prior():
 def test_the_shipped_prior_believes_evidence_and_knows_how_well():
     """More evidence never makes it less sure; its precision is that of a covariance."""
     prior = Calibrator.shipped()
-    low, high = (prior.probability(Evidence(each, each, each)) for each in (-1.0, 3.0))
+    low, high = (prior.probability(Evidence(each)) for each in (-1.0, 3.0))
     assert 0 < low < high < 1
     assert (np.linalg.eigvalsh(np.array(prior.precision)) > 0).all()
 
 
 def test_own_outcomes_move_the_confidence_slowly():
     """One defeat hardly counts, a hundred do; victories move it the other way."""
-    prior, seen = Calibrator.shipped(), Evidence(2.0, 2.0, 2.0)
+    prior, seen = Calibrator.shipped(), Evidence(4.0)
     before = prior.probability(seen)
     one = prior.updated([(seen, False)], weight=0.5).probability(seen)
     many = prior.updated([(seen, False)] * 100, weight=1.0).probability(seen)
@@ -114,7 +128,7 @@ def test_own_outcomes_move_the_confidence_slowly():
 
 def test_an_overlapping_outcome_counts_for_less():
     """A sixth of the weight moves the confidence by less."""
-    prior, seen = Calibrator.shipped(), Evidence(2.0, 2.0, 2.0)
+    prior, seen = Calibrator.shipped(), Evidence(4.0)
     known = [(seen, False)] * 20
     before = prior.probability(seen)
     assert prior.updated(known, weight=1.0).probability(seen) < prior.updated(
@@ -126,9 +140,9 @@ def test_an_overlapping_outcome_counts_for_less():
 def test_the_fit_finds_the_weights_that_made_the_outcomes():
     """Newton's steps end at a logistic regression."""
     rng = np.random.default_rng(5)
-    blank = Calibrator((0.0,) * 4, tuple(map(tuple, (0.01 * np.eye(4)).tolist())))
-    evidence = [Evidence(*rng.normal(0, 1.5, 3)) for _ in range(4000)]
-    true = Calibrator((-0.5, 0.8, 0.3, 0.2), blank.precision)
+    blank = Calibrator((0.0,) * 2, tuple(map(tuple, (0.01 * np.eye(2)).tolist())))
+    evidence = [Evidence(float(each)) for each in rng.normal(0, 1.5, 4000)]
+    true = Calibrator((-0.5, 0.8), blank.precision)
     won = [rng.random() < true.probability(each) for each in evidence]
     found = blank.updated(list(zip(evidence, won, strict=True)), weight=1.0)
     np.testing.assert_allclose(found.weights, true.weights, atol=0.12)

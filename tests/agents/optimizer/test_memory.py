@@ -15,7 +15,7 @@ def window(index, **more):
         now_ns=index * 10**9,
         incumbent=HELD,
         chosen=more.get("chosen", OTHER),
-        evidence=more.get("evidence", Evidence(0.1 + 0.2, -1.0, 0.7)),
+        evidence=more.get("evidence", Evidence(0.1 + 0.2)),
         whole=True,
         horizon_s=3600.0,
         slice_s=0.1,

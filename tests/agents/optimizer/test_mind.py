@@ -82,7 +82,7 @@ def test_own_outcomes_are_learned_once_their_horizon_is_over(planted):
     window = dataclasses.replace(
         answer.window,
         chosen=planted.baseline.model_copy(update={"spread_percentage": 0.05}),
-        evidence=Evidence(2.0, 2.0, 1.0),
+        evidence=Evidence(2.0),
         whole=True,
         horizon_s=1200.0 - latency_s,
         slice_s=300.0,

@@ -53,6 +53,21 @@ def test_training_and_test_are_apart_by_purge_and_embargo():
     assert sum(each.slices for each in found.blocks) == 12
 
 
+def test_the_record_before_a_window_is_known_as_well_as_much_again_at_most():
+    """Surer by what came before; a few slices of it are too few to look at."""
+    assert spans().earlier is None
+    each = spans().slice_s
+
+    def shifted(first):
+        given = {"interval_s": 1.0, "slices": 12, "horizon_s": 3600.0, "embargo_s": 120.0}
+        return laid_out((first, first + 14_400), **given, since=100).earlier
+
+    some, much = shifted(5_000), shifted(90_000)
+    assert (some.first, some.last, some.slices) == (100, 5_000, round(4_900 / each))
+    assert (much.first, much.last) == (90_000 - 14_400, 90_000)
+    assert shifted(100 + round(3 * each)) is None
+
+
 def test_where_trades_are_rare_window_and_horizon_are_longer(planted):
     """Enough fills of the set in force decide, within a bound."""
     tape = planted.tape_builder().advance(planted.last_ns)
