@@ -46,6 +46,7 @@ class Rule:
         independent: fewest blocks divided by their mean run that say anything.
         level: error of all promotions of one candidate together; each look gets half of the rest.
         trial: blocks after a promotion before its mean is judged.
+        recent: blocks, the newest, of which that mean is: an old success hides nothing.
         doubt: error of going back at each of these looks: to go back in vain costs little.
         loss: fraction of capital behind the policy of before that ends it at once.
     """
@@ -56,6 +57,7 @@ class Rule:
     independent: float = 10.0
     level: float = 0.05
     trial: int = 4
+    recent: int = 12
     doubt: float = 0.2
     loss: float = 0.001
 
@@ -183,7 +185,8 @@ def must_go_back(before: F8, promoted: F8, capital: float, rule: Rule, *, seed: 
         return Finding(Stage.ROLLED_BACK, f"{-gains.sum():.2f} behind the policy of before")
     if len(gains) < rule.trial:
         return Finding(Stage.PROMOTED, f"{len(gains)} blocks, {rule.trial} are needed")
-    lower, upper, _ = mean_bounds(gains, level=rule.doubt, draws=DRAWS, seed=seed)
+    newest = gains[-rule.recent :]
+    lower, upper, _ = mean_bounds(newest, level=rule.doubt, draws=DRAWS, seed=seed)
     if upper < 0.0:
         return Finding(Stage.ROLLED_BACK, "surely worse", lower, upper)
     return Finding(Stage.PROMOTED, "not surely worse", lower, upper)

@@ -79,6 +79,9 @@ def test_a_promoted_policy_goes_back_when_it_is_worse():
     assert must_go_back(before[:3], worse[:3], 1e5, RULE, seed=1).stage is Stage.PROMOTED
     found = must_go_back(before, worse, 1e5, RULE, seed=1)
     assert (found.stage, found.reason) == (Stage.ROLLED_BACK, "surely worse")
+    good = np.concatenate([np.full(50, 9.0) + NOISE[:50], worse, worse])  # an old success
+    found = must_go_back(np.zeros(62), good, 1e5, RULE, seed=1)
+    assert found.stage is Stage.ROLLED_BACK
     lost = must_go_back(before[:1], np.array([-101.0]), 1e5, RULE, seed=1)
     assert lost.reason == "101.00 behind the policy of before"
 
