@@ -21,7 +21,7 @@ from protocol.telemetry import setup_logging
 if TYPE_CHECKING:
     from desk.store import Store
 
-NICE = 10
+NICE = 5
 """Steps by which those who trade go first, where the processor is short."""
 
 log = structlog.get_logger()
