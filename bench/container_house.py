@@ -160,9 +160,9 @@ class Stack:
 
     def kill(self, part: str) -> None:
         """End a container as a power cut does: the engine starts it again."""
-        pid = str(self.inspect(part)["State"]["Pid"])
+        pid = until(lambda: int(self.inspect(part)["State"]["Pid"]), f"{part} runs")
         alone = ("--rm", "--pid", "host", "--network", "none", "--user", "0", "--entrypoint", "sh")
-        self.run("docker", "run", *alone, self.image, "-c", f"kill -9 {pid}")
+        self.run("docker", "run", *alone, self.image, "-c", f"kill -9 {pid}", check=False)
 
     def archived(self) -> bytes:
         """The volumes, as `make backup` keeps them."""

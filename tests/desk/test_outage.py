@@ -9,16 +9,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from agents.coordinator.log import DecisionLog
-from agents.executor.pages import journal_page
-from agents.executor.recovery import open_journal
+from bench.container_kept import pages_of
 from desk import schema
 from desk.catching_up import TABLES
 from desk.export import as_csv
 from desk.rows import DECISIONS
 from desk.store import Store
 from protocol.bus.participant import COORDINATOR
-from protocol.pages import page
 from tests.desk.databases import Server, programs
 from tests.desk.windows import DESK, EXECUTOR, Window, get
 
@@ -28,26 +25,11 @@ HOURS = 8.0
 SOURCES = [(COORDINATOR, DECISIONS), *((EXECUTOR, table) for table in TABLES)]
 
 
-def pages_of(window, owner, source):
-    """Every page of a table of a journal, as its owner would tell it."""
-    after = 0
-    if owner == COORDINATOR:
-        with DecisionLog.read(window.house.folder) as log:
-            while rows := page(log.rows(after)):
-                after = rows[-1].seq
-                yield rows
-        return
-    with open_journal(window.house.folder, readonly=True) as journal:
-        while rows := journal_page(journal, source, after):
-            after = rows[-1].seq
-            yield rows
-
-
 def lasts(window):
     """The last row of every journal's table."""
     found = {}
     for key in SOURCES:
-        for rows in pages_of(window, *key):
+        for rows in pages_of(window.house.folder, *key):
             found[key] = rows[-1].seq
     return found
 
@@ -142,7 +124,7 @@ def same(window, found, whole):
     run = run_of(window)
     for key in SOURCES:
         last = found.cursor(run, *key)
-        for rows in pages_of(window, *key):
+        for rows in pages_of(window.house.folder, *key):
             whole.take(run, *key, [row for row in rows if row.seq <= last])
     for table in schema.STORED:
         told = ["".join(as_csv(store, table)) for store in (found, whole)]
