@@ -1,9 +1,10 @@
 """From a window's boundary to its published answer, in a running stack whose clock is the wall.
 
-    python -m bench.tuning_latency --feed nexo.npz [--hours 16] [--speed 120] [--windows 50]
+    python -m bench.tuning_latency --feed nexo.npz [--hours 24.2] [--speed 160] [--windows 50]
 
 Coordinator, executor and optimizer are processes that run a recording at `--speed` feed seconds a
-second, with thresholds so low that most windows publish a `parameter_update`. A row: when the
+second, with thresholds so low and fees so good that many windows publish a `parameter_update`; a
+boundary that was overtaken while another was thought about is none. A row: when the
 boundary was heard of, how long was thought, when the coordinator had the answer; all of it seconds
 of the wall, as they would be at any speed. Only windows that are as long as configured count.
 
@@ -96,12 +97,18 @@ def main() -> int:
     """Print a line and one JSON line; 0 when the bar holds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--feed", type=Path)
-    parser.add_argument("--hours", type=float, default=17.0)
-    parser.add_argument("--speed", type=float, default=120.0)
+    parser.add_argument("--hours", type=float, default=24.2)
+    parser.add_argument("--speed", type=float, default=160.0)
     parser.add_argument("--windows", type=int, default=50)
     told = parser.parse_args()
     asked = ["run.clock=real", f"run.speed={told.speed:g}", *BOLD]
-    words = ["--hours", f"{told.hours:g}", *(word for each in asked for word in ("--set", each))]
+    words = [
+        "--maker-fee",
+        "-0.5",
+        "--hours",
+        f"{told.hours:g}",
+        *(word for each in asked for word in ("--set", each)),
+    ]
     words += [] if told.feed is None else ["--feed", str(told.feed)]
     options = Settings().optimizer
     first = int(options.window_hours * 3600 // options.boundary_s) + 1

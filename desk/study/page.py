@@ -3,6 +3,7 @@
 Everything that came over is text of strangers and is escaped.
 """
 
+from collections.abc import Iterable
 from html import escape
 from typing import Final
 
@@ -42,6 +43,12 @@ td.good{color:var(--t2);font-weight:600}
 LABELS: Final = (
     ("spread_percentage", "spread, % of mid"), ("levels", "levels a side"),
     ("base_quantity", "base quantity"), ("max_position", "largest position"),
+)  # fmt: skip
+
+HEAD: Final = (
+    "", "window until, UTC", "answer", "hours", "candidates", "gain, training", "gain, test",
+    "gain, afterwards", "efficiency", "net afterwards", "set in force", "confidence", "PBO",
+    "deflated Sharpe",
 )  # fmt: skip
 
 
@@ -110,7 +117,7 @@ def _sets(last: Row) -> str:
             best = f"{value:.6g}"
             change = f"{value / held - 1.0:+.1%}" if value != held else "-"
         rows += f"<tr><td>{words}</td><td>{held:.6g}</td><td>{best}</td><td>{change}</td></tr>"
-    return f"<table>{head}{rows}</table>"
+    return f"<table><tr>{head}</tr>{rows}</table>"
 
 
 def _tiles(study: Study) -> str:
@@ -158,30 +165,29 @@ def _number(value: float | None) -> str:
 
 
 def _afterwards(study: Study) -> str:
-    head = (
-        "<tr><th></th><th>window until, UTC</th><th>hours</th><th>candidates</th><th>gain, "
-        "training</th><th>gain, test</th><th>gain, afterwards</th><th>efficiency</th><th>net "
-        "afterwards</th><th>set in force</th><th>confidence</th><th>PBO</th><th>deflated "
-        "Sharpe</th><th>answer</th></tr>"
-    )
+    head = "".join(f"<th>{each}</th>" for each in HEAD)
     rows = "".join(_row(place, each) for place, each in enumerate(study.result.rows, start=1))
     found = study.result.summary
     return (
         "<h3>What became of the choices</h3>"
         f'<div class="charts"><div class="wide">{pictures.equity(study)}</div></div>'
         '<section class="under"><h2>Walk-forward: every window chose on its own past alone</h2>'
-        f'<div class="scroll"><table>{head}{rows}</table></div><p>Together: training '
+        f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div><p>Together: training '
         f"{_number(found.gain_trained)}, afterwards {_number(found.gain_ahead)}, efficiency "
         f"{_number(found.efficiency)}. Gains are in units of the set's own risk, a slice, over the "
         f"set in force; net is {escape(study.quote)} of the best candidate, published or not, "
-        "over the hours for which its verdict was meant.</p></section>"
+        "over the hours for which its verdict was meant. Efficiency is the gain afterwards over "
+        "the one in training: 1 where it lasted. A PBO of 0.5 or more says that the best of one "
+        "half was no better than others in the other half; deflated Sharpe is the probability "
+        "that the best is more than the luck of so many trials.</p></section>"
     )
 
 
 def _row(place: int, row: Row) -> str:
     ahead, guards = row.ahead, row.guards
-    cells = [
-        str(place), row.at[:16].replace("T", " "), f"{row.hours:.1f}", f"{row.candidates:,}",
+    begun = (str(place), row.at[:16].replace("T", " "))
+    figures = [
+        f"{row.hours:.1f}", f"{row.candidates:,}",
         *(_number(each) for each in (row.gain_trained, row.gain_tested, row.gain_ahead)),
         _number(row.efficiency),
         "-" if ahead is None else f"{ahead.net_profit:+,.2f}",
@@ -190,10 +196,14 @@ def _row(place: int, row: Row) -> str:
         _number(guards.overfitting if guards else None),
         _number(guards.deflated_sharpe if guards else None),
     ]  # fmt: skip
-    told = "".join(f'<td class="n">{escape(each)}</td>' for each in cells)
     answer = "published" if row.published else row.reason.partition(":")[0]
-    tone = ' class="good"' if row.published else ""
-    return f"<tr>{told}<td{tone}>{escape(answer)}</td></tr>"
+    tone = ' class="n good"' if row.published else ' class="n"'
+    said = f"<td{tone}>{escape(answer)}</td>"
+    return f"<tr>{_cells(begun)}{said}{_cells(figures)}</tr>"
+
+
+def _cells(words: Iterable[str]) -> str:
+    return "".join(f'<td class="n">{escape(each)}</td>' for each in words)
 
 
 def _search(study: Study) -> str:
