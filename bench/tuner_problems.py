@@ -168,6 +168,41 @@ def tnk(x: F8) -> tuple[F8, F8]:
     return x.copy(), np.maximum(wave, (a - 0.5) ** 2 + (b - 0.5) ** 2 - 0.5)
 
 
+def kursawe(x: F8) -> tuple[F8, F8]:
+    """Kursawe 1991: three variables, a front in four pieces, one of them a point."""
+    first = (-10.0 * np.exp(-0.2 * np.sqrt(x[:, :-1] ** 2 + x[:, 1:] ** 2))).sum(1)
+    return _free(np.stack([first, (np.abs(x) ** 0.8 + 5.0 * np.sin(x**3)).sum(1)], 1))
+
+
+def poloni(x: F8) -> tuple[F8, F8]:
+    """Poloni et al. 1996, minimised: two variables, two pieces far from each other."""
+    (a, b), (sin, cos) = x.T, (np.sin, np.cos)
+    one = 0.5 * sin(1.0) - 2.0 * cos(1.0) + sin(2.0) - 1.5 * cos(2.0)
+    two = 1.5 * sin(1.0) - cos(1.0) + 2.0 * sin(2.0) - 0.5 * cos(2.0)
+    first = one - (0.5 * sin(a) - 2.0 * cos(a) + sin(b) - 1.5 * cos(b))
+    second = two - (1.5 * sin(a) - cos(a) + 2.0 * sin(b) - 0.5 * cos(b))
+    return _free(np.stack([1.0 + first**2 + second**2, (a + 3.0) ** 2 + (b + 1.0) ** 2], 1))
+
+
+def c2dtlz2(x: F8) -> tuple[F8, F8]:
+    """Jain, Deb 2014, three objectives, r = 0.4: only pieces of the sphere are allowed."""
+    values, _ = dtlz2(x)
+    total, radius = (values**2).sum(1), 0.4**2
+    corners = (values - 1.0) ** 2 + (total[:, None] - values**2) - radius
+    middle = ((values - 1.0 / np.sqrt(3.0)) ** 2).sum(1) - radius
+    return values, np.minimum(corners.min(1), middle)
+
+
+def four_bars(x: F8) -> tuple[F8, F8]:
+    """RE21 of Tanabe, Ishibuchi 2020: volume and displacement of a truss of four bars."""
+    a, b, c, d = x.T
+    force, young, length = 10.0, 2e5, 200.0
+    root = np.sqrt(2.0)
+    volume = length * (2.0 * a + root * b + np.sqrt(c) + d)
+    bend = 2.0 / a + 2.0 * root / b - 2.0 * root / c + 2.0 / d
+    return _free(np.stack([volume, force * length / young * bend], 1))
+
+
 def _cube(count: int) -> tuple[F8, F8]:
     return np.zeros(count), np.ones(count)
 
@@ -234,6 +269,39 @@ PROBLEMS: dict[str, Problem] = {
             _f(0, 0),
             _f(1, 1),
             ROOT,
+        ),
+        Problem(
+            "kursawe",
+            "pieces and a point",
+            np.full(3, -5.0),
+            np.full(3, 5.0),
+            kursawe,
+            _f(-20, -11.626048),
+            _f(-14.438405, 0),
+            0.615979,
+        ),
+        Problem(
+            "poloni",
+            "two far pieces",
+            np.full(2, -np.pi),
+            np.full(2, np.pi),
+            poloni,
+            _f(1, 0),
+            _f(16.758938, 24.996918),
+            1.123915,
+        ),
+        Problem(
+            "c2dtlz2", "constrained, three", *_cube(7), c2dtlz2, _f(0, 0, 0), _f(1, 1, 1), 0.7296
+        ),
+        Problem(
+            "four_bars",
+            "engineering",
+            _f(1, 2**0.5, 2**0.5, 1),
+            np.full(4, 3.0),
+            four_bars,
+            _f(1237.841423, 0.00276142),
+            _f(2886.369560, 0.04),
+            0.889138,
         ),
         Problem(
             "noisy3", "noisy, three", *_cube(5), dtlz2, _f(0, 0, 0), _f(1, 1, 1), 0.807401, 0.05

