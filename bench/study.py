@@ -1,6 +1,6 @@
 """Kills studies at random moments and goes on with them: they must end with the same bytes.
 
-python -m bench.study [--kills 20] [--feed DAY.npz] [--storage URL] [--budget 32] [--windows 3]
+python -m bench.study [--kills 20] [--feed DAY.npz] [--storage URL] [--budget 24] [--windows 2]
 
 One study runs undisturbed; then as many others as there are kills, each a process of its own that
 is killed a random while after a random batch, and gone on with by the same command. Every fourth is
@@ -27,7 +27,7 @@ from agents.optimizer.studies import Studies
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 
-HOURS = 4.0
+HOURS = 3.0
 LOOK_S = 0.02
 VERDICTS = 4
 """Every so many kills, one comes after the last batch."""
@@ -114,8 +114,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--feed", type=Path)
     parser.add_argument("--storage")
-    parser.add_argument("--budget", type=int, default=32)
-    parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--budget", type=int, default=24)
+    parser.add_argument("--windows", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

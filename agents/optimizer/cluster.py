@@ -32,7 +32,7 @@ from market.jit_identity import compiler_identity
 from market.tape import Tape
 from market.types import F8
 
-JOIN_S = 90.0
+JOIN_S = 180.0
 PATIENCE_S = 60.0
 RETRIES = 8
 """How often a part of a batch is given to another worker."""
