@@ -4,7 +4,8 @@ import pytest
 
 from agents.executor import records
 from agents.executor.recovery import open_journal
-from bench.venue_house import FOREIGN, VenueHouse
+from bench.venue_account import FOREIGN
+from bench.venue_house import VenueHouse
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.keys import new_keys
