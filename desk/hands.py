@@ -176,15 +176,19 @@ class Hands:
         except BusError as error:
             return Outcome(acknowledged=False, refused=False, note=str(error))
 
-    async def _operator(self) -> Participant:
-        """Return the operator once it has joined: a desk that just began is about to."""
+    def _operator(self) -> Participant:
         if self._me is None:
             raise BusError("the operator's key is not on this host: this desk can only look")
+        return self._me
+
+    async def _joined(self) -> Participant:
+        """Return the operator once it has joined: a desk that just began is about to."""
+        me = self._operator()
         try:
-            await asyncio.wait_for(self._me.joined.wait(), self._answer_s)
+            await asyncio.wait_for(me.joined.wait(), self._answer_s)
         except TimeoutError:
             raise BusError("no coordinator answers: the operator could not join the bus") from None
-        return self._me
+        return me
 
     async def _stop(self, wish: Wish) -> Outcome:
         """Say the stop by file and bus; `stopped` of every executor acknowledges it."""
@@ -207,7 +211,7 @@ class Hands:
         return Outcome(found.acknowledged, found.refused, found.said, note)
 
     async def _rearm(self, wish: Wish) -> Outcome:
-        me = await self._operator()
+        me = await self._joined()
         snapshot = await me.snapshot((0, 0))
         ids = {*snapshot.stops, *self._stops()}
         if not ids:
@@ -237,7 +241,7 @@ class Hands:
             yield from stops_in(self._folder)
 
     async def _mode(self, wish: Wish) -> Outcome:
-        me = await self._operator()
+        me = await self._joined()
         snapshot = await me.snapshot((0, 0))
         if snapshot.mode is wish.mode:
             return Outcome(acknowledged=True, refused=False, note="it is in force already")
@@ -261,7 +265,7 @@ class Hands:
             must: whose answer is needed; None: all of them.
             ttl_ms: how long it goes on being said; None: as long as we wait.
         """
-        me = await self._operator()
+        me = self._operator() if isinstance(word, EmergencyStop) else await self._joined()
         ttl_ms = ttl_ms or round(self._answer_s * 1e3)
         futures = {name: me.post(name, word, message_id=key, ttl_ms=ttl_ms) for name in names}
         needed = [futures[name] for name in must or names]

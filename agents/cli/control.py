@@ -24,6 +24,8 @@ from agents.cli.stack import (
     named,
     operator,
     reachable,
+    silence_of,
+    unjoined,
     wait_gone,
 )
 from agents.settings import Settings
@@ -168,7 +170,7 @@ async def stopping(stack: Stack, word: EmergencyStop, stop_id: str, timeout_s: f
     deadline_s = time.monotonic() + timeout_s
     file = f"the stop file in {stack.folder} holds all the same"
     try:
-        async with operator(stack, timeout_s) as (me, _):
+        async with unjoined(stack) as me:
             # An unconfirmed stop goes on being said as long as we are here.
             names = (COORDINATOR, *stack.executors)
             futures = say_to(me, names, word, stop_id, TIMEOUT_MAX_S)
@@ -181,6 +183,8 @@ async def stopping(stack: Stack, word: EmergencyStop, stop_id: str, timeout_s: f
     found = [problem(name, each, Stage.STOPPED, timeout_s) for name, each in said.items()]
     wrong = [line for line in found if line is not None]
     if wrong:
+        if told[COORDINATOR] is None:
+            wrong.append(silence_of(stack, timeout_s))
         warn(f"not confirmed: {'; '.join(wrong)}; {file}")
         return TIMEOUT
     late = problem(COORDINATOR, told[COORDINATOR], Stage.STOPPED, 1.0)

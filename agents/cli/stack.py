@@ -194,6 +194,26 @@ def wait_gone(folder: Path, timeout_s: float) -> bool:
 
 
 @asynccontextmanager
+async def unjoined(
+    stack: Stack, prepare: Callable[[Participant], None] | None = None
+) -> AsyncIterator[Participant]:
+    """Enter a run's bus as the operator, who may say a stop at once and must join for the rest.
+
+    Args:
+        prepare: is given the participant before it is entered, to say what it listens to.
+
+    Raises:
+        RosterError: the operator's key is missing.
+    """
+    wants = prepare is not None
+    me = participant_of(stack.settings, OPERATOR, os.environ, telemetry=wants, renews=False)
+    if prepare is not None:
+        prepare(me)
+    async with me:
+        yield me
+
+
+@asynccontextmanager
 async def operator(
     stack: Stack,
     timeout_s: float,
@@ -202,17 +222,13 @@ async def operator(
     """Join a run's bus as the operator; yield the participant and the state it was told.
 
     Args:
-        prepare: is given the participant before it is entered, to say what it listens to.
+        prepare: as in `unjoined`.
 
     Raises:
         RosterError: the operator's key is missing.
         BusError: no coordinator answered in time.
     """
-    wants = prepare is not None
-    me = participant_of(stack.settings, OPERATOR, os.environ, telemetry=wants, renews=False)
-    if prepare is not None:
-        prepare(me)
-    async with me:
+    async with unjoined(stack, prepare) as me:
         try:
             snapshot = await me.join(timeout_s=timeout_s)
         except BusError as error:

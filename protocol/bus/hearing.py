@@ -200,7 +200,7 @@ class Hearing:
             word = decode(header.type, header.enc, message.body)
             self._saying.take_answer(Received(header, word, message))
         if header.type in NEVER_ANSWERED or not self._saying.joined.is_set():
-            return  # before joining nothing is said, so nothing can be answered
+            return  # before joining nothing is answered
         if header.type not in self._handlers:
             if header.type not in ANSWERS_ONLY:
                 self._refuse(message, NackCode.FORBIDDEN, f"{self._name} takes no {header.type}")

@@ -13,7 +13,7 @@ from typing import Self
 
 from protocol.bus.batch import Telemetry
 from protocol.bus.endpoints import Endpoints
-from protocol.bus.frames import TTL_MAX_MS, Said
+from protocol.bus.frames import STOPS, TTL_MAX_MS, Said
 from protocol.bus.hearing import Follower, Handler, Hearing, Recall, Witness
 from protocol.bus.links import Links
 from protocol.bus.saying import Received, Saying, flush
@@ -140,7 +140,7 @@ class Participant:
 
     # --- joining -----------------------------------------------------------------------------
     async def join(self, have: Pair = (0, 0), *, timeout_s: float = 60.0) -> Snapshot:
-        """Ask for a snapshot until it is answered; nothing else may be said before.
+        """Ask for a snapshot until it is answered; nothing but a stop may be said before.
 
         Raises:
             BusError: no coordinator answered in time, or it refused.
@@ -233,8 +233,8 @@ class Participant:
         It raises BusError when the ttl ends first, and is cancelled by `settle`. `until` is the
         stage that ends it where that is not the usual one: `received` for a round of peers.
         """
-        if not self.joined.is_set():
-            raise BusError(f"{self.name} has not joined yet: nothing may be said")
+        if word.type_name not in STOPS and not self.joined.is_set():
+            raise BusError(f"{self.name} has not joined yet: nothing but a stop may be said")
         return self._saying.post(dst, word, ttl_ms, Said(message_id, ref, pair, gen), until=until)
 
     def settle(self, message_id: str) -> None:

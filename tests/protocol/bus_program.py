@@ -85,6 +85,7 @@ class Party:
             self.me.on(kind, self.handle)
         if told.role == COORDINATOR:
             self.me.on("snapshot_request", self.snapshot)
+            self.me.on("emergency_stop", lambda _: m.Ack(stage=m.Stage.STOPPED))
         else:
             self.me.repair("executor-1", lambda: self.have, self.take)
         for name in told.follow:
@@ -286,6 +287,7 @@ async def main(told):
             say(up=True)
         else:
             say(entered=True)
+        if told.role != COORDINATOR and not told.unjoined:
             snapshot = await me.join(timeout_s=30)
             party.have = snapshot.pair
             say(
@@ -314,6 +316,7 @@ def arguments():
     parser.add_argument("--listen", nargs="*", default=())
     parser.add_argument("--applies", action="store_true")
     parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--unjoined", action="store_true")
     parser.add_argument("--remember", action="store_true", help="what we say and handle")
     parser.add_argument("--slow-ms", type=float, default=0.0, help="to handle one message")
     parser.add_argument("--busy", type=int, default=0, help="answers of E_BUSY at first")

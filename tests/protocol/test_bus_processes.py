@@ -92,6 +92,17 @@ def test_a_type_that_nobody_takes_is_refused_by_its_addressee(busy):
     assert final_of(who["operator"])["code"] == NackCode.FORBIDDEN.value
 
 
+def test_a_stop_does_not_wait_until_its_sender_has_joined(busy):
+    """A snapshot is granted once a second of a name; nothing else is said before it."""
+    stage, _ = busy
+    hasty = stage.call("operator", "--unjoined")
+    hasty.expect("entered")
+    hasty.order("post", dst="coordinator", kind="boundary_done")
+    assert "not joined" in hasty.expect("failed")["failed"]
+    hasty.order("post", dst="coordinator", kind="emergency_stop")
+    assert final_of(hasty) == {"stage": "stopped"}
+
+
 def test_a_second_hub_is_refused_with_one_line(busy):
     """Neither the same log nor the same sockets can be taken twice, and the first lives on."""
     stage, who = busy
