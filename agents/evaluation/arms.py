@@ -73,11 +73,6 @@ def suggested(ground: Ground, carried: Carried) -> Schedule:
     return fixed(ground, QuoteParameters.model_validate(held), held)
 
 
-def tuned_once(ground: Ground, carried: Carried) -> Schedule:
-    """S1: tuned on the first training window, for good."""
-    return fixed(ground, QuoteParameters.model_validate(carried["S1"]), carried["S1"])
-
-
 def by_volatility(ground: Ground, carried: Carried) -> Schedule:
     """V: the same, its spread in proportion to volatility, set anew every cycle."""
     known = carried["V"]
@@ -96,15 +91,32 @@ def tuned_daily(ground: Ground, carried: Carried) -> Schedule:
     return Schedule(found.starts, found.sets, later, len(sets))
 
 
-def tuned_on(ground: Ground, carried: Carried) -> Schedule:
-    """T: what the optimizer proposes at a boundary is adopted, once its tuning latency is over.
+def kept_on(name: str) -> "Arm":
+    """Return the arm that keeps the set of the first training: S1, and L on its own ground."""
+
+    def play(ground: Ground, carried: Carried) -> Schedule:
+        return fixed(ground, QuoteParameters.model_validate(carried[name]), carried[name])
+
+    return play
+
+
+def tuned_on(name: str) -> "Arm":
+    """Return the arm that adopts what the optimizer proposes: T, and F on its own ground."""
+
+    def play(ground: Ground, carried: Carried) -> Schedule:
+        return _tuned_on(ground, QuoteParameters.model_validate(carried[name]))
+
+    return play
+
+
+def _tuned_on(ground: Ground, held: QuoteParameters) -> Schedule:
+    """Adopt what the optimizer proposes at a boundary, once its tuning latency is over.
 
     That is the running stack with the optimizer as master: step limits, confidence and its test on
     fresh data are the optimizer's own. Windows do not reach across recordings.
     """
     session = ground.session
     mind = Mind(session, session.settings.optimizer.name)
-    held = QuoteParameters.model_validate(carried["T"])
     latency_ns = session.settings.optimizer.tuning_latency_ns
     edges = ground.cycles(ground.first, ground.last)
     starts, rows, tried = [ground.first], [parameter_row(held)], 0
@@ -152,10 +164,12 @@ def arms_of(ground: Ground) -> dict[str, Arm]:
     return {
         "N": silent,
         "S0": suggested,
-        "S1": tuned_once,
+        "S1": kept_on("S1"),
         "V": by_volatility,
         "R": tuned_daily,
-        "T": tuned_on,
+        "T": tuned_on("T"),
+        "L": kept_on("L"),
+        "F": tuned_on("F"),
         "P1": placebo("P1", seeds.P1),
         "P2": placebo("P2", seeds.P2),
     }

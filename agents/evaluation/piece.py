@@ -16,6 +16,7 @@ import numpy as np
 
 from agents.evaluation.arms import Schedule, arms_of, begun
 from agents.evaluation.ground import SECOND_NS, Ground, opened
+from agents.evaluation.learned import LEARNED, learned_ground
 from agents.evaluation.oracle import Tables, oracle
 from agents.evaluation.plan import Plan
 from agents.settings import Settings
@@ -28,7 +29,13 @@ from protocol.messages import utc_text
 
 SCHEMA = 1
 HOUSE = Path(__file__).parents[2]
-SOURCES = ("market", "risk", "agents/optimizer", "agents/evaluation")
+SOURCES = (
+    "market/**/*.py",
+    "risk/**/*.py",
+    "agents/optimizer/**/*.py",
+    "agents/evaluation/**/*.py",
+    "agents/training.py",
+)
 """Code that a result depends on; another line in it is another result."""
 Progress = Callable[[str], None]
 
@@ -62,7 +69,7 @@ def sources_digest() -> str:
     """Return a digest of the code that results depend on."""
     found = hashlib.sha256()
     for part in SOURCES:
-        for path in sorted((HOUSE / part).rglob("*.py")):
+        for path in sorted(HOUSE.glob(part)):
             found.update(path.relative_to(HOUSE).as_posix().encode())
             found.update(path.read_bytes())
     return found.hexdigest()
@@ -121,6 +128,13 @@ def computed(task: Task, key: str, on_arm: Progress) -> dict[str, Any]:
     ground = opened(task.settings, task.plan, training=task.before is None)
     on_arm("training")
     carried = begun(ground, {} if task.before is None else task.before["carried"])
+    grounds = dict.fromkeys(task.arms, ground)
+    if set(LEARNED) & set(task.arms):
+        learned, lesson = learned_ground(
+            task.settings, task.plan, carried, training=task.before is None
+        )
+        carried |= lesson
+        grounds |= dict.fromkeys(LEARNED, learned)
     known = arms_of(ground)
     if ground.climates and task.tables:
         known["O"] = oracle(task.tables)
@@ -130,8 +144,8 @@ def computed(task: Task, key: str, on_arm: Progress) -> dict[str, Any]:
         if name not in known:
             continue
         on_arm(name)
-        schedule = known[name](ground, carried)
-        arms[name] = told_of(ground, schedule, edges)
+        schedule = known[name](grounds[name], carried)
+        arms[name] = told_of(grounds[name], schedule, edges)
         if schedule.kept is not None:
             kept[name] = schedule.kept
     path = task.settings.feed.path

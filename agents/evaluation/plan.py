@@ -19,6 +19,7 @@ class Seeds(BaseModel):
     P1: int
     P2: int
     oracle: int
+    residual: int
 
 
 class Plan(BaseModel):
@@ -36,6 +37,7 @@ class Plan(BaseModel):
         draws, level: of every interval.
         risk_fraction: of R multiples.
         oracle_hours, oracle_sets: of one climate alone, on which the oracle is tuned.
+        residual_steps: guard steps that the learning of a residual may live through.
         placebo_step: how far a placebo moves its spread and size, natural logarithm.
     """
 
@@ -55,6 +57,7 @@ class Plan(BaseModel):
     draws: int = Field(ge=100)
     level: float = Field(gt=0, lt=0.5)
     risk_fraction: float = Field(gt=0)
+    residual_steps: int = Field(ge=1)
     placebo_step: float = Field(ge=0)
     oracle_hours: float = Field(gt=0)
     oracle_sets: int = Field(ge=1)

@@ -7,23 +7,27 @@ import pytest
 
 from agents.evaluation import arms as playing
 from agents.evaluation.ground import opened
+from agents.evaluation.learned import LEARNED, learned_ground, residual_of
 from agents.evaluation.oracle import oracle
 from agents.evaluation.piece import Task, computed, edges_of, key_of, piece, sources_digest
 from agents.evaluation.plan import the_plan
 from agents.evaluation.summary import document_of
 from agents.evaluation.tuning import steadiest
 from agents.settings import Settings
+from agents.training import Trained
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import climate_recording, synthetic_recording
 from exchange.recording import save
 from market.climates import CLIMATES
 from market.comparison import PERIOD_NET
+from market.policy import POLICY_RESIDUAL, RESIDUALS
 from market.replay import replay_one
 from market.replay_step import EQUITY_EXCESS
 from protocol.messages import QuoteParameters
 
 PLAN = the_plan().model_copy(
     update={"train_hours": 1.2, "sets": 12, "slices": 6, "draws": 200, "period_s": 120}
+    | {"residual_steps": 200_000}
 )
 ALL = tuple(PLAN.arms)
 
@@ -53,6 +57,12 @@ def ground(feed):
 @pytest.fixture(scope="module")
 def carried(ground):
     return playing.begun(ground, {})
+
+
+@pytest.fixture(scope="module")
+def learned(feed, carried):
+    """The ground of L and F, and what they begin with."""
+    return learned_ground(settings(feed), PLAN, carried, training=True)
 
 
 def quiet(_name):
@@ -113,11 +123,11 @@ def test_tuning_looks_at_nothing_after_its_window(feed, ground, carried):
     assert playing.begun(opened(short, PLAN, training=True), {}) == carried
 
 
-def test_each_arm_decides_at_cycles_of_the_test_alone(ground, carried):
+def test_each_arm_decides_at_cycles_of_the_test_alone(ground, carried, learned):
     """Starts rise, lie on edges of cycles, begin with the test; N has none."""
     cycle = ground.session.settings.executor.cycle_ns
     for name, arm in playing.arms_of(ground).items():
-        schedule = arm(ground, carried)
+        schedule = arm(learned[0] if name in LEARNED else ground, carried | learned[1])
         if name == "N":
             assert not schedule.starts.size
             continue
@@ -131,6 +141,37 @@ def test_each_arm_decides_at_cycles_of_the_test_alone(ground, carried):
     assert playing.tuned_daily(ground, carried).tried == 13
 
 
+def test_the_learned_arms_have_a_ground_of_their_own(feed, ground, learned):
+    """Same steps, another plan on the tape; what was learned is carried on, and quoted by."""
+    own, begun = learned
+    assert (own.begin, own.train, own.first, own.last) == (
+        ground.begin,
+        ground.train,
+        ground.first,
+        ground.last,
+    )
+    assert (
+        own.tape.plans.shape != ground.tape.plans.shape
+        or (own.tape.plans != ground.tape.plans).any()
+    )
+    told = begun | {"residual": [0.25] * RESIDUALS}
+    later, kept = learned_ground(settings(feed), PLAN, told, training=False)
+    assert kept == told
+    assert later.session.setup.policy[POLICY_RESIDUAL:].tolist() == told["residual"]
+    assert later.begin == later.train == later.first == ground.begin
+
+
+def test_a_residual_is_kept_only_if_data_that_it_never_saw_say_so(monkeypatch, learned):
+    """The plan alone quotes unless the held-out end is surely better."""
+    ground, begun = learned
+    frame = QuoteParameters.model_validate(begun["L"])
+    told = Trained(np.full(RESIDUALS, 0.1), (), {}, {"slices": 6, "mean": 1.0, "lower": 0.1})
+    monkeypatch.setattr("agents.evaluation.learned.train", lambda *_, **__: told)
+    assert residual_of(ground, frame).tolist() == [0.1] * RESIDUALS
+    told.held_out["lower"] = -0.1
+    assert residual_of(ground, frame).tolist() == [0.0] * RESIDUALS
+
+
 def test_placebos_differ_from_each_other_and_from_nothing_else(ground, carried):
     """The same moves of the same set, by other chances; each again the same."""
     arms = playing.arms_of(ground)
@@ -138,7 +179,7 @@ def test_placebos_differ_from_each_other_and_from_nothing_else(ground, carried):
     assert one.starts.tolist() == other.starts.tolist()
     assert (one.sets != other.sets).any()
     assert one.sets.tolist() == arms["P1"](ground, carried).sets.tolist()
-    held = playing.tuned_once(ground, carried).sets[0]
+    held = playing.kept_on("S1")(ground, carried).sets[0]
     for each in (one, other):
         assert (np.abs(np.log(each.sets[:, 0] / held[0])) <= PLAN.placebo_step + 1e-9).all()
     later = arms["P1"](ground, dict(carried) | {"P1": one.kept})
