@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.cli.evaluate_table import arm_rows, difference_rows, heading
+from agents.cli.evaluate_table import arm_rows, difference_rows, false_findings, heading
 from agents.cli.picture import TONES, Axis, Line, Panel, plot
 from market.types import F8
 
@@ -57,6 +57,7 @@ def page(document: Mapping[str, Any]) -> str:
         f"<li><b>{escape(name)}</b> {escape(plan['arms'][name])}</li>"
         for name in document["tiers"][0]["arms"]
     )
+    parts += [f"<p>{escape(line)}</p>" for line in false_findings(document)]
     parts.append(f"<ul>{about}</ul>")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>scoreboard</title>'

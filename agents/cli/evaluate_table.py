@@ -95,6 +95,21 @@ def heading(tier: Mapping[str, Any]) -> str:
     )
 
 
+def false_findings(document: Mapping[str, Any]) -> list[str]:
+    """Return how often a pair of which ours cannot be better was called better; none: no line."""
+    plan = document["plan"]
+    never = [tuple(each) for each in plan["never_better"]]
+    found = [
+        pair["figures"][plan["primary"]]["finding"]
+        for tier in document["tiers"]
+        for pair in tier["differences"]
+        if (pair["ours"], pair["theirs"]) in never
+    ]
+    if not found:
+        return []
+    return [f"of {len(found)} pairs that cannot be better, {found.count('better')} were called so"]
+
+
 def text(document: Mapping[str, Any]) -> str:
     """Return the whole scoreboard."""
     lines: list[str] = []
@@ -102,6 +117,7 @@ def text(document: Mapping[str, Any]) -> str:
         lines += [heading(tier), "", *lined_up(arm_rows(tier))]
         lines += ["", *lined_up(difference_rows(tier), 2), ""]
     plan = document["plan"]
+    lines += false_findings(document)
     present = document["tiers"][0]["arms"]
     lines += [f"{name:<4}{plan['arms'][name]}" for name in present]
     lines.append(

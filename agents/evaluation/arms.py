@@ -6,7 +6,7 @@ which set comes into force at which step. Another arm is another function in `AR
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,14 @@ class Schedule:
         sets: f8[n, PARAMETER_COLUMNS].
         kept: what it carries over to the next recording.
         tried: sets that it looked at to decide.
+        surcharge_bps: of all it trades, paid beside the fees, unknown to whoever decides.
     """
 
     starts: I8
     sets: F8
     kept: Any = None
     tried: int = 0
+    surcharge_bps: float = 0.0
 
 
 def fixed(ground: Ground, parameters: QuoteParameters, kept: Any = None) -> Schedule:
@@ -80,6 +82,22 @@ def by_volatility(ground: Ground, carried: Carried) -> Schedule:
     row = parameter_row(QuoteParameters.model_validate(known["set"]))
     sets = scaled(ground.tape, row, starts, reference=known["reference"])
     return Schedule(starts, sets, known)
+
+
+def shuffled(ground: Ground, carried: Carried) -> Schedule:
+    """X: V, whose spread follows the volatility of another cycle: what its signal is worth."""
+    found = by_volatility(ground, carried)
+    rng = np.random.default_rng([ground.plan.seeds.X, ground.session.settings.seed])
+    sets = found.sets.copy()
+    sets[:, 0] = rng.permutation(sets[:, 0])
+    return Schedule(found.starts, sets)
+
+
+def dearer(ground: Ground, carried: Carried) -> Schedule:
+    """D: S1, charged its fee twice, a basis point more at least; it cannot be better."""
+    fee_bps = float(ground.session.settings.feed.maker_fee_bps or 0.0)
+    found = fixed(ground, QuoteParameters.model_validate(carried["S1"]))
+    return replace(found, surcharge_bps=max(1.0, fee_bps))
 
 
 def tuned_daily(ground: Ground, carried: Carried) -> Schedule:
@@ -170,6 +188,8 @@ def arms_of(ground: Ground) -> dict[str, Arm]:
         "T": tuned_on("T"),
         "L": kept_on("L"),
         "F": tuned_on("F"),
+        "X": shuffled,
+        "D": dearer,
         "P1": placebo("P1", seeds.P1),
         "P2": placebo("P2", seeds.P2),
     }

@@ -22,7 +22,15 @@ from agents.evaluation.plan import Plan
 from agents.settings import Settings
 from market.comparison import PERIOD_COLUMNS, periods_of
 from market.layout import LEDGER_TRIPS, LEDGER_TURNOVER, SCALE_TICK_LOT, UNITS
-from market.replay_step import COUNT_PLACED, EQUITY_EXCESS, EQUITY_NOW_NS
+from market.replay import Record
+from market.replay_step import (
+    COUNT_PLACED,
+    EQUITY_EXCESS,
+    EQUITY_NOW_NS,
+    FILLED_LOTS,
+    FILLED_PRICE_TICKS,
+    FILLED_VISIBLE_NS,
+)
 from market.schedule import replay_schedule
 from market.types import F8, I8
 from protocol.messages import utc_text
@@ -37,6 +45,7 @@ SOURCES = (
     "agents/training.py",
 )
 """Code that a result depends on; another line in it is another result."""
+BPS = 10_000
 Progress = Callable[[str], None]
 
 
@@ -184,12 +193,16 @@ def told_of(ground: Ground, schedule: Schedule, edges: I8) -> dict[str, Any]:
     )
     ledger = record.account.ledger
     trips = record.account.trips[: min(int(ledger[LEDGER_TRIPS]), len(record.account.trips))]
+    tick_lot_units = int(setup.scale[SCALE_TICK_LOT])
+    excess = record.equity[:, EQUITY_EXCESS]
+    if schedule.surcharge_bps:
+        excess = excess - surcharge(record, schedule.surcharge_bps, tick_lot_units)
     rows = periods_of(
         record.equity[:, EQUITY_NOW_NS],
-        record.equity[:, EQUITY_EXCESS],
+        excess,
         trips,
         edges_ns=edges,
-        tick_lot_units=int(setup.scale[SCALE_TICK_LOT]),
+        tick_lot_units=tick_lot_units,
         risk_fraction=ground.plan.risk_fraction,
     )
     return {
@@ -200,3 +213,19 @@ def told_of(ground: Ground, schedule: Schedule, edges: I8) -> dict[str, Any]:
         "changes": len(schedule.starts) - 1,
         "tried": schedule.tried,
     }
+
+
+def surcharge(record: Record, bps: float, tick_lot_units: int) -> I8:
+    """Return i8[equity rows], quote units that an arm would have paid more by then.
+
+    Args:
+        record: of what it did without knowing of it.
+        bps: of each fill's notional.
+        tick_lot_units: quote units of one lot at one tick.
+    """
+    fills = record.filled
+    notional = fills[:, FILLED_PRICE_TICKS] * fills[:, FILLED_LOTS] * tick_lot_units
+    paid = np.concatenate([[0], np.cumsum(np.round(notional * bps / BPS).astype(np.int64))])
+    count = np.searchsorted(fills[:, FILLED_VISIBLE_NS], record.equity[:, EQUITY_NOW_NS], "right")
+    found: I8 = paid[count]
+    return found

@@ -18,6 +18,7 @@ class Seeds(BaseModel):
     bootstrap: int
     P1: int
     P2: int
+    X: int
     oracle: int
     residual: int
 
@@ -28,6 +29,8 @@ class Plan(BaseModel):
     Attributes:
         arms: what each does, by name.
         pairs: which are held against each other, ours first.
+        never_better: pairs of which ours cannot be better, whatever the market does; they are
+            among `pairs`, and how often one is called so is the rate of false findings.
         primary: the figure that decides; the others are shown.
         period_s: seconds of a row of a record.
         train_hours: of the first recording, on which S1 and V are tuned.
@@ -46,6 +49,7 @@ class Plan(BaseModel):
     version: int
     arms: dict[str, str]
     pairs: tuple[tuple[str, str], ...]
+    never_better: tuple[tuple[str, str], ...]
     primary: str
     fees_bps: tuple[float, ...]
     period_s: int = Field(gt=0)

@@ -13,7 +13,7 @@ from exchange.recording import save
 from tests.agents.command_line import told
 
 SHORT = {"train_hours": 1.1, "sets": 8, "slices": 4, "draws": 200, "period_s": 120,
-         "oracle_hours": 1.0, "oracle_sets": 8}  # fmt: skip
+         "oracle_hours": 1.0, "oracle_sets": 8, "residual_steps": 100_000}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def ran(data, *arguments):
 
 def test_the_command_tells_the_same_again_and_only_computes_what_is_missing(data, short):
     """JSON to the last byte; a file for each fee and the oracle; text and page from it."""
-    asked = ("--arms", "N,S1,O,P1,P2", "--fees", "2", "--json")
+    asked = ("--arms", "N,S1,O,D,P1,P2", "--fees", "2", "--json")
     code, first = ran(data, *asked)
     assert code == 0, first
     document = json.loads(first[first.index("{") :])
     assert [tier["fee_bps"] for tier in document["tiers"]] == [2.0]
-    assert list(document["tiers"][0]["arms"]) == ["N", "S1", "O", "P1", "P2"]
+    assert list(document["tiers"][0]["arms"]) == ["N", "S1", "O", "D", "P1", "P2"]
     assert len(list((data / evaluating.FOLDER).glob("*bps-*.json"))) == 1
     assert len(list((data / evaluating.FOLDER).glob("oracle-*.json"))) == 1
     files = {each: each.stat().st_mtime_ns for each in (data / evaluating.FOLDER).iterdir()}
@@ -53,6 +53,7 @@ def test_the_command_tells_the_same_again_and_only_computes_what_is_missing(data
     assert files == {each: each.stat().st_mtime_ns for each in (data / evaluating.FOLDER).iterdir()}
     shown = text(document)
     assert "P1 against P2" in shown
+    assert "of 2 pairs that cannot be better, 0 were called so" in shown
     assert "cannot tell" in shown
     assert "maker fee 2 bps" in shown
     assert all(len(line) <= 160 for line in shown.splitlines())
@@ -64,7 +65,7 @@ def test_the_command_tells_the_same_again_and_only_computes_what_is_missing(data
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
-        (("--arms", "S1,X"), "no arm is called 'X'; there are N, S0"),
+        (("--arms", "S1,Y"), "no arm is called 'Y'; there are N, S0"),
         (("--arms", ","), "no arm is named"),
         (("--fees", "0,much"), "--fees takes numbers"),
         (("--fees", "1000"), "each in [-100, 100]"),

@@ -239,6 +239,18 @@ def test_a_piece_that_is_there_is_not_computed_again(feed, tmp_path):
     assert len({same, *others}) == 5
 
 
+def test_what_cannot_be_better_differs_by_its_handicap_alone(ground, carried, feed):
+    """The same spreads at other times; the same fills and twice the fee."""
+    steady, mixed = playing.by_volatility(ground, carried), playing.shuffled(ground, carried)
+    assert (mixed.sets != steady.sets).any()
+    assert sorted(mixed.sets[:, 0]) == sorted(steady.sets[:, 0])
+    assert (mixed.sets[:, 1:] == steady.sets[:, 1:]).all()
+    arms = computed(task(feed, arms=("S1", "D")), "key", quiet)["arms"]
+    assert arms["D"]["turnover"] == arms["S1"]["turnover"] > 0.0
+    nets = {name: np.array(each["rows"])[:, PERIOD_NET].sum() for name, each in arms.items()}
+    assert nets["S1"] - nets["D"] == pytest.approx(arms["S1"]["turnover"] * 1e-4, rel=0.01)
+
+
 @pytest.mark.slow
 def test_later_recordings_go_on_from_the_first(feed):
     """S1 is not tuned again, R is on the one before, and the whole is joined in order."""
