@@ -1,6 +1,7 @@
 # Two stages: the first installs into a virtual environment, the second holds that and nothing else.
 # It runs as a user without rights on a root that may be read-only: /data is what is written, and
-# /kernels the compiled kernels, made here so that a first start does not wait for them.
+# /kernels the compiled kernels, /bundled the artificial day, made here so that a first start does
+# not wait for them.
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     PIP_PYTHON=/venv/bin/python
@@ -27,7 +28,7 @@ RUN pip install --quiet --no-compile --no-deps .
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin counterpoint \
-    && install -d -m 1777 /data /session /kernels
+    && install -d -m 1777 /data /session /kernels /bundled
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH HOME=/tmp COUNTERPOINT_KERNELS=/kernels \
     COUNTERPOINT__DATA=/data PYTHONUNBUFFERED=1
@@ -38,6 +39,7 @@ RUN --mount=type=bind,source=deploy,target=/tmp/deploy \
 USER counterpoint
 # Kernels are named by all that they depend on, so those of an earlier build are good to take.
 RUN --mount=type=cache,id=counterpoint-kernels,target=/tmp/kernels,uid=10001,gid=10001 \
-    COUNTERPOINT_KERNELS=/tmp/kernels python -c "from market.warm import warm; warm()" \
-    && cp /tmp/kernels/*.kernel /kernels/
+    export COUNTERPOINT_KERNELS=/tmp/kernels \
+    && python -c "from market.warm import warm; warm()" && cp /tmp/kernels/*.kernel /kernels/ \
+    && python -c "from pathlib import Path; from exchange.importers.synthetic import synthetic_recording as day; from exchange.recording import save; save(Path('/bundled/day.npz'), day(seed=1))"
 ENTRYPOINT ["counterpoint"]

@@ -23,6 +23,9 @@ from protocol.telemetry import setup_logging
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Both ask for a clean end."""
 
+CONFIG = "config.json"
+"""In a run's folder: its resolved settings, for whoever reads the run later."""
+
 LOOK_S = 0.2
 """Between two looks whether the executor's warm-up is over."""
 
@@ -71,6 +74,15 @@ def settings_of(config: Path | None, flags: Mapping[str, object]) -> Settings:
             changed = getattr(settings, section).model_copy(update={name: value})
             settings = settings.model_copy(update={section: changed})
     return settings
+
+
+def keep_settings(folder: Path, settings: Settings) -> Path:
+    """Write the settings of a run into its folder, whole or not at all; return the file."""
+    path = folder / CONFIG
+    draft = path.with_suffix(".draft")
+    draft.write_text(settings.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+    return path
 
 
 def open_folder(asked: Path | None, settings: Settings, *, name: str, component: str) -> Path:

@@ -21,6 +21,8 @@ Found = TypeVar("Found")
 PATIENCE_S = 600.0
 """Of a machine that does other things too."""
 LOOK_S = 0.5
+RARELY_S = 5.0
+"""Between two looks by a container of its own, which takes processor from what is looked at."""
 BOLD = """
 services:
   coordinator: &bold
@@ -49,14 +51,16 @@ def engine_missing() -> str:
     return "" if asked.returncode == 0 else "no container engine answers"
 
 
-def until(true: Callable[[], Found], what: str, seconds: float = PATIENCE_S) -> Found:
+def until(
+    true: Callable[[], Found], what: str, seconds: float = PATIENCE_S, *, look_s: float = LOOK_S
+) -> Found:
     """Wait until something holds; return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = true()
         if found:
             return found
-        time.sleep(LOOK_S)
+        time.sleep(look_s)
     raise AssertionError(f"not within {seconds:g} s: {what}")
 
 
@@ -97,10 +101,15 @@ class Stack:
         """Say from now on what `docker-compose` finds in its environment."""
         self.environment.update(environment)
 
-    def done(self, *command: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a command in the clone, and hand back how it ended."""
+    def done(self, *command: str, told: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a command in the clone that reads what it is told; hand back how it ended."""
         return subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, check=False
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            input=told,
+            capture_output=True,
+            check=False,
         )
 
     def run(self, *command: str, check: bool = True) -> str:
@@ -114,6 +123,21 @@ class Stack:
     def compose(self, *words: str, check: bool = True) -> str:
         """Run `docker-compose` in the clone."""
         return self.run("docker-compose", *words, check=check)
+
+    def up(self, *words: str) -> None:
+        """Start everything; `opening` is then what the account held before anybody traded."""
+        command = ["docker-compose", "up", "--detach", *words]
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            self.opening = until(lambda: self.balances() or process.poll(), "the exchange answers")
+            said = process.communicate()[1]
+        assert process.returncode == 0, said[-2000:]
 
     def make_keys(self) -> None:
         """Make keys as a user does, with this Python's packages."""
@@ -184,6 +208,10 @@ class Stack:
         """Say something as the operator does."""
         return self.compose("run", "--rm", "-T", "operator", *words, check=check)
 
+    def operated(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        """Say something as the operator does, and hand back how it ended."""
+        return self.done("docker-compose", "run", "--rm", "-T", "operator", *words)
+
     def in_force(self) -> Any:
         """What the operator is told once a decided set is in force, None before."""
         told = self.status()
@@ -235,6 +263,13 @@ class Stack:
         keys = self.folder / "counterpoint-data/keys/exchange"
         key, secret = ((keys / f"guardian.api-{each}").read_text().strip() for each in KINDS)
         return Account(f"http://127.0.0.1:{self.port}", self.symbol, key, secret)
+
+    def balances(self) -> dict[str, str]:
+        """What the account holds; nothing while the exchange is away."""
+        try:
+            return self.account.balances()
+        except (OSError, HTTPException):
+            return {}
 
     def trades(self) -> list[dict[str, Any]]:
         """Every trade of the account; none while the exchange is away."""

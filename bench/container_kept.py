@@ -19,13 +19,11 @@ from agents.executor import records
 from agents.executor.account_keys import token_of
 from agents.executor.pages import journal_page
 from agents.executor.recovery import open_journal
-from agents.facts import read_facts
 from agents.settings import Settings
 from bench.container_house import ROOT, Stack
 from bench.venue_account import Account
 from bench.venue_checks import problems_of
 from desk.export import as_csv
-from desk.rows import decimal
 from desk.schema import STORED
 from desk.store import Store
 from protocol.bus.participant import COORDINATOR
@@ -53,9 +51,7 @@ class Kept:
         shutil.copytree(folder / LOG, self.folder, dirs_exist_ok=True)  # as a run on one host
         self.exchange: Account = stack.account
         self.prefix = f"cp-{token_of(EXECUTOR, stack.symbol)}-"
-        facts = read_facts(self.folder)
-        units = {facts.meta.quote: facts.quote_units, facts.meta.base: facts.target_units}
-        self.opening = {asset: decimal(each) for asset, each in units.items()}
+        self.opening = stack.opening
 
     def open_ids(self) -> list[int]:
         """Return the ids of the executor's open orders at the exchange."""

@@ -14,14 +14,15 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench import container_archive as archives
-from bench.container_house import PARTS, Stack, engine_missing, until
+from bench.container_cluster import NODES, clustered
+from bench.container_house import PARTS, RARELY_S, Stack, engine_missing, until
 from bench.container_kept import EXECUTOR, Kept
 from bench.container_secrets import found_in
 from tests.deploy.asked import missing
@@ -32,13 +33,31 @@ QUOTE_MAX_S = 60.0
 WATCHED = (*PARTS, "postgres", "prometheus")
 MODES = ("peer", "hierarchical", "consensus", "master-slave")
 SEATS = 3
+COMMANDS = {
+    "status": (0,),
+    "report /session": (0,),
+    "report /session --json": (0,),
+    "replay-session --run /session": (0,),
+    "risk status --run /session": (0,),
+    "risk stress --run /session": (0,),
+    "audit verify --run /session": (0,),
+    "incident --run /session": (0,),
+    "promote --run /session --check": (0, 1),
+    "log": (0,),
+}
+"""With the exit codes that they may have; a gate of `promote` may be missed."""
 TUNED_MAX_S = 900.0
 
 
 class Sheet:
-    """What was tried, and its figures."""
+    """What was tried, and its figures.
 
-    def __init__(self) -> None:
+    Args:
+        folder: for pictures.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.figures: dict[str, Any] = {}
         self.wrong: list[str] = []
 
@@ -63,21 +82,25 @@ def main() -> int:
     """Try everything; print the lines and the JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("counterpoint-data/stack"))
+    parser.add_argument("--only", default=",".join(STAGES), help="stages, of the default's")
     told = parser.parse_args()
+    stages = told.only.split(",")
+    if unknown := sorted(set(stages) - set(STAGES)):
+        parser.error(f"--only must be of {', '.join(STAGES)}, found {', '.join(unknown)}")
     if problem := engine_missing():
         print(problem, file=sys.stderr)
         return 4
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is taken down
     told.folder.mkdir(parents=True, exist_ok=True)
-    sheet = Sheet()
+    sheet = Sheet(told.folder)
     with tempfile.TemporaryDirectory(prefix="cp") as place:
         stack = Stack(Path(place), COMPOSE_PROFILES="monitoring")
         try:
-            tried(stack, sheet, told.folder)
+            tried(stack, sheet, stages)
         except AssertionError as error:
             sheet.wrong.append(str(error))
             print(f"FAIL  {error}", flush=True)
-            for part in WATCHED:
+            for part in (*WATCHED, *NODES):
                 (told.folder / f"{part}.log").write_text(stack.logs(part), encoding="utf-8")
         finally:
             stack.down()
@@ -93,29 +116,20 @@ def main() -> int:
     return 1 if sheet.wrong else 0
 
 
-def tried(stack: Stack, sheet: Sheet, pictures: Path) -> None:
-    """Build, start, look, kill, keep, end, bring back, vote."""
-    built(stack, sheet)
-    started(stack, sheet)
-    tuned(stack, sheet)
-    looked_at(stack, sheet, pictures)
-    for mode in MODES:
-        stack.operator("mode", mode)
-        assert stack.status()["mode"] == mode
-    sheet.note("modes", len(MODES), f"{', '.join(MODES)}: switched while it trades")
-    killed(stack, sheet)
-    hidden(stack, sheet)
-    kept(stack, sheet)
-    brought_back(stack, sheet)
-    stack.down()
-    assert stack.left() == [[], [], []], "down -v left something"
-    voted(stack, sheet)
+def tried(stack: Stack, sheet: Sheet, stages: list[str]) -> None:
+    """Go through the stages, in their order."""
+    stack.make_keys()
+    stack.make_bold()
+    if "build" not in stages:
+        stack.compose("build", "feed")
+    for name, stage in STAGES.items():
+        if name in stages:
+            with sheet.timed(name):
+                stage(stack, sheet)
 
 
 def built(stack: Stack, sheet: Sheet) -> None:
-    """Make keys and image, with neither the engine's layers nor its kernels of earlier builds."""
-    stack.make_keys()
-    stack.make_bold()
+    """Make the image, with neither the engine's layers nor its kernels of earlier builds."""
     dockerfile = stack.folder / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8")
     dockerfile.write_text(text.replace("id=counterpoint-kernels", f"id={stack.project}"))
@@ -135,7 +149,7 @@ def built(stack: Stack, sheet: Sheet) -> None:
 def started(stack: Stack, sheet: Sheet) -> None:
     """Bring it up: quotes, health, fills."""
     with sheet.timed("first_quote", QUOTE_MAX_S):
-        stack.compose("up", "--detach")
+        stack.up()
         until(stack.resting, "an order rests at the exchange")
     with sheet.timed("all_healthy"):
         stack.until_healthy((*PARTS, "postgres"))
@@ -146,10 +160,10 @@ def started(stack: Stack, sheet: Sheet) -> None:
 def tuned(stack: Stack, sheet: Sheet) -> None:
     """Wait until an optimizer's set is in force."""
     with sheet.timed("in_force"):
-        until(stack.in_force, "a decision is in force", TUNED_MAX_S)
+        until(stack.in_force, "a decision is in force", TUNED_MAX_S, look_s=RARELY_S)
 
 
-def looked_at(stack: Stack, sheet: Sheet, pictures: Path) -> None:
+def looked_at(stack: Stack, sheet: Sheet) -> None:
     """Ask database, Prometheus and desk what they know, and take the desk's picture."""
     rows = {}
     for table in ("fills", "orders", "cycles", "events"):
@@ -171,11 +185,11 @@ def looked_at(stack: Stack, sheet: Sheet, pictures: Path) -> None:
     if chromium is None:
         sheet.note("picture", None, "not taken: no chromium here")
         return
-    fills = seen(stack, chromium, pictures / "desk.png")
+    fills = seen(stack, chromium, sheet.folder / "desk.png")
     sheet.note(
         "picture",
         fills,
-        f"{fills} rows of fills on the page, {pictures / 'desk.png'}",
+        f"{fills} rows of fills on the page, {sheet.folder / 'desk.png'}",
         holds=fills > 0,
     )
 
@@ -197,6 +211,21 @@ def seen(stack: Stack, chromium: str, path: Path) -> int:
         fills = page.locator("#fills tr").count() - 1
         browser.close()
     return fills
+
+
+def answered(stack: Stack, sheet: Sheet) -> None:
+    """Type every command that reads a run, beside the executor that goes on."""
+    codes = {words: stack.operated(*words.split()).returncode for words in COMMANDS}
+    wrong = [words for words, code in codes.items() if code not in COMMANDS[words]]
+    sheet.note("commands", len(codes), f"answered; wrongly: {wrong or 'none'}", holds=not wrong)
+
+
+def switched(stack: Stack, sheet: Sheet) -> None:
+    """Switch through every mode while it trades."""
+    for mode in MODES:
+        stack.operator("mode", mode)
+        assert stack.status()["mode"] == mode
+    sheet.note("modes", len(MODES), f"{', '.join(MODES)}: switched while it trades")
 
 
 def killed(stack: Stack, sheet: Sheet) -> None:
@@ -271,11 +300,13 @@ def brought_back(stack: Stack, sheet: Sheet) -> None:
 
 
 def voted(stack: Stack, sheet: Sheet) -> None:
-    """Three optimizers and the executor, by consensus."""
+    """Three optimizers and the executor, by consensus, on a stack begun anew."""
+    stack.down()
+    assert stack.left() == [[], [], []], "down -v left something"
     stack.tell(MODE="consensus", SEATS=str(SEATS))
     began_s = time.monotonic()
     stack.compose("up", "--detach", "--scale", f"optimizer={SEATS}")
-    until(stack.in_force, "a decision is in force")
+    until(stack.in_force, "a decision is in force", look_s=RARELY_S)
     took_s = round(time.monotonic() - began_s, 1)
     told = json.loads(stack.compose("exec", "-T", "coordinator", "counterpoint", "log", "--json"))
     entries = [each for chapter in told["chapters"] for each in chapter["entries"]]
@@ -293,6 +324,32 @@ def voted(stack: Stack, sheet: Sheet) -> None:
         re.sub(r"[{}']", "", str(stack.targets())),
         holds=list(stack.targets().values()) == ["up"] * (len(PARTS) + SEATS - 1),
     )
+
+
+def replayed(stack: Stack, sheet: Sheet) -> None:
+    """A worker of a Ray cluster replays for the optimizer, on a stack begun anew."""
+    stack.down()
+    found = clustered(stack)
+    said = f"{found['candidates']} candidates on {found['workers']} worker, bytes of a thread"
+    sheet.note("cluster", found, f"{said}: {found['same']}", holds=found["same"])
+    stack.down()
+
+
+STAGES: dict[str, Callable[[Stack, Sheet], None]] = {
+    "build": built,
+    "start": started,
+    "tune": tuned,
+    "look": looked_at,
+    "commands": answered,
+    "modes": switched,
+    "kill": killed,
+    "secrets": hidden,
+    "keep": kept,
+    "archive": brought_back,
+    "vote": voted,
+    "cluster": replayed,
+}
+"""All but `build`, `vote` and `cluster` need `start`."""
 
 
 if __name__ == "__main__":

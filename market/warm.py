@@ -13,6 +13,7 @@ from market.clocks import merge_clocks
 from market.closing import flatten
 from market.decode import RECORD_WORDS, decode_records
 from market.features import new_observer, observe, observer_settings
+from market.fifo import RETOLD_COLUMNS, retell
 from market.fills import METER_READ, METER_WRITTEN, advance, cancel, submit
 from market.funding import NO_FUNDING, book, charge, next_funding_ns
 from market.guard import guard_settings
@@ -50,7 +51,7 @@ from market.layout import (
     UNITS,
     VIEW_COLUMNS,
 )
-from market.ledger import fee_rate, fill, position_lots
+from market.ledger import fee_rate, fill, position_lots, value
 from market.liquidity import DEPTH_COLUMNS, beyond_cost, flatten_cost
 from market.own import free_base, free_quote, mark_cancelling, open_lots, own_touch
 from market.policy import (
@@ -205,6 +206,9 @@ def ask(setup: Setup) -> None:
     smallest_lots(1_000, scale)
     divide(1, fee_rate(0, 1, scale, setup.tiers), UNITS)
     free = free_quote(*own, int(ledger[LEDGER_QUOTE]), scale), free_base(*own, 1, scale)
+    value(1, half, scale)
+    told = np.zeros((1, RETOLD_COLUMNS), dtype=np.int64)
+    retell(told, ledger, account.lots, account.lots_meter, account.trips, scale)
     position = position_lots(ledger, scale)
     flatten(row, *own, position, *free, scale, setup.guarding, account.actions)
 

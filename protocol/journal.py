@@ -11,6 +11,7 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -176,6 +177,15 @@ class Journal:
             if len(page) < PAGE_ROWS:
                 return
             after = page[-1][0]
+
+    @contextmanager
+    def unmoved(self) -> Iterator[None]:
+        """Read inside, all of it, what stood there at the first read, whoever writes meanwhile."""
+        self._guarded(lambda: self._connection.execute("BEGIN"))
+        try:
+            yield
+        finally:
+            self._guarded(lambda: self._connection.execute("COMMIT"))
 
     def put(self, name: str, value: Any) -> None:
         """Put one value into the state table, in a transaction of its own."""

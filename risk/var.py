@@ -24,7 +24,6 @@ from typing import assert_never
 
 import numpy as np
 from numpy.random import Generator
-from scipy.signal import lfilter
 
 from market.types import F8
 from risk.var_covariance import shrunk_correlation
@@ -180,6 +179,8 @@ def volatilities(returns: F8, decay: float) -> F8:
 
     Row k knows the rows before k only, except that the first SEED_ROWS share their own mean square.
     """
+    from scipy.signal import lfilter  # a third of an executor's start, which never needs it
+
     squares = returns * returns
     first = squares[:SEED_ROWS].mean(axis=0)
     kept = lfilter([1.0 - decay], [1.0, -decay], squares, axis=0, zi=decay * first[None, :])[0]

@@ -28,7 +28,8 @@ from agents.cli.run import (
     say,
     write_json,
 )
-from agents.cli.stack import CONFIG, PROCESSES, SUPERVISOR
+from agents.cli.stack import PROCESSES, SUPERVISOR
+from agents.process import keep_settings
 from agents.settings import Settings
 from protocol.settings import Loaded
 
@@ -56,8 +57,7 @@ def resolved(settings: Settings, **bus: Path | None) -> Settings:
 def begin(settings: Settings) -> tuple[Path, tuple[str, ...]]:
     """Make the run's folder and configuration; return it and the child's common arguments."""
     folder = new_folder(settings)
-    config = folder / CONFIG
-    write_json(config, json.loads(settings.model_dump_json()))
+    config = keep_settings(folder, settings)
     return folder, ("--config", str(config), "--run", str(folder))
 
 

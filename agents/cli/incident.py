@@ -36,7 +36,8 @@ class Trouble:
     """What the next command follows from.
 
     Attributes:
-        alive: names of the run's live processes.
+        alive: names of the run's live processes; None where they cannot be seen, as those of
+            other containers.
         ended: whether the run came to its end, and has a result.
         stops: active stop ids.
         risk: active, reducing or halted.
@@ -45,7 +46,7 @@ class Trouble:
         old_s: seconds since the journal was written.
     """
 
-    alive: tuple[str, ...]
+    alive: tuple[str, ...] | None
     ended: bool
     stops: tuple[str, ...]
     risk: str
@@ -79,7 +80,7 @@ def document(folder: Path, settings: "Settings") -> dict[str, Any]:
     Args:
         settings: of the run.
     """
-    from agents.cli.stack import alive
+    from agents.cli.stack import PROCESSES, alive
     from agents.executor.recovery import JOURNAL_NAME
     from agents.executor.telling import RISK_STATES
     from market.breach import RISK_STATE
@@ -88,7 +89,7 @@ def document(folder: Path, settings: "Settings") -> dict[str, Any]:
     written = max(path.stat().st_mtime for path in folder.glob(f"{JOURNAL_NAME}*"))
     risk = RISK_STATES[int(state.account.risk[RISK_STATE])] if state is not None else "active"
     trouble = Trouble(
-        alive=tuple(sorted(alive(folder))),
+        alive=tuple(sorted(alive(folder))) if (folder / PROCESSES).exists() else None,
         ended=(folder / "result.json").exists(),
         stops=() if state is None else tuple(state.stops),
         risk=risk,
@@ -99,7 +100,7 @@ def document(folder: Path, settings: "Settings") -> dict[str, Any]:
     command, why = next_command(trouble)
     return {
         "run": str(folder),
-        "alive": list(trouble.alive),
+        "alive": None if trouble.alive is None else list(trouble.alive),
         "ended": trouble.ended,
         "journal_age_s": trouble.old_s,
         "risk": risk,
@@ -116,9 +117,13 @@ def document(folder: Path, settings: "Settings") -> dict[str, Any]:
 
 def next_command(trouble: Trouble) -> tuple[str, str]:
     """Return what to type next, and why: the worst first."""
-    executor = any(name.startswith("executor") for name in trouble.alive)
+    unseen = trouble.alive is None
+    living = trouble.alive or ()
+    executor = unseen or any(name.startswith("executor") for name in living)
+    if unseen and not trouble.ended and trouble.old_s > OLD_S:
+        return "docker-compose ps", "its processes are elsewhere and have written nothing for long"
     if not executor and not trouble.ended and trouble.open_orders and trouble.at_venue:
-        if "guardian" in trouble.alive:
+        if "guardian" in living:
             return (
                 "tail -3 guardian.log",
                 "the executor is dead with orders open; its guardian must say that none rests",
@@ -137,7 +142,7 @@ def next_command(trouble: Trouble) -> tuple[str, str]:
         return "counterpoint doctor", "nothing trades; see whether this machine could"
     if trouble.old_s > OLD_S:
         return "counterpoint stop", "it lives and has written nothing for long: it hangs"
-    if "supervisor" not in trouble.alive:
+    if not unseen and "supervisor" not in living:
         return "counterpoint down", "nobody starts again what dies; end it, then start it anew"
     if trouble.risk == "reducing":
         return "counterpoint risk status", "a limit lets it only shrink its position"
@@ -241,7 +246,9 @@ def lines(told: dict[str, Any]) -> list[str]:
     """Return the screen, 108 columns wide at most."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     out = [f"{now}  {told['run']}"]
-    alive = ", ".join(told["alive"]) or "nothing of it"
+    alive = "elsewhere, as in other containers"
+    if told["alive"] is not None:
+        alive = ", ".join(told["alive"]) or "nothing of it"
     state = "ended" if told["ended"] else f"journal written {told['journal_age_s']:g} s ago"
     out.append(f"lives       {alive}; {state}")
     stops = ", ".join(told["stops"]) or "none"

@@ -16,9 +16,10 @@ from typing import Any
 from agents.cli.chapters import Chapter, Line, clock, named
 from agents.cli.chronicle import Chronicle
 from agents.cli.exits import ERROR, NOT_RUNNING, OK, USAGE, CommandError
-from agents.cli.stack import CONFIG, Stack, operator, settings_in
+from agents.cli.stack import Stack, operator, settings_in
 from agents.coordinator.log import FILE, read_records
 from agents.coordinator.records import Kind, Record
+from agents.process import CONFIG
 from agents.settings import Settings
 from protocol.errors import JournalError, ProtocolError
 from protocol.messages import Mode, Pair, utc_text

@@ -67,7 +67,8 @@ def promote(
 
 def settings_of(folder: Path, told: "Settings") -> "Settings":
     """Return the settings of a run; in a container, where none are written, those of everybody."""
-    from agents.cli.stack import CONFIG, settings_in
+    from agents.cli.stack import settings_in
+    from agents.process import CONFIG
 
     found = settings_in(folder) if (folder / CONFIG).exists() else told
     return found.located(folder)

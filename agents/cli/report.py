@@ -130,16 +130,17 @@ def journals(folder: Path) -> Iterator[dict[str, Any]]:
     Raises:
         JournalError: one is damaged, or of another version.
     """
-    from agents.cli.stack import CONFIG, settings_in
+    from agents.cli.stack import settings_in
     from agents.coordinator.log import FILE, DecisionLog
     from agents.executor.pages import journal_page
     from agents.executor.records import TABLES
     from agents.executor.recovery import open_journal
+    from agents.process import CONFIG
     from protocol.pages import page
 
     known = (folder / CONFIG).exists()
     owner = settings_in(folder).account.executor if known else "executor"
-    with open_journal(folder, readonly=True) as journal:
+    with open_journal(folder, readonly=True) as journal, journal.unmoved():  # tables of one moment
         for table in ("judged", *(each for each in TABLES if each != "judged")):
             after = 0
             while rows := journal_page(journal, table, after):

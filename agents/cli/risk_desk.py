@@ -94,10 +94,10 @@ def of_run(folder: Path) -> Seen:
     Raises:
         CommandError: it decided nothing yet, or its configuration cannot be read.
     """
-    from agents.cli.stack import CONFIG
     from agents.executor import records
     from agents.executor.recovery import open_journal
     from agents.executor.state import thaw
+    from agents.process import CONFIG
     from agents.settings import Settings
 
     try:

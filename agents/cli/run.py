@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from agents.cli.desk import address_of, desks, prepare_desk
 from agents.cli.exits import CONFIGURATION, OK, CommandError
 from agents.cli.supervisor import Part, Supervisor
+from agents.process import keep_settings
 from agents.settings import Parameters, Settings
 from protocol.errors import RosterError, printable
 from protocol.settings import Loaded
@@ -266,8 +267,7 @@ def open_stack(told: Settings, session: "Session | None", folder: Path, sockets:
     if session is not None:  # with all four told, who trades nothing starts without the recording
         parameters = Parameters(**session.baseline.model_dump())
     resolved = told.model_copy(update={"bus": bus, "parameters": parameters}).located(folder)
-    config = folder / "config.json"
-    write_json(config, json.loads(resolved.model_dump_json()))
+    config = keep_settings(folder, resolved)
     parts = [*parts_of(resolved, config, folder), *guardians(folder, resolved)]
     parts += desks(folder, resolved)
     supervisor = Supervisor(parts, main=resolved.account.executor, folder=folder)

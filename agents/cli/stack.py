@@ -14,13 +14,13 @@ from pathlib import Path
 
 from agents.bus import participant_of
 from agents.cli.exits import CONFIGURATION, NOT_RUNNING, USAGE, CommandError
+from agents.process import CONFIG
 from agents.settings import Settings
 from protocol.bus.participant import COORDINATOR, Participant
 from protocol.errors import BusError
 from protocol.messages import Snapshot
 
 PROCESSES = "processes.json"
-CONFIG = "config.json"
 SUPERVISOR = "supervisor"
 OPERATOR = "operator"
 COMMANDS = ("counterpoint", "agents.cli.main", "agents/cli/main.py")

@@ -1,8 +1,9 @@
 """Starts the executor: `python -m agents.executor --config FILE --run FOLDER [--alone]`.
 
 `--config` is a JSON file of resolved settings, as `counterpoint run` writes it. Without one the
-settings come from the environment and the few flags here. With `bus.folder`, `bus.port` or
-`bus.connect` set the executor joins the bus, otherwise, or with `--alone`, it trades by itself.
+settings come from the environment and the few flags here, and are kept in the folder. With
+`bus.folder`, `bus.port` or `bus.connect` set the executor joins the bus, otherwise, or with
+`--alone`, it trades by itself.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from agents.process import (
     add_feed,
     end_on_signals,
     feed_flags,
+    keep_settings,
     last_door,
     open_folder,
     parser_of,
@@ -43,6 +45,8 @@ def start(told: argparse.Namespace) -> int:
     executor = settings.account.executor
     folder = open_folder(told.run, settings, name="alone", component=executor)
     settings = settings.located(folder)
+    if told.config is None:
+        keep_settings(folder, settings)
     alone = told.alone or not settings.bus.told
     return asyncio.run(serve(settings, folder, alone=alone))
 

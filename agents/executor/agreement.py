@@ -357,20 +357,17 @@ def matched(actual: Filled, predicted: Filled) -> Match:
 
 
 def _journaled(folder: Path, session: Session) -> _Sent:
-    with open_journal(folder, readonly=True) as journal:
+    with open_journal(folder, readonly=True) as journal, journal.unmoved():
         frozen = journal.get(records.STATE)
-        if frozen is None:
-            raise RecoveryError(f"the executor decided nothing yet ({folder})")
-        state = thaw(session, frozen, live=True)
-        until_ns = state.now_ns
         intents = list(journal.rows(records.INTENTS))
-        records.demand_forward([row.time_ns for row in intents] + [until_ns], folder)
-        sent = [records.sent_rows(row.body) for row in intents if row.time_ns <= until_ns]
-        told = [
-            records.report_rows(row.body)
-            for row in journal.rows(records.REPORTS)
-            if row.time_ns <= until_ns
-        ]
+        reports = list(journal.rows(records.REPORTS))
+    if frozen is None:
+        raise RecoveryError(f"the executor decided nothing yet ({folder})")
+    state = thaw(session, frozen, live=True)
+    until_ns = state.now_ns
+    records.demand_forward([row.time_ns for row in intents] + [until_ns], folder)
+    sent = [records.sent_rows(row.body) for row in intents if row.time_ns <= until_ns]
+    told = [records.report_rows(row.body) for row in reports if row.time_ns <= until_ns]
     if not sent:
         raise RecoveryError(f"the executor sent no order yet ({folder})")
     rows, ledger = np.concatenate(sent), state.account.ledger

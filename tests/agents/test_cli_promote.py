@@ -139,6 +139,10 @@ WELL = Trouble(ALL, ended=False, stops=(), risk="active", open_orders=4, at_venu
         ({"risk": "halted", "old_s": 60.0}, "counterpoint risk status"),
         ({"stops": ("5" * 32,), "risk": "halted"}, "counterpoint rearm"),
         ({"stops": ("5" * 32,), "alive": ()}, "counterpoint guardian"),
+        ({"alive": None}, "counterpoint status"),
+        ({"alive": None, "old_s": 60.0}, "docker-compose ps"),
+        ({"alive": None, "old_s": 60.0, "ended": True}, "counterpoint report"),
+        ({"alive": None, "stops": ("5" * 32,)}, "counterpoint rearm"),
     ],
 )
 def test_the_next_command_follows_from_the_worst_trouble(change, command):

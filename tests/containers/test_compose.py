@@ -72,10 +72,9 @@ def test_every_service_is_bounded_and_opened_to_this_machine_alone():
 
 
 def test_what_is_waited_for_is_well_first():
-    """The desk waits for its database, all who trade for the exchange."""
+    """The desk waits for its database, whoever asks the exchange for that."""
     services = read()["services"]
     for name, other in (
-        ("coordinator", "exchange"),
         ("executor", "exchange"),
         ("guardian", "exchange"),
         ("desk", "postgres"),

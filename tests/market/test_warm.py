@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 def asked_outside():
     """Return `module.name` of each kernel that code outside of market/ imports."""
     found = set()
-    for package in ("agents", "exchange", "risk"):
+    for package in ("agents", "desk", "exchange", "risk"):
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("market."):

@@ -199,6 +199,19 @@ def test_others_may_read_while_one_writes(tmp_path):
     assert stat.S_IMODE((tmp_path / "journal.db").stat().st_mode) == 0o600
 
 
+def test_a_reader_may_see_one_moment_while_another_writes(tmp_path):
+    """State and rows of two tables belong together; afterwards the reader sees what is new."""
+    with opened(tmp_path) as journal, opened(tmp_path, readonly=True) as reader:
+        journal.append([entry(1)], state={"now": 1})
+        with reader.unmoved():
+            assert reader.get("now") == 1
+            journal.append([entry(2)], state={"now": 2})
+            assert numbers(reader.rows("intents")) == [1]
+            assert reader.get("now") == 1
+        assert numbers(reader.rows("intents")) == [1, 2]
+        assert reader.get("now") == 2
+
+
 def test_everything_acknowledged_survives_a_kill(tmp_path):
     """A real process, killed at five moments: rows and state are whole, none is missing."""
     path = tmp_path / "journal.db"
