@@ -166,6 +166,9 @@ class Executor(Section):
     autonomy_limit_s: float = Field(
         60.0, gt=0, le=86_400, description="wall seconds of quoting without a coordinator"
     )
+    end_wait_s: float = Field(
+        3.0, gt=0, le=600, description="longest wait at the end for its cancels, wall seconds"
+    )
 
     @property
     def guard_interval_ns(self) -> int:

@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -98,8 +99,9 @@ def main() -> int:
         try:
             tried(stack, sheet, stages)
         except AssertionError as error:
-            sheet.wrong.append(str(error))
-            print(f"FAIL  {error}", flush=True)
+            said = str(error) or traceback.format_exception(error)[-2].strip()
+            sheet.wrong.append(said)
+            print(f"FAIL  {said}", flush=True)
             for part in (*WATCHED, *NODES):
                 (told.folder / f"{part}.log").write_text(stack.logs(part), encoding="utf-8")
         finally:

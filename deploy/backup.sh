@@ -15,7 +15,10 @@ end() {
   trap '' EXIT INT TERM
   docker rm --force "$name" >/dev/null 2>&1 || true
   rm -f "$file.part"
+  # A stop that was interrupted goes on in the engine: what is started before its end is stopped by it.
   # shellcheck disable=SC2086  # a list of names
+  [ -z "$running" ] || docker-compose stop $running >/dev/null 2>&1 || true
+  # shellcheck disable=SC2086
   [ -z "$running" ] || docker-compose start $running >/dev/null 2>&1 || { echo "not started again: $running" >&2; code=1; }
   exit "$code"
 }

@@ -97,6 +97,7 @@ def identity_of(session: Session) -> dict[str, str]:
         settings.pop("parameters")  # the baseline tells them
     for name in ("threads", "cluster"):
         settings["optimizer"].pop(name)
+    settings["executor"].pop("end_wait_s")
     if not session.settings.peers:
         settings.pop("portfolio")  # nobody asks it
     text = json.dumps([settings, session.baseline.model_dump()], sort_keys=True)

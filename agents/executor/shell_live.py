@@ -36,8 +36,6 @@ A process that stood still, or a machine that is too slow, lives through what it
 """
 HURRY_S = 0.02
 """Longest wall time between two looks at what became of a stop's cancels."""
-END_S = 3.0
-"""Longest wait for the cancels of the end: less than a supervisor waits before it kills."""
 
 log = structlog.get_logger()
 
@@ -103,7 +101,7 @@ class LiveShell(Shell):
         state = self.state
         if not state.ending:
             state.ending = True
-            self._end_s = time.monotonic() + END_S
+            self._end_s = time.monotonic() + state.session.settings.executor.end_wait_s
         late = time.monotonic() > self._end_s
         return late or self._failure is not None or not state.open_orders
 
