@@ -9,6 +9,10 @@ ARGS   ?=
 SHARE  ?= -n 3 --dist loadscope --no-loadscope-reorder
 BENCHES ?= synthetic exchange bus kills newcomer edge matching start memory
 
+# Bytecode is kept whatever the environment says: without it each process that a test starts compiles
+# our sources anew, and pytest rewrites every assertion in every process.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run keys node kernels test test-all lint check bench up down backup restore clean
 

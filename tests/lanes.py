@@ -39,7 +39,7 @@ VENUES = (
 """Exchanges, guardians, recorders and hubs on the wall clock."""
 LONG = ("tests/simulation/", "tests/agents/backtest/", "tests/exchange/binance/")
 """What would keep one process busy at the end, if it began last."""
-TOGETHER = ("tests/agents/optimizer/",)
+TOGETHER = ("tests/agents/optimizer/", "tests/desk/report/")
 """Folders whose files share what is made once a session."""
 LATE = 3
 

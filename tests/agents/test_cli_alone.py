@@ -44,6 +44,7 @@ def test_the_executor_alone_trades_a_recording_to_its_end(start):
     assert "net of holding" in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_executor_alone_with_the_table_so_far(start):
     """A person stops it in the middle and still sees what happened until then."""
     process = start("executor", "--set", "run.clock=real", "--set", "run.speed=60")

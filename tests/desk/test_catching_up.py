@@ -64,6 +64,9 @@ class Desk:
         await self.me.__aexit__(None, None, None)
 
 
+@pytest.mark.parametrize(
+    "store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
+)
 async def test_a_desk_that_came_late_left_and_came_back_has_everything(house, store):
     """Two lives of a desk, a new executor process between: the store is the journal, exactly."""
     async with Desk(house, store):

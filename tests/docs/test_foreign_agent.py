@@ -320,7 +320,6 @@ def seated(run, name, *figures):
 
 @needs_zeromq
 @pytest.mark.slow
-@pytest.mark.slice
 def test_a_run_leaves_seats_to_javascript_agents_and_waits_for_them():
     """In lockstep feed time waits for both; status shows who is there, and the log what he said."""
     with tempfile.TemporaryDirectory(prefix="cp") as made:

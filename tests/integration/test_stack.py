@@ -77,7 +77,6 @@ def test_killing_every_part_changes_not_one_byte_of_the_result(calm, feed, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_another_seed_is_another_run_and_the_same_seed_the_same(calm, feed, tmp_path):
     """Determinism comes from the seed, not from luck."""
     again = run(tmp_path / "again", "--feed", str(feed), *SHORT)

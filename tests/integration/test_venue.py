@@ -86,7 +86,6 @@ def test_a_stop_file_takes_every_order_back_and_stays(feed, tmp_path):
         assert problems_of(house, ended=True) == []
 
 
-@pytest.mark.slice
 def test_an_exchange_that_is_killed_is_quoted_at_again(feed, tmp_path):
     """The executor says that it lost the venue, waits, reconciles and quotes; nothing restarts."""
     with VenueHouse(feed, tmp_path, speed=20.0) as house:

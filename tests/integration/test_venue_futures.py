@@ -12,7 +12,7 @@ from bench.venue_house import VenueHouse, wait_until
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 
-pytestmark = [pytest.mark.slow, pytest.mark.slice]
+pytestmark = pytest.mark.slow
 GENEROUS_S = 40.0
 
 

@@ -137,7 +137,6 @@ def test_a_party_that_stands_still_costs_no_message(stage, still):
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_nothing_is_lost_when_every_queue_is_tiny(stage):
     """The whole ordeal with marks of eight messages and telemetry of 2,000 rows a second."""
     pressure = Pressure(each=100, a_second=20.0, rows_a_second=2000, stop_s=0.8, options=TINY)

@@ -6,9 +6,10 @@ from tests.simulation.planted import DEFECTS, planted
 from tests.simulation.shrink import chosen, report
 from tests.simulation.world import simulate
 
-FAST = 50
+FAST = 10
 """Seeds of the fast suite."""
-BLOCK = 10
+BLOCK = 5
+MANY = 49
 
 
 def check(seed):
@@ -21,24 +22,24 @@ def check(seed):
 
 @pytest.mark.parametrize("first", range(0, FAST, BLOCK))
 def test_nothing_breaks_an_invariant(first):
-    """Ten seeds: loss, storms, cuts, crashes at writes, clock jumps, liars, stops, switches."""
+    """Five seeds: loss, storms, cuts, crashes at writes, clock jumps, liars, stops, switches."""
     for seed in range(first, first + BLOCK):
         check(seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(FAST, 500, FAST))
+@pytest.mark.parametrize("first", range(FAST, 500, MANY))
 def test_nothing_breaks_an_invariant_in_many_more(first):
     """The same with hundreds of other seeds."""
-    for seed in range(first, first + FAST):
+    for seed in range(first, first + MANY):
         check(seed)
 
 
 def test_a_seed_is_the_same_story_each_time():
     """Every write, word and death in the same order at the same virtual nanosecond."""
-    for seed in (1, 2):
-        assert simulate(seed).digest == simulate(seed).digest
-    assert simulate(1).digest != simulate(2).digest
+    first, again = ([simulate(seed).digest for seed in (1, 2)] for _ in range(2))
+    assert first == again
+    assert first[0] != first[1]
 
 
 def test_a_failing_seed_tells_how_to_play_it_again_and_what_of_it_matters():

@@ -96,7 +96,6 @@ def test_a_second_coordinator_on_the_same_ports_says_so_and_ends(place):
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_a_second_coordinator_refuses_to_start_and_the_first_lives_on(place):
     """The same log under other addresses, and the same sockets over another log."""
     with living(place, "log", FOLDER=place / "s"):

@@ -28,6 +28,8 @@ FIGURES = {
 }
 COPIES = 512
 BUDGET = 3_000_000
+NOISE = {"sigma": 2.0, "drift": (0.0,), "transition": ((1.0,),), "fill_law": "linear"}
+FAT_TAILS = {"rate_table": (np.linspace(0, 5, 30), 0.8 / (1 + np.linspace(0, 5, 30)) ** 2)}
 
 
 def market(**figures):
@@ -68,11 +70,10 @@ def same(one, other):
 @pytest.mark.parametrize(
     "figures",
     [
-        {},
-        {"sigma": 2.0, "drift": (0.0,), "transition": ((1.0,),), "fill_law": "linear"},
-        {"rate_table": (np.linspace(0, 5, 30), 0.8 / (1 + np.linspace(0, 5, 30)) ** 2)},
+        pytest.param({}, id="regimes"),
+        pytest.param(NOISE, id="noise, linear", marks=pytest.mark.slow),
+        pytest.param(FAT_TAILS, id="fat tails", marks=pytest.mark.slow),
     ],
-    ids=["regimes", "noise, linear", "fat tails"],
 )
 def test_three_million_steps_reach_the_optimum(figures):
     """Ninety-nine hundredths of the exact value, never below the closed form, all paid for."""

@@ -10,7 +10,7 @@ from tests.agents.executor.market import recording, session_for
 from tests.contract.venue import Desk, VenueContract
 from tests.exchange.binance.stage import LOCKSTEP, staged
 
-pytestmark = [pytest.mark.slow, pytest.mark.slice]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def record_of(session) -> Record:
 class TestBinance(VenueContract):
     """python-binance against the simulated exchange keeps the contract of all venues."""
 
-    @pytest.fixture(params=["0ms", "5ms"])
+    @pytest.fixture(params=["0ms", pytest.param("5ms", marks=pytest.mark.slice)])
     async def desk(self, request, path):
         """Open a fresh desk at a fresh exchange."""
         session = session_for(path, feed={"hours": 0.5}, executor={"latency": request.param})

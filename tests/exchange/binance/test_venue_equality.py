@@ -23,7 +23,7 @@ from tests.exchange.binance.stage import LOCKSTEP, staged
 from tests.exchange.binance.test_venue_contract import record_of
 from tests.exchange.test_recorded import venue_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.slice]
+pytestmark = pytest.mark.slow
 STEPS = 1_500
 
 
@@ -53,7 +53,7 @@ def on_the_wire(reports, kinds):
     return np.delete(rows, REPORT_VISIBLE_NS, axis=1)
 
 
-@pytest.mark.parametrize("latency", ["0ms", "5ms"])
+@pytest.mark.parametrize("latency", ["0ms", pytest.param("5ms", marks=pytest.mark.slice)])
 async def test_market_and_fills_over_sockets_are_those_of_the_recording(latency, tmp_path):
     """Every step row byte for byte, every fill one by one, and the ledger to the last unit."""
     path = recording(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from tests.exchange.simulated.client import Client
 from tests.exchange.simulated.market import SYMBOL, serving, write
 
-pytestmark = [pytest.mark.slow, pytest.mark.slice]
+pytestmark = pytest.mark.slow
 SECONDS, SPEED = 90, 20
 GTX = {"timeInForce": "GTX", "kind": "LIMIT"}
 WORLDS = {
@@ -22,7 +22,7 @@ WORLDS = {
 }
 
 
-@pytest.mark.parametrize("world", list(WORLDS))
+@pytest.mark.parametrize("world", [pytest.param("spot", marks=pytest.mark.slice), "futures"])
 async def test_at_the_end_of_the_feed_orders_expire_and_the_symbol_says_that_it_is_over(
     world, tmp_path
 ):

@@ -155,7 +155,9 @@ async def same_day(path, folder, session, latency):
     return len(filled)
 
 
-@pytest.mark.parametrize("latency", ["5ms", "sampled:80ms,2500ms"])
+@pytest.mark.parametrize(
+    "latency", ["5ms", pytest.param("sampled:80ms,2500ms", marks=pytest.mark.slow)]
+)
 async def test_half_an_hour_over_sockets_is_the_replay(tmp_path, latency):
     """Book and last trade at every step, and every fill: price, lots, side, maker, time in ms."""
     path = recording(tmp_path)
