@@ -7,6 +7,13 @@ ARGS   ?=
 # Three processes share the fast tests out, two of which wait most of the time (tests/lanes.py); a
 # debugger needs `make test SHARE=`.
 SHARE  ?= -n 3 --dist loadscope --no-loadscope-reorder
+# `make ALL=1` installs all that a user and a developer need at once, and compiles what is imported when
+# it is: continuous integration throws the environment away.
+ALL    ?=
+USER_EXTRAS := desk,alerts
+DEV_EXTRAS  := dev,desk,alerts,postgres
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	$(if $(ALL),--no-compile)
 BENCHES ?= synthetic exchange bus kills newcomer edge matching start memory
 
 # Bytecode is kept whatever the environment says: without it each process that a test starts compiles
@@ -23,12 +30,14 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "counterpoint needs Python 3.11 or newer, found %d.%d: make PYTHON=python3.11 $(MAKECMDGOALS)" % v[:2])'
 	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing counterpoint (about a minute, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[desk,alerts]'
+	@$(INSTALL) -e '.[$(if $(ALL),$(DEV_EXTRAS),$(USER_EXTRAS))]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
+ifeq ($(ALL),)
 	@echo "installing the tools for development"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,desk,alerts,postgres]'
+	@$(INSTALL) -e '.[$(DEV_EXTRAS)]'
+endif
 	@touch $@
 
 docs/examples/node_modules/.made: docs/examples/package.json

@@ -1,14 +1,13 @@
 """What `counterpoint run` refuses before anything starts: one line, exit code 4, nothing left."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.keys import new_keys
+from tests.agents.command_line import Process, told
 
 
 @pytest.fixture(scope="module")
@@ -20,20 +19,20 @@ def feed(tmp_path_factory):
 
 def refused(data, *arguments):
     """Return the one line of a run that must not start."""
-    done = subprocess.run(
-        [sys.executable, "-m", "agents.cli.main", "run", "--data", str(data), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    lines = [line for line in done.stderr.splitlines() if line.startswith("counterpoint: ")]
-    assert done.returncode == 4, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert len(lines) == 1, done.stderr
+    code, line = told(data, "run", *arguments)
+    assert code == 4, line
     assert not (data / "runs").exists(), "a run that did not start left a folder"
-    return lines[0]
+    return line
+
+
+def test_a_refusal_is_one_line_of_the_command_and_its_exit_code(tmp_path, feed):
+    """As a user types it: on stderr, without a traceback, and stdout stays empty."""
+    arguments = ("--feed", str(feed), "--set", "coordinator.schedule=6")
+    code, out, error = Process("run", "--data", tmp_path, *arguments).end()
+    assert (code, out) == (4, ""), error
+    assert "Traceback" not in error
+    lines = [line for line in error.splitlines() if line.startswith("counterpoint: ")]
+    assert lines == [f"counterpoint: {refused(tmp_path, *arguments)}"]
 
 
 @pytest.mark.parametrize("mode", ["peer", "hierarchical", "consensus"])
