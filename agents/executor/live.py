@@ -24,6 +24,7 @@ from agents.executor.venue_choice import TradedVenue, ids, trading_settings, ven
 from agents.facts import RECORDING_NAME, Facts, write_facts
 from agents.session import Session, observer_of, session_at
 from agents.settings import Settings
+from agents.venue_settings import VenuePace
 from exchange.binance.instrument import meta_of
 from exchange.binance.settings import BinanceSettings, Opening, Pace, Record, StartRefusedError
 from exchange.binance.survey import Listing, survey
@@ -48,7 +49,9 @@ SEGMENTS_RECALLED = (3, 12, 48, 192)
 RECALLED_NS = 2 * 3_600 * 10**9
 """Of the recording, for the features of a restarted executor."""
 PATIENCE_S = 600
-"""How much longer than configured a warm-up may take until there is a market to judge."""
+PATIENCE_WALL_S = 60
+"""How much longer than configured a warm-up may take until there is a market to judge: so many
+seconds of the market, and of the wall, since a busy machine may lose minutes of a replayed feed."""
 RETRY_S = 1.0
 LOOK_S = 0.2
 STRANGE_NS = 3_600 * 10**9
@@ -246,13 +249,19 @@ async def warm_up(
         try:
             basis = basis_of(settings, meta, connection.events(), step.now_ns)
         except AdviceError:
-            if step.now_ns > until_ns + PATIENCE_S * 10**9:
+            if step.now_ns > until_ns + patience_ns(settings):
                 raise
             next_ns = step.now_ns + settings.executor.cycle_ns
             continue
         connection.forget()
         return basis
     return None
+
+
+def patience_ns(settings: Settings) -> int:
+    """Return how much longer a warm-up may take, venue time."""
+    paced = settings.venue.pace is VenuePace.FEED
+    return round(max(PATIENCE_S, PATIENCE_WALL_S * settings.run.speed * paced) * 1e9)
 
 
 def timed(events: I8) -> I8:
