@@ -20,11 +20,10 @@ from agents.executor import records
 from agents.executor.journaled_orders import record_of
 from agents.executor.recovery import HEARD_SEQ, RecoveryError, fold_all, must_belong
 from agents.executor.state import State, new_state, thaw
-from agents.executor.venue_choice import TradedVenue, ids, trading_settings, venue_of
+from agents.executor.venue_choice import TradedVenue, ids, patience_ns, trading_settings, venue_of
 from agents.facts import RECORDING_NAME, Facts, write_facts
 from agents.session import Session, observer_of, session_at
 from agents.settings import Settings
-from agents.venue_settings import VenuePace
 from exchange.binance.instrument import meta_of
 from exchange.binance.settings import BinanceSettings, Opening, Pace, Record, StartRefusedError
 from exchange.binance.survey import Listing, survey
@@ -48,10 +47,6 @@ SEGMENTS_RECALLED = (3, 12, 48, 192)
 """Segments of the recording that are tried, until they hold enough: each start begins one."""
 RECALLED_NS = 2 * 3_600 * 10**9
 """Of the recording, for the features of a restarted executor."""
-PATIENCE_S = 600
-PATIENCE_WALL_S = 60
-"""How much longer than configured a warm-up may take until there is a market to judge: so many
-seconds of the market, and of the wall, since a busy machine may lose minutes of a replayed feed."""
 RETRY_S = 1.0
 LOOK_S = 0.2
 STRANGE_NS = 3_600 * 10**9
@@ -256,12 +251,6 @@ async def warm_up(
         connection.forget()
         return basis
     return None
-
-
-def patience_ns(settings: Settings) -> int:
-    """Return how much longer a warm-up may take, venue time."""
-    paced = settings.venue.pace is VenuePace.FEED
-    return round(max(PATIENCE_S, PATIENCE_WALL_S * settings.run.speed * paced) * 1e9)
 
 
 def timed(events: I8) -> I8:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from agents.executor.account_keys import binance_settings, fee_of
 from agents.session import latency_of
 from agents.settings import Settings
+from agents.venue_settings import VenuePace
 from exchange.binance.client import environment_of, standard_fees
 from exchange.binance.public import PublicMarket
 from exchange.binance.settings import BinanceSettings, Pace, Record
@@ -15,6 +16,10 @@ from exchange.binance.venue import BinanceVenue
 from exchange.paper import PaperVenue, Terms
 from market.types import F8
 from protocol.errors import SettingsError
+
+PATIENCE_S, PATIENCE_WALL_S = 600, 60
+"""How much longer than configured a warm-up may take until there is a market to judge: so many
+seconds of the market, and of the wall, since a busy machine may lose minutes of a replayed feed."""
 
 TradedVenue: TypeAlias = BinanceVenue | PaperVenue
 
@@ -74,3 +79,9 @@ def venue_of(
 def ids() -> int:
     """Return an order id above those of every run that began in an earlier second."""
     return (time.time_ns() // 10**9 - EPOCH_S) * IDS_A_SECOND
+
+
+def patience_ns(settings: Settings) -> int:
+    """Return how much longer than configured a warm-up may take, venue time."""
+    paced = settings.venue.pace is VenuePace.FEED
+    return round(max(PATIENCE_S, PATIENCE_WALL_S * settings.run.speed * paced) * 1e9)

@@ -1,8 +1,8 @@
-"""An executor at a venue: how it begins."""
+"""Where an executor trades, and how long it waits there for a market."""
 
 import pytest
 
-from agents.executor.live import patience_ns
+from agents.executor.venue_choice import patience_ns
 from agents.settings import Settings
 
 
