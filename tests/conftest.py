@@ -3,12 +3,15 @@
 import pytest
 from hypothesis import settings
 
-settings.register_profile("counterpoint", deadline=None)
-settings.load_profile("counterpoint")
+from tests.examples import ALL, FEW
+
+for profile in (ALL, FEW):
+    settings.register_profile(profile, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Share the tests out by lane where `--dist loadscope` asks for it, as `make test` does."""
+    settings.load_profile(FEW if config.option.markexpr else ALL)
     shared = getattr(config.option, "dist", "no") == "loadscope"
     if shared or hasattr(config, "workerinput"):  # the second in the processes that run them
         from tests.lanes import Plugin

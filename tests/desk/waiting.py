@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 async def until(true, what):

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.depth import BUFFER_MAX, DepthSync, Diff, Sync
+from tests.examples import examples
 
 
 def spot(first, last):
@@ -103,7 +104,7 @@ def book_at(sent, last_id):
     return levels
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=examples(1_000))
 @given(streams())
 def test_any_loss_doubling_or_order_is_seen_or_does_no_harm(stream):
     """The book is that of the exchange at the same update id, or the state says gap."""

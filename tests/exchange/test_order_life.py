@@ -40,6 +40,7 @@ from market.layout import (
     REPORT_REJECTED,
     REPORT_TRADE_ID,
 )
+from tests.examples import examples
 
 LOTS = 6
 
@@ -257,7 +258,7 @@ def truths(draw):
     return Truth(arrived, fills, draw(st.booleans()))
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(truths(), st.data())
 def test_any_loss_doubling_and_order_of_news_leads_to_the_truth(truth, data):
     """Invariants 1 and 5: after reconciling every fill is told once, and the end is right."""

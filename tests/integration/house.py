@@ -34,7 +34,7 @@ from protocol.messages import (
 from tests.protocol.party import make_keys
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 COORDINATOR = "coordinator"
 LOOK_S = 0.02
 

@@ -25,6 +25,7 @@ from market.layout import (
     SELL,
 )
 from market.queueing import MODEL_NAMES, fill_model
+from tests.examples import examples
 from tests.market.exchange_side import FIRST, Slow, Taped, constant, scale_of, table
 
 KINDS = (KIND_TRADE, KIND_DEPTH, KIND_SNAPSHOT, KIND_CLEAR)
@@ -37,9 +38,11 @@ MOVES = 60
 STEPS = 300
 
 
-def law(examples):
+def law(count):
     """The settings of a law; a seed cannot shrink."""
-    return settings(max_examples=examples, deadline=None, phases=(Phase.reuse, Phase.generate))
+    return settings(
+        max_examples=examples(count), deadline=None, phases=(Phase.reuse, Phase.generate)
+    )
 
 
 @dataclass

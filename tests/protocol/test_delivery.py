@@ -121,8 +121,10 @@ def test_a_flood_that_ends_does_not_take_the_hub_with_it(stage):
 
 
 @pytest.mark.slow
-@pytest.mark.slice
-@pytest.mark.parametrize("still", ["coordinator", "optimizer-1", "executor-1"])
+@pytest.mark.parametrize(
+    "still",
+    [pytest.param("coordinator", marks=pytest.mark.slice), "optimizer-1", "executor-1"],
+)
 def test_a_party_that_stands_still_costs_no_message(stage, still):
     """SIGSTOP of hub, sender or receiver, for longer than a heartbeat waits; then SIGCONT."""
     roles = ("coordinator", "optimizer-1", "executor-1")

@@ -28,7 +28,7 @@ from tests.contract.venue import LOTS, Desk, VenueContract
 from tests.exchange.binance.stage import LOCKSTEP, staged
 from tests.exchange.binance.test_venue_contract import record_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.slice]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ async def opened(stack, path) -> Desk:
     return Desk(venue, session.setup)
 
 
+@pytest.mark.slice
 async def test_fundings_are_booked_once_and_the_account_is_the_ledger(tmp_path):
     """Told by the stream, listed by number; a venue opened anew has nothing more to tell."""
     path = perpetual(tmp_path)
@@ -85,6 +86,7 @@ async def test_fundings_are_booked_once_and_the_account_is_the_ledger(tmp_path):
         assert not desk.venue.desk.fund(told, 0)
 
 
+@pytest.mark.slice
 async def test_depth_and_trades_over_connections_of_their_own_make_one_market(path):
     """As Binance's own futures streams have it: both sides of the book, and prints."""
     with staged(path, "--speed", "20", "--futures") as stage:

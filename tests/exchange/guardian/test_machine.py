@@ -17,6 +17,7 @@ from exchange.guardian.machine import (
     step,
 )
 from protocol.beat import ENDED, Beat
+from tests.examples import examples
 
 RULES = Rules()
 LOOK = 100_000_000
@@ -273,7 +274,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(moves=MOVES, stale=st.booleans())
 def test_whatever_happens_a_dead_executor_has_nothing_open_in_the_end(moves, stale):
     """Any mix of beats, silences, outages and pauses; then a death with all else well again."""
