@@ -270,7 +270,14 @@ def kept(stack: Stack, sheet: Sheet) -> None:
 
 
 def brought_back(stack: Stack, sheet: Sheet) -> None:
-    """Keep it while a part runs, take it down, bring it back; what must be refused is."""
+    """Keep it while a part runs, take it down, bring it back; what must be refused is.
+
+    On a stack begun anew: its day must not end before it trades again.
+    """
+    stack.down()
+    stack.up()
+    stack.until_healthy((*PARTS, "postgres"))
+    until(stack.trades, "there are fills")
     stack.compose("stop", *archives.WRITERS)
     rows = archives.tables(stack)
     with sheet.timed("backup"):
@@ -351,7 +358,7 @@ STAGES: dict[str, Callable[[Stack, Sheet], None]] = {
     "vote": voted,
     "cluster": replayed,
 }
-"""All but `build`, `vote` and `cluster` need `start`."""
+"""All but `build`, `archive`, `vote` and `cluster` need `start`."""
 
 
 if __name__ == "__main__":
