@@ -15,7 +15,7 @@ from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 """A process that has not ended by then is killed: a test fails, it never hangs."""
 RUNNER = CliRunner()
 
@@ -88,7 +88,7 @@ def standing(data):
 
 def until(data, condition):
     """Ask for the status until a condition on it holds; asking takes its time, so no sleep."""
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 90.0
     while not condition(found := standing(data)):
         assert time.monotonic() < deadline, found
     return found
