@@ -1,14 +1,14 @@
 """Is the optimizer's confidence to be believed? Walk-forward decisions on fresh artificial markets.
 
     python -m bench.confidence --out FILE [--markets 120] [--from 2000]      # measure
-    python -m bench.confidence --out FILE --markets 80 --from 1000 --fit     # fit the shipped prior
+    python -m bench.confidence --out FILE --markets 40 --from 96000 --fit    # fit the shipped prior
 
 Each market is 20 hours of `market/synthetic.py` with a drawn toxicity and own first parameters
 (`bench/window_markets.py`). The optimizer walks over it as it does alone, an hour between
 boundaries, from the first whole window on; each candidate that came to the test, published or not,
 is a decision, and its outcome are the two hours after, where the market lasts so long. A finished
 market is a line of FILE, so an interrupted run goes on. `--fit` writes
-`agents/optimizer/prior.json`: fit and measure on different seeds.
+`agents/optimizer/prior.json` from all markets of FILE, and which they are: measure on others.
 
 The bars: >= 300 decisions on >= 20 markets, Brier skill over the base rate >= 0.08 with the lower
 end of its 95 % interval (bootstrap over markets) above zero, calibration error <= 0.05.
@@ -74,10 +74,15 @@ def walked(seed: int, budget: int) -> dict[str, Any]:
     return {"seed": seed, "windows": windows, "cpu_s": cpu_s, "rows": rows}
 
 
+def kept(path: Path) -> list[dict[str, Any]]:
+    """Return the markets of FILE, by seed."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return sorted(map(json.loads, lines), key=lambda each: int(each["seed"]))
+
+
 def collected(path: Path, seeds: range, budget: int) -> list[dict[str, Any]]:
     """Return all markets, those that FILE lacks walked over now and appended to it."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    held = {each["seed"]: each for each in map(json.loads, lines)}
+    held = {each["seed"]: each for each in kept(path)}
     for seed in seeds:
         if seed in held:
             continue
@@ -130,12 +135,25 @@ def as_rows(matrix: F8) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(row) for row in matrix.tolist())
 
 
-def write_prior(found: Calibrator, decisions: int, markets: int) -> None:
-    """Write the shipped prior."""
+def spans(seeds: list[int]) -> list[list[int]]:
+    """Return rising seeds as [first, last] of each run without a gap."""
+    found: list[list[int]] = []
+    for seed in seeds:
+        if found and seed == found[-1][1] + 1:
+            found[-1][1] = seed
+        else:
+            found.append([seed, seed])
+    return found
+
+
+def write_prior(markets: list[dict[str, Any]]) -> None:
+    """Write the shipped prior that these decisions lead to."""
+    found = fitted(markets)
     document = {
         "fitted_by": "python -m bench.confidence --fit",
-        "markets": markets,
-        "decisions": decisions,
+        "markets": len(markets),
+        "seeds": spans([each["seed"] for each in markets]),
+        "decisions": sum(len(each["rows"]) for each in markets),
         "weights": [round(each, 4) for each in found.weights],
         "precision": [[round(each, 4) for each in row] for row in found.precision],
     }
@@ -157,7 +175,7 @@ def main() -> int:
     owner = np.array([each["seed"] for each in markets for _ in each["rows"]])
     won = np.array([float(row["won"]) for row in rows])
     if told.fit:
-        write_prior(fitted(markets), len(rows), len(markets))
+        write_prior(kept(told.out))
     stated = np.array([row["stated"] for row in rows])
     found = reliability(stated, won)
     low, high = skill_interval(stated, won, owner, np.random.default_rng(1))
