@@ -324,8 +324,8 @@ def voted(stack: Stack, sheet: Sheet) -> None:
     sheet.note(
         "voters",
         len(voters),
-        f"{', '.join(voters)}; in force after {took_s:g} s",
-        holds=voters == seats,
+        f"{', '.join(voters)} of {len(seats)} seats; in force after {took_s:g} s",
+        holds=set(voters) <= set(seats) and 2 * len(voters) > len(seats),  # the rest is not awaited
     )
     sheet.note(
         "targets_of_three",
