@@ -59,11 +59,12 @@ class Watched(StackHouse):
         folder: for everything.
         environ: where the process's environment is changed; the stack gets it.
         more: words of `counterpoint run`.
+        hours: of the market.
     """
 
-    def __init__(self, folder: Path, environ, *more, speed=60.0):
+    def __init__(self, folder: Path, environ, *more, speed=60.0, hours=HOURS):
         feed = folder / "day.npz"
-        save(feed, synthetic_recording(seed=3, hours=HOURS, setting="planted_edge"))
+        save(feed, synthetic_recording(seed=3, hours=hours, setting="planted_edge"))
         self.first, self.desk_port = free_ports(), free_ports()
         self.keys = folder / "house" / "data" / "keys"
         self.keys.parent.mkdir(parents=True)
