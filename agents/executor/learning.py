@@ -2,7 +2,8 @@
 
 1. *Calibrate* (`learning_calibration.py`): explore on a grid of depths and count.
 2. *Plan* (`learning_plan.py`): exact dynamic programming on the estimate.
-3. *Residual* (`learning_residual.py`): a few coefficients by evolution strategies.
+3. *Residual* (`learning_residual.py`): a few coefficients by evolution strategies; or, when asked
+   for, a small network by its gradient (`learning_ppo.py`).
 
 The plan is what is returned unless, on seeds that nothing was fitted to, the residual is better
 beyond its error or the closed form is. Budgets count steps, never seconds; all chance comes from
@@ -16,6 +17,7 @@ import numpy as np
 from agents.executor.learning_calibration import Calibration, Estimate
 from agents.executor.learning_environment import Environment, Purse
 from agents.executor.learning_plan import plan_table, start_table
+from agents.executor.learning_ppo import train
 from agents.executor.learning_residual import Generation, search
 from market.stylised import QuoteTable
 from market.types import F8
@@ -26,6 +28,7 @@ PROBE_SHARE = 0.02
 ROUND_SHARES = (0.08, 0.16, 0.40)  # of what the probe leaves; the last rounds are near the plan
 RESIDUAL_SHARE = 0.6  # of what the rounds leave; the rest is the held-out test
 ERRORS = 2.5
+RESIDUALS = {"evolution": search, "ppo": train}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,11 @@ class Study:
 
 
 def learn(
-    environment: Environment, *, budget_steps: int = BUDGET_STEPS, seed: int = 0
+    environment: Environment,
+    *,
+    budget_steps: int = BUDGET_STEPS,
+    seed: int = 0,
+    residual: str = "evolution",
 ) -> QuoteTable:
     """Return the quotes learned, f8[steps, 2 q_max + 1, regimes] a side.
 
@@ -53,12 +60,21 @@ def learn(
             is used.
         budget_steps: most steps, each copy counted; at most CALLS_MAX calls of `step` are made.
         seed: of everything; same seed, same bytes.
+        residual: of RESIDUALS.
     """
-    return study(environment, budget_steps=budget_steps, seed=seed).table
+    return study(environment, budget_steps=budget_steps, seed=seed, residual=residual).table
 
 
-def study(environment: Environment, *, budget_steps: int = BUDGET_STEPS, seed: int = 0) -> Study:
+def study(
+    environment: Environment,
+    *,
+    budget_steps: int = BUDGET_STEPS,
+    seed: int = 0,
+    residual: str = "evolution",
+) -> Study:
     """Learn as `learn` does and tell how; at least two steps of every copy are needed."""
+    if residual not in RESIDUALS:
+        raise ValueError(f"residual must be one of {tuple(RESIDUALS)}, found {residual!r}")
     calls = min(CALLS_MAX, int(budget_steps) // int(environment.copies))
     if calls < 2:
         raise ValueError(
@@ -79,7 +95,7 @@ def study(environment: Environment, *, budget_steps: int = BUDGET_STEPS, seed: i
             break
     estimate, plan = calibration.estimate, plans[-1]
     start = start_table(estimate, **shape, low=purse.low, high=purse.high)
-    residual, generations = search(
+    learned, generations = RESIDUALS[residual](
         purse,
         plan,
         decay=estimate.decay,
@@ -88,7 +104,7 @@ def study(environment: Environment, *, budget_steps: int = BUDGET_STEPS, seed: i
     )
     tables = {"plan": plan, "start": start}
     if generations:
-        tables["residual"] = residual
+        tables["residual"] = learned
     chosen = choose(purse, tables)
     spent = (calls - purse.left) * purse.copies
     return Study(
