@@ -27,8 +27,8 @@ from bench.desk_beside_same import WAYS, lived
 from bench.stops import rearm_s, spread, stop_s
 
 PARTS = ("same", "late")
-DECISION_MORE_S = 0.1
-STOP_MORE_S = 0.25
+DECISION_MORE_S = 0.025
+STOP_MORE_S = 0.1
 STOP_MAX_S = 1.0
 SETTLE_S = 2.0
 """Before the trials of a turn, which counts as well."""

@@ -1,8 +1,9 @@
 """What was said and has no final answer yet: when to say it again. Pure: time is an argument.
 
 The same bytes go out every 500 ms, every 5 s once `received`, until the final answer or the end of
-their ttl (PROTOCOL.md 1). A coordinator that has restarted forgot what it had received, so a change
-of its epoch makes every open message to it due at once.
+their ttl (PROTOCOL.md 1); what may be said before joining, every 20 ms at first. A coordinator that
+has restarted forgot what it had received, so a change of its epoch makes every open message to it
+due at once.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,9 @@ FAST_NS = 500_000_000
 SLOW_NS = 5_000_000_000
 JOIN_NS = 20_000_000
 JOIN_FAST = 50
-"""Snapshot requests at the joining rate before they fall back to 500 ms."""
+"""Copies at the joining rate before they fall back to 500 ms."""
+UNJOINED = STOPS | {"snapshot_request"}
+"""Said before it is known that our topics are live: the first copies may reach nobody."""
 OPEN_MAX = 4096
 PACE_NS = 10**9 // 150
 """Between two messages once the burst is spent: below the hub's rate, with room for answers, so
@@ -149,7 +152,7 @@ class Outbox:
         key = (header.dst, header.id)
         if len(self._open) >= OPEN_MAX and key not in self._open:
             return False
-        every_ns = JOIN_NS if header.type == "snapshot_request" else FAST_NS
+        every_ns = JOIN_NS if header.type in UNJOINED else FAST_NS
         ends_ns = now_ns + header.ttl * 1_000_000
         self._close(key)
         entry = _Open(frames, header, now_ns, ends_ns, every_ns, until)

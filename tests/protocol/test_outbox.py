@@ -4,7 +4,16 @@ from hypothesis import strategies as st
 
 from protocol import messages as m
 from protocol.bus.gatekeeper import Rates
-from protocol.bus.outbox import BURST, FAST_NS, JOIN_NS, OPEN_MAX, SLOW_NS, Outbox, is_final
+from protocol.bus.outbox import (
+    BURST,
+    FAST_NS,
+    JOIN_FAST,
+    JOIN_NS,
+    OPEN_MAX,
+    SLOW_NS,
+    Outbox,
+    is_final,
+)
 from protocol.errors import NackCode
 from tests.protocol.party import NO_UPDATE, SECOND_NS, frames, header, message
 
@@ -86,9 +95,10 @@ def test_a_message_ends_with_its_ttl():
     assert len(outbox) == 0
 
 
-def test_joining_begins_every_twenty_milliseconds():
+@pytest.mark.parametrize("kind", ["snapshot_request", "emergency_stop"])
+def test_what_is_said_unjoined_begins_every_twenty_milliseconds(kind):
     """A lost subscription is found within milliseconds; then the haste ends."""
-    outbox = posted("snapshot_request", dst="coordinator", src="executor-1")
+    outbox = posted(kind, dst="coordinator", src="operator")
     now_ns, count = 0, 1
     while now_ns < 2 * SECOND_NS:
         now_ns = outbox.next_ns()
@@ -207,7 +217,8 @@ def test_dates_kept_in_order_say_what_a_look_at_every_entry_would(moves):
             outbox.post(
                 header(dst="executor-1", kind=kind, id=key, ttl=3000), (key.encode(),), now_ns
             )
-            plain[key] = [now_ns, now_ns + 3 * SECOND_NS, FAST_NS]
+            every_ns = JOIN_NS if which == 0 else FAST_NS
+            plain[key] = [now_ns, now_ns + 3 * SECOND_NS, every_ns, 0]
         elif move in "ab" and key in plain:
             word = RECEIVED if move == "a" else BUSY
             said = message(word, src="executor-1", dst="coordinator", ref=key)
@@ -217,6 +228,7 @@ def test_dates_kept_in_order_say_what_a_look_at_every_entry_would(moves):
                 now_ns + later_ns,
                 plain[key][1],
                 SLOW_NS if move == "a" else plain[key][2],
+                plain[key][3],
             ]
         elif move == "e":
             gone = sorted(each.id for each in outbox.expired(now_ns))
@@ -225,6 +237,9 @@ def test_dates_kept_in_order_say_what_a_look_at_every_entry_would(moves):
         ready = {each for each, row in plain.items() if row[0] <= now_ns < row[1]}
         assert {one[0].decode() for one in outbox.due(now_ns)} == ready
         for each in ready:
+            plain[each][3] += 1
+            if plain[each][2] == JOIN_NS and plain[each][3] > JOIN_FAST:
+                plain[each][2] = FAST_NS
             plain[each][0] = now_ns + plain[each][2]
         dates = [row[1] if row[1] <= now_ns else min(row[:2]) for row in plain.values()]
         assert outbox.next_ns() == min(dates, default=None)
