@@ -16,14 +16,14 @@ import numpy as np
 from agents.basis import Basis, basis_of
 from agents.costs import funding_of, tiers_of, with_fees
 from agents.facts import RECORDING_NAME, Facts, read_facts
+from agents.feeds import existing_path
 from agents.risk_settings import Return
 from agents.settings import Policy, Settings
 from agents.sizing import policy_of
 from agents.tapes import GrowingFolder, Tapes
 from exchange.errors import RecordingError
-from exchange.importers.synthetic import synthetic_recording
 from exchange.order_ids import read_births
-from exchange.recording import Meta, save, scale_of
+from exchange.recording import Meta, scale_of
 from exchange.recording_folder import load_recording
 from exchange.recording_fundings import read_fundings
 from market.account import Setup
@@ -105,11 +105,16 @@ class Session:
             born=self.born,
         )
 
-    def tapes(self) -> Tapes:
-        """Return what makes the tape of this session, up to any time."""
+    def tapes(self, *, kept_ns: int | None = None) -> Tapes:
+        """Return what makes the tape of this session, up to any time.
+
+        Args:
+            kept_ns: while a venue's recording grows, how long ago a step must be to be forgotten:
+                for whoever lives as long as it does; None: none is.
+        """
         if self.recording is None:
             return self.tape_builder()
-        return GrowingFolder(self.recording, self.making())
+        return GrowingFolder(self.recording, self.making(), kept_ns)
 
     @property
     def by_order(self) -> bool:
@@ -141,25 +146,6 @@ def parameter_row(parameters: QuoteParameters) -> F8:
             parameters.max_position,
         ]
     )
-
-
-def feed_path(settings: Settings) -> Path:
-    """Return the recording of these settings; the bundled day when none is named."""
-    if settings.feed.path is not None:
-        return settings.feed.path
-    return settings.data / "feeds" / "synthetic-default-1.npz"
-
-
-def ensure_bundled(settings: Settings) -> bool:
-    """Make the bundled day when it is asked for and missing; return whether it was made."""
-    path = feed_path(settings)
-    if settings.feed.path is not None or path.exists():
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.stem + ".draft.npz")
-    save(draft, synthetic_recording(seed=1))
-    draft.replace(path)
-    return True
 
 
 def open_session(settings: Settings) -> Session:
@@ -202,17 +188,6 @@ def session_at(settings: Settings, facts: Facts, folder: Path) -> Session:
     if session.by_order:
         raise SettingsError("feed.fill_model fifo needs order ids, which no venue tells")
     return replace(session, recording=folder / RECORDING_NAME)
-
-
-def existing_path(settings: Settings) -> Path:
-    """Return the recording of these settings; it exists."""
-    path = feed_path(settings)
-    if not path.exists():
-        raise RecordingError(
-            f"{path}: no such recording; give one with --feed, or make one with "
-            "`counterpoint feed import` or `counterpoint feed synth`"
-        )
-    return path
 
 
 def session_of(

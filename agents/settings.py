@@ -15,6 +15,7 @@ from agents.bus_settings import Bus
 from agents.desk_settings import DeskTable
 from agents.fee_tiers import read_fee_tiers
 from agents.ladder_settings import Ladder
+from agents.optimizer_settings import Optimizer
 from agents.portfolio_settings import Portfolio
 from agents.risk_settings import Risk
 from agents.section import FilePath, Section
@@ -31,13 +32,6 @@ _FUNDING = (
     "unset: the recording's own, else none"
 )
 _SUGGESTED = "unset: suggested from the warm-up, in which nothing is quoted"
-
-
-class Preference(StrEnum):
-    """What a choice from the front goes by."""
-
-    UTILITY = "utility"
-    KNEE = "knee"
 
 
 class Clock(StrEnum):
@@ -181,52 +175,6 @@ class Executor(Section):
         return self.cycle_s * 1_000_000_000
 
 
-class Optimizer(Section):
-    """How better parameters are looked for."""
-
-    name: Name = Field("optimizer-1", description="name on the bus")
-    boundary_s: int = Field(600, ge=1, le=86_400, description="seconds between boundaries")
-    tuning_latency_s: int = Field(
-        120, ge=0, le=86_400, description="seconds from a boundary until its decision may apply"
-    )
-    window_hours: float = Field(8.0, gt=0, le=24 * 366, description="hours replayed, at least")
-    horizon_hours: float = Field(
-        2.0, gt=0, le=24 * 366, description="hours for which the verdict is meant, at least"
-    )
-    validity_hours: float = Field(
-        6.0, gt=0, le=24 * 366, description="hours until a decision lapses to the baseline"
-    )
-    budget: int = Field(128, ge=1, le=100_000, description="candidates replayed a boundary")
-    slices: int = Field(24, ge=2, le=1000, description="time slices a candidate is judged on")
-    confidence_min: float = Field(0.6, ge=0, le=1, description="below it nothing is proposed")
-    chance_max: float = Field(0.04, ge=0, le=1, description="largest p-value; 1: any is proposed")
-    prefer: Annotated[Preference, Field(strict=False)] = Field(
-        Preference.UTILITY, description="what picks a set: utility, or the front's knee"
-    )
-    step_limit: float = Field(
-        0.25, gt=0, le=1, description="largest relative change of a parameter, decision by decision"
-    )
-    threads: int = Field(2, ge=1, le=256, description="threads of the replay; results do not vary")
-    cluster: str = Field(
-        "", description="HOST:PORT of a Ray head whose workers replay instead; empty: threads here"
-    )
-
-    @property
-    def boundary_ns(self) -> int:
-        """The time between boundaries, ns."""
-        return self.boundary_s * 1_000_000_000
-
-    @property
-    def tuning_latency_ns(self) -> int:
-        """The time from a boundary until its decision may apply, ns."""
-        return self.tuning_latency_s * 1_000_000_000
-
-    @property
-    def validity_ns(self) -> int:
-        """How long a decision stays in force unrenewed, ns."""
-        return round(self.validity_hours * 3600) * 1_000_000_000
-
-
 class Coordinator(Section):
     """How a proposal becomes a decision."""
 
@@ -326,6 +274,20 @@ class Settings(Section):
                 "out_of_range",
                 "feed.funding_hours must divide 24, found {hours}",
                 {"hours": self.feed.funding_hours},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _history_holds_a_window(self) -> Self:
+        """What a window looks at, and what became of it, is kept."""
+        given = self.optimizer
+        least = given.window_hours + given.horizon_hours
+        if given.history_hours < least:
+            raise PydanticCustomError(
+                "out_of_range",
+                "optimizer.history_hours must hold window_hours and horizon_hours ({least:g}), "
+                "found {found:g}",
+                {"least": least, "found": given.history_hours},
             )
         return self
 

@@ -23,11 +23,13 @@ class GrowingFolder:
     Args:
         folder: that a recorder writes, or has written.
         making: of the session.
+        kept_ns: how long ago a step must be to be forgotten; None: none is.
     """
 
-    def __init__(self, folder: Path, making: Making) -> None:
+    def __init__(self, folder: Path, making: Making, kept_ns: int | None = None) -> None:
         self._folder = folder
         self._making = making
+        self._kept_ns = kept_ns
         self._tape: GrowingTape | None = None
 
     def advance(self, now_ns: int) -> Tape:
@@ -37,5 +39,6 @@ class GrowingFolder:
             RecordingError: nothing was recorded yet, or a segment is damaged.
         """
         if self._tape is None:
-            self._tape = GrowingTape(FolderSource(self._folder, follow=True), self._making)
+            source = FolderSource(self._folder, follow=True)
+            self._tape = GrowingTape(source, self._making, kept_ns=self._kept_ns)
         return self._tape.advance(now_ns)

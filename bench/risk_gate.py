@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from agents.executor.records import refusal_entry, sent_entry
-from agents.session import ensure_bundled
+from agents.feeds import ensure_bundled
 from agents.settings import Settings
 from bench.risk_flow import HIDDEN, OFF, PERPETUAL, Flow, action_of, setup_of
 from bench.risk_judge import CAPITAL, SECOND, LimitBrokenError

@@ -2,8 +2,8 @@
 
 python -m bench.soak FEED --symbol NEXO-USDT [--minutes M] [--seed S] [--folder FOLDER]
 
-Kills (-9), partitions, errors of the exchange and a database that is down strike one after the
-other, and between them the desk stops and rearms. At the end whoever writes a journal is ended, and
+Kills (-9; of each part once), partitions, errors of the exchange and a database that is down strike
+one after the other, and between them the desk stops and rearms. At the end whoever writes a journal is ended, and
 everything that is kept must agree: intents, orders, fills, balances, decisions, audit, database
 (`bench/container_kept.py`); no row of a journal is missing, no decision either but where a fault
 explains it, and no stop that was acknowledged. Memory of a process may grow by 5 % after its first
@@ -33,7 +33,7 @@ from agents.executor import records
 from agents.executor.recovery import open_journal
 from bench.container_house import BOLD, PARTS, Stack, engine_missing, until
 from bench.container_kept import Kept
-from bench.soak_faults import KINDS, OVERRIDE, Struck, feed_ns, strike
+from bench.soak_faults import OVERRIDE, Struck, drawn, feed_ns, strike
 
 SPEED = 60
 GROWTH_MAX = 0.05
@@ -121,14 +121,14 @@ def soaked(stack: Stack, rng: Random, seconds: float, folder: Path) -> dict[str,
     until(stack.trades, "there are fills")
     began_s = time.monotonic()
     faults: list[Struck] = []
+    coming = drawn(rng)
     stops: list[Stopped] = []
     while time.monotonic() - began_s < seconds:
         time.sleep(rng.uniform(*CALM_S))
         if len(faults) % STOPS_EVERY == 0:
             stops.append(stopped(stack))
             say(f"stop  {stops[-1].took_s:g} s, asked {stops[-1].asked} times")
-        kind = list(KINDS)[len(faults) % len(KINDS)]
-        faults.append(strike(stack, kind, rng))
+        faults.append(strike(stack, *next(coming), rng))
         say(f"fault {faults[-1].kind} {faults[-1].what}: whole after {faults[-1].took_s:g} s")
     until(stack.resting, "it quotes at the end")
     lasted_s = time.monotonic() - began_s

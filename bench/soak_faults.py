@@ -6,8 +6,10 @@ had again.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
 from random import Random
 from typing import Any
 
@@ -38,6 +40,10 @@ STRUCK_MAX = 12
 """Requests that an error of the exchange strikes."""
 
 
+Deed = Callable[[Stack, Random], str]
+"""Does a fault, and says what it struck."""
+
+
 @dataclass(frozen=True, slots=True)
 class Struck:
     """A fault that is over.
@@ -66,18 +72,29 @@ def feed_ns(stack: Stack) -> int:
     return int(control(stack, "status")["feed_ns"])
 
 
-def strike(stack: Stack, kind: str, rng: Random) -> Struck:
+def drawn(rng: Random) -> Iterator[tuple[str, Deed]]:
+    """Yield faults without end: each part is killed once, in an order of chance, among the rest."""
+    killed = [*PARTS, "postgres"]
+    rng.shuffle(killed)
+    rest = cycle(OTHERS)
+    for part in killed:
+        yield "kill", partial(kill, part=part)
+        yield next(rest)
+    yield from rest
+
+
+def strike(stack: Stack, kind: str, deed: Deed, rng: Random) -> Struck:
     """Let one fault strike, and wait until everybody is well again."""
     before_ns, began_s = feed_ns(stack), time.monotonic()
-    what = KINDS[kind](stack, rng)
+    what = deed(stack, rng)
     stack.until_healthy((*PARTS, "postgres"))
     after_ns = until(lambda: feed_ns(stack), "the exchange tells its time")
     return Struck(kind, what, before_ns, after_ns, round(time.monotonic() - began_s, 1))
 
 
-def kill(stack: Stack, rng: Random) -> str:
+def kill(stack: Stack, rng: Random, *, part: str) -> str:
     """End the main process of a part with -9."""
-    part = rng.choice(PARTS)
+    del rng
     before = stack.starts(part)
     stack.kill(part)
     until(lambda: stack.starts(part, before), f"{part} is started again")
@@ -119,9 +136,8 @@ def no_database(stack: Stack, rng: Random) -> str:
     return "postgres"
 
 
-KINDS: dict[str, Callable[[Stack, Random], str]] = {
-    "kill": kill,
-    "cut": cut,
-    "errors": errors,
-    "no_database": no_database,
-}
+OTHERS: tuple[tuple[str, Deed], ...] = (
+    ("cut", cut),
+    ("errors", errors),
+    ("no_database", no_database),
+)

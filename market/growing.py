@@ -1,4 +1,7 @@
-"""Arrays that grow: room is made ahead of need, so that adding costs no copy most times."""
+"""Arrays that grow: room is made ahead of need, so that adding costs no copy most times.
+
+Where they let go of their beginning they stay as long as they are.
+"""
 
 from typing import Any, TypeVar
 
@@ -29,3 +32,17 @@ def grown(array: npt.NDArray[Cell], used: int, needed: int, likely: int = 0) -> 
     larger: npt.NDArray[Any] = np.empty((room, *array.shape[1:]), dtype=array.dtype)
     larger[:used] = array[:used]
     return larger
+
+
+def reserved(rows: int, columns: int, dtype: type[Cell]) -> npt.NDArray[Cell]:
+    """Return room of whose memory the process has hold: it is written to, not only promised."""
+    room = np.empty((rows, columns), dtype=dtype)
+    room[:] = 0
+    return room
+
+
+def shifted(array: npt.NDArray[Cell], first: int, used: int) -> npt.NDArray[Cell]:
+    """Return an array with as much room whose first rows are [first, used) of this one."""
+    moved = np.empty_like(array)
+    moved[: used - first] = array[first:used]
+    return moved

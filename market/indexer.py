@@ -8,18 +8,21 @@ import numpy as np
 
 from market.book import new_book
 from market.calibration import OBSERVER_COLUMNS
-from market.growing import grown, projected
-from market.hit_blocks import BLOCK_COLUMNS, block_count, note_blocks
+from market.growing import grown, projected, reserved, shifted
+from market.hit_blocks import BLOCK_COLUMNS, BLOCK_SHIFT, block_count, note_blocks
 from market.indexing import (
     DONE,
     HITS_FULL,
     MARK_COLUMNS,
+    PASS_CANCEL,
     PASS_COLUMNS,
     PASS_CUT,
+    PASS_FRAME,
     PASS_HIGH,
     PASS_HITS,
     PASS_LOW,
     PASS_MARK,
+    PASS_ORDER,
     PASS_PRINTS,
     PASS_ROWS,
     Pass,
@@ -33,12 +36,16 @@ from market.layout import (
     FRAME_BID,
     FRAME_CANCEL_NS,
     FRAME_COLUMNS,
+    FRAME_EVENT,
+    FRAME_HIT,
     FRAME_ORDER_NS,
     NEVER,
     NO_ASK,
     NO_BID,
     SEGMENT_COLUMNS,
     SEGMENT_END,
+    SEGMENT_KEY,
+    SEGMENT_KEY_END,
 )
 from market.liquidity import DEPTH_COLUMNS
 from market.segments import carry_levels, count_levels, lay_out
@@ -70,6 +77,7 @@ class Indexer:
         segment_rows: most level changes of a segment, unless one clear makes more.
         expected: about how many events will come; room for so many is reserved, not used.
         born: i4[n], event that added the order which changed; empty without order ids.
+        room: steps for which memory is taken at once.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class Indexer:
         segment_rows: int = SEGMENT_ROWS,
         expected: int = 0,
         born: I4 = NO_IDS,
+        room: int = 0,
     ) -> None:
         self._segment_rows = segment_rows
         self._expected = expected
@@ -89,7 +98,7 @@ class Indexer:
         self.first_ns = first_ns
         self.interval_ns = interval_ns
         self._base = np.array([base], dtype=np.int64)
-        self._delays: I8 = np.zeros((0, DELAY_COLUMNS), dtype=np.int64)
+        self._delays: I8 = reserved(room, DELAY_COLUMNS, np.int64)
         self._steps = 0
         levels, touch = new_book(base, width)
         state = np.zeros(PASS_COLUMNS, dtype=np.int64)
@@ -109,7 +118,7 @@ class Indexer:
             hit_codes=np.empty(hits, dtype=np.int32),
             hit_lots=np.empty(hits, dtype=np.int64),
             hit_ns=np.empty(hits, dtype=np.int64),
-            frames=np.zeros((0, FRAME_COLUMNS), dtype=np.int64),
+            frames=reserved(room, FRAME_COLUMNS, np.int64),
             marks=NO_MARKS,
             depths=NO_DEPTHS,
             asked=NOT_ASKED,
@@ -224,6 +233,65 @@ class Indexer:
             delays=self._delays[: self._steps],
             base=self._base,
         )
+
+    def forget(self, count: int) -> None:
+        """Let go of the first steps, and of the hits and segments that end before the next one.
+
+        What has been handed out stays as it is. Every order of those steps has arrived.
+        """
+        state, frames = self._work.state, self._work.frames
+        assert count <= min(state[PASS_FRAME], state[PASS_ORDER], state[PASS_CANCEL]), count
+        assert self._born.shape[0] == 0, "births are known by event, and only of a whole recording"
+        if count == 0:
+            return
+        event = int(frames[count - 1, FRAME_EVENT])
+        self._forget_hits(int(frames[count - 1, FRAME_HIT]) >> BLOCK_SHIFT)
+        self._forget_segments(event)
+        frames = shifted(self._work.frames, count, self._steps)
+        state[[PASS_FRAME, PASS_ORDER, PASS_CANCEL]] -= count
+        self._work = self._work._replace(frames=frames)
+        self._delays = shifted(self._delays, count, self._steps)
+        self._steps -= count
+        self.first_ns += count * self.interval_ns
+
+    def _forget_hits(self, blocks: int) -> None:
+        """Let go of the hits of the first blocks."""
+        work, first = self._work, blocks << BLOCK_SHIFT
+        used = int(work.state[PASS_HITS])
+        frames = work.frames.copy()
+        frames[: work.state[PASS_FRAME], FRAME_HIT] -= first
+        self._work = work._replace(
+            hit_events=shifted(work.hit_events, first, used),
+            hit_codes=shifted(work.hit_codes, first, used),
+            hit_lots=shifted(work.hit_lots, first, used),
+            hit_ns=shifted(work.hit_ns, first, used),
+            frames=frames,
+        )
+        work.state[PASS_HITS] -= first
+        # Those that have no block yet are given theirs with the next stream.
+        told = block_count(self._blocked)
+        self._blocks = shifted(self._blocks, min(blocks, told), told)
+        self._blocked = max(0, self._blocked - first)
+
+    def _forget_segments(self, event: int) -> None:
+        """Let go of the segments that end before an event; the last one stays."""
+        ends = self._segments[: self._segment_count, SEGMENT_END]
+        count = min(int(np.searchsorted(ends, event)), self._segment_count - 1)
+        if count <= 0:
+            return
+        segments = shifted(self._segments, count, self._segment_count)
+        first = int(segments[0, SEGMENT_KEY])
+        row = int(self._level_starts[first])
+        segments[:, [SEGMENT_KEY, SEGMENT_KEY_END]] -= first
+        starts = shifted(self._level_starts, first, self._key_count + 1)
+        starts[: self._key_count + 1 - first] -= row
+        self._segments, self._level_starts = segments, starts
+        self._level_keys = shifted(self._level_keys, first, self._key_count)
+        self._level_events = shifted(self._level_events, row, self._row_count)
+        self._level_lots = shifted(self._level_lots, row, self._row_count)
+        self._segment_count -= count
+        self._key_count -= first
+        self._row_count -= row
 
     def _grow_hits(self) -> None:
         work, count = self._work, int(self._work.state[PASS_HITS])

@@ -3,6 +3,9 @@
 Whoever reads the same events up to the same time has the same tape, however they came: a step is
 shown once both clocks have shown an event behind it, and nothing later than the time asked for
 is looked at. At the end it is the tape that `build_tape` makes of the whole.
+
+Whoever lives long asks for the newest steps alone. Memory for these is taken when the first of
+them comes, so that a process that has begun stays as large as it is.
 """
 
 import numpy as np
@@ -13,6 +16,9 @@ from market.tape import BLOCK_ROWS, Tape, cut, tape_of
 from market.tape_sides import NO_TIME, Making, TapeSides, first_local_ns, last_times
 from market.tape_stream import EventSource
 from market.types import I8
+
+SPARE = 4
+"""A tape that forgets has room for one part in so many more steps than it must keep."""
 
 NO_EVENTS: I8 = np.zeros((0, EVENT_COLUMNS), dtype=np.int64)
 
@@ -28,9 +34,17 @@ class GrowingTape:
         source: of events.
         making: guard interval, cycle, observer settings and latency.
         head_rows: rows that the window is told from.
+        kept_ns: how long ago a step must be to be forgotten; None: none is.
     """
 
-    def __init__(self, source: EventSource, making: Making, *, head_rows: int = HEAD_ROWS) -> None:
+    def __init__(
+        self,
+        source: EventSource,
+        making: Making,
+        *,
+        head_rows: int = HEAD_ROWS,
+        kept_ns: int | None = None,
+    ) -> None:
         self.making = making
         self.known_ns = NO_TIME
         """Every event until then has come, on both clocks."""
@@ -41,6 +55,10 @@ class GrowingTape:
         self._offset = 0  # number of the first event that is held
         self._ends_ns = (NO_TIME, NO_TIME)
         self._sides: TapeSides | None = None
+        self._kept = self._room = 0
+        if kept_ns is not None:
+            self._kept = -(-kept_ns // making.interval_ns) + 1
+            self._room = self._kept + self._kept // SPARE + 1
 
     def advance(self, now_ns: int) -> Tape:
         """Take what has come; return the tape until a time, as far as it can be told.
@@ -50,6 +68,9 @@ class GrowingTape:
         """
         while self._pull():
             self._fix()
+            if self._sides is not None:
+                self._observe(self._sides, min(now_ns, self.known_ns))
+                self._drop()
         sides = self._sides
         if sides is None:
             events = self._events[: self._held]
@@ -100,12 +121,18 @@ class GrowingTape:
         first_ns = 0
         if local_ns != NO_TIME:
             first_ns = local_ns // interval_ns * interval_ns + interval_ns
-        return TapeSides(self.making, window, first_ns)
+        return TapeSides(self.making, window, first_ns, room=self._room)
 
     def _observe(self, sides: TapeSides, until_ns: int) -> None:
         if self._ends_ns[0] == NO_TIME or until_ns < sides.first_ns:
             return
-        sides.observe(self._events[: self._held], self._offset, sides.steps_until(until_ns))
+        events, last = self._events[: self._held], sides.steps_until(until_ns)
+        while self._room and last > self._room:
+            sides.observe(events, self._offset, self._room)
+            forgotten = self._room - self._kept
+            sides.forget(forgotten)
+            last -= forgotten
+        sides.observe(events, self._offset, last)
 
     def _drop(self) -> None:
         """Let go of the events that neither side needs any more."""

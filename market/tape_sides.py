@@ -12,7 +12,7 @@ from market.book import new_book
 from market.both_clocks import find_marks, observe_marks
 from market.calibration import MEMORY_CURSOR
 from market.features import new_observer, observe
-from market.growing import grown, projected
+from market.growing import grown, projected, reserved, shifted
 from market.indexer import NO_IDS, Indexer
 from market.indexing import MARK_COLUMNS, MARK_CUT
 from market.jit import kernel
@@ -123,6 +123,7 @@ class TapeSides:
         first_ns: time of step 0; a local event comes before it.
         expected: about how many events will come.
         born: i4[n], event that added the order which changed; empty without order ids.
+        room: steps for which memory is taken at once.
     """
 
     def __init__(
@@ -133,15 +134,16 @@ class TapeSides:
         *,
         expected: int = 0,
         born: I4 = NO_IDS,
+        room: int = 0,
     ) -> None:
         self.making = making
         self.base, self.width = window
         self.first_ns = first_ns
         self.done = 0
         self._expected = expected
-        self.steps: I8 = np.zeros((0, STEP_COLUMNS), dtype=np.int64)
-        self.views: F8 = np.zeros((0, VIEW_COLUMNS))
-        self.plans: F8 = np.zeros((0, PLAN_COLUMNS))
+        self.steps: I8 = reserved(room, STEP_COLUMNS, np.int64)
+        self.views: F8 = reserved(room, VIEW_COLUMNS, np.float64)
+        self.plans: F8 = reserved(room, PLAN_COLUMNS, np.float64)
         self.indexer = Indexer(
             self.base,
             self.width,
@@ -149,6 +151,7 @@ class TapeSides:
             interval_ns=making.interval_ns,
             expected=expected,
             born=born,
+            room=room,
         )
         self._levels, self._touch = new_book(self.base, self.width)
         self._memory, self._cells = new_observer(making.settings)
@@ -192,6 +195,20 @@ class TapeSides:
         self._add_delays(events, offset, first, self.steps[first:last, STEP_CURSOR])
         self.indexer.advance(events, offset, int(self.steps[last - 1, STEP_NOW_NS]))
         self.done = last
+
+    def forget(self, count: int) -> None:
+        """Let go of the first steps: the one after them is step 0 from now on.
+
+        What has been handed out stays as it is. Events keep their numbers.
+        """
+        self.indexer.forget(count)
+        self.steps, self.views, self.plans = (
+            shifted(self.steps, count, self.done),
+            shifted(self.views, count, self.done),
+            shifted(self.plans, count, self.done),
+        )
+        self.first_ns += count * self.making.interval_ns
+        self.done -= count
 
     def feed(self, events: I8, offset: int) -> None:
         """Live through every step of which these events tell the whole story."""

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import gymnasium
 
 from agents.backtest.opening import open_backtest, stored_tape
-from agents.session import ensure_bundled, parameter_row
+from agents.feeds import ensure_bundled
+from agents.session import parameter_row
 from agents.settings import Settings
 from market.recorded_gymnasium import RecordedMarketEnv, Span
 from protocol.settings import load_settings

@@ -10,15 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from agents.costs import funding_of
-from agents.session import (
-    Session,
-    existing_path,
-    feed_of,
-    feed_path,
-    needed_seconds,
-    session_of,
-    window,
-)
+from agents.feeds import existing_path, feed_path
+from agents.session import Session, feed_of, needed_seconds, session_of, window
 from agents.settings import Settings
 from exchange.recording import Meta
 from exchange.recording_folder import open_source

@@ -41,7 +41,7 @@ REPORT = "optimizer.json"
 
 def resolved(settings: Settings, **bus: Path | None) -> Settings:
     """Return the settings with every path absolute, as a child in any folder needs them."""
-    from agents.session import feed_path
+    from agents.feeds import feed_path
 
     feed = {"path": feed_path(settings).resolve(), "hours": hours_of(settings)}
     change: dict[str, Any] = {"keys": settings.keys_folder.resolve(), **bus}

@@ -99,7 +99,8 @@ def usable_keys(settings: Settings) -> Iterator[Finding]:
 def recording(settings: Settings) -> Iterator[Finding]:
     """Look at the recording, the capital that it needs, and limits that can never bind."""
     from agents.cli.risk_limits import report
-    from agents.session import feed_path, open_session
+    from agents.feeds import feed_path
+    from agents.session import open_session
     from exchange.advice import describe
     from exchange.recording import Recording
 

@@ -67,7 +67,7 @@ def fees_asked(text: str | None, plan: "Plan") -> tuple[float, ...]:
 
 def feeds_asked(request: Request, settings: Settings) -> tuple[Path, ...]:
     """Return the recordings, which exist; the bundled day when none is named."""
-    from agents.session import feed_path
+    from agents.feeds import feed_path
 
     feeds = request.feeds or (feed_path(settings),)
     if request.days is not None:

@@ -111,7 +111,7 @@ def become(
         CommandError: a recording and an artificial day are asked for together.
     """
     from agents.cli.run import make_ready, say
-    from agents.session import feed_path
+    from agents.feeds import feed_path
 
     if synthetic and settings.feed.path is not None:
         raise CommandError("give either --feed DAY or --synthetic, not both", USAGE)

@@ -119,7 +119,8 @@ def limits(
     """Show every limit, what happens when it binds, and which could never bind."""
     from agents.cli import risk_limits, risk_portfolio
     from agents.cli.flags import resolve
-    from agents.session import ensure_bundled, open_session
+    from agents.feeds import ensure_bundled
+    from agents.session import open_session
 
     flags = {"feed.path": feeds[0] if feeds else None, "data": data}
     settings = resolve(config, change, flags).settings

@@ -72,7 +72,7 @@ def prepare(settings: Settings) -> None:
 
 def make_ready(settings: Settings) -> None:
     """Compile the kernels and make the bundled day where either is missing; say so."""
-    from agents.session import ensure_bundled, feed_path
+    from agents.feeds import ensure_bundled, feed_path
     from market.jit_cache import STORE
     from market.warm import warm
 
@@ -301,7 +301,8 @@ def located(settings: Settings) -> "tuple[Settings, Session | None]":
         from agents.cli.venue import at_venue
 
         return at_venue(settings), None
-    from agents.session import feed_path, open_session
+    from agents.feeds import feed_path
+    from agents.session import open_session
 
     path = feed_path(settings)
     feed = settings.feed.model_copy(update={"path": path.resolve(), "hours": hours_of(settings)})

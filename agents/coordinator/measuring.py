@@ -41,7 +41,8 @@ class Meter:
     def _tape(self, last_ns: int) -> tuple[Session, Tape]:
         if self._session is None or self._builder is None:
             self._session = open_session(self._settings)
-            self._builder = self._session.tapes()
+            kept_ns = self._session.settings.optimizer.history_ns
+            self._builder = self._session.tapes(kept_ns=kept_ns)
         # The builder may have been ahead: after a start a boundary is measured again.
         return self._session, self._builder.advance(last_ns).until(last_ns)
 

@@ -26,7 +26,6 @@ SHARE = 0.5
 """Of the largest step: how much wider and tighter is tried."""
 SPAN_MIN_NS = 3_600 * 10**9
 """A shorter window says nothing."""
-HOUR_NS = 3_600 * 10**9
 
 
 def opinion(
@@ -45,7 +44,7 @@ def opinion(
     """
     options = session.settings.optimizer
     last = tape.step_at(now_ns + 1)
-    since_ns = max(session.first_ns, now_ns - round(options.window_hours * HOUR_NS))
+    since_ns = max(session.first_ns, now_ns - options.window_ns)
     if now_ns - since_ns < SPAN_MIN_NS:
         return None
     first = tape.step_at(since_ns)

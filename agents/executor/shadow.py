@@ -10,8 +10,6 @@ from agents.weighing import weigh
 from market.tape import Tape
 from protocol.messages import QuoteParameters
 
-HOUR_NS = 3_600 * 10**9
-
 
 def shadowed(
     asked: RoundHeard, session: Session, incumbent: QuoteParameters, now_ns: int, tape: Tape
@@ -25,7 +23,7 @@ def shadowed(
         now_ns: venue time.
         tape: as it is known now.
     """
-    window_ns = round(session.settings.optimizer.window_hours * HOUR_NS)
+    window_ns = session.settings.optimizer.window_ns
     sets = (incumbent, asked.word.candidate)
     held, candidate = weigh(session, tape, sets, now_ns=now_ns, window_ns=window_ns)
     return Shadowed(asked, incumbent=held, candidate=candidate)

@@ -42,6 +42,7 @@ from agents.executor.shadow import comparison, shadowed
 from agents.executor.state import freeze
 from agents.executor.step import step
 from agents.executor.stopfile import StopFile
+from agents.freed import give_back
 from agents.settings import Clock
 from exchange.port import MarketStep
 from exchange.recorded import RecordedVenue
@@ -313,6 +314,7 @@ class Shell:
 
     async def _hear_of(self, work: Awaitable[Event]) -> None:
         self.put(await work)
+        give_back()
 
     def _reach(self, link: Link, effect: Reach) -> None:
         """Tell of a boundary, and answer it once we know what we think ourselves."""

@@ -9,6 +9,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,8 +22,12 @@ from agents.executor.journaled_orders import WRITTEN_NS
 from agents.executor.live import Live, first_of
 from agents.executor.recovery import Recovered
 from agents.executor.shell import LOOK_S, Later, Shell
+from agents.freed import give_back
+from agents.session import Session
+from agents.weighing import weigh
 from exchange.binance.settings import Pace
 from exchange.binance.venue import BinanceVenue
+from exchange.errors import RecordingError
 from exchange.port import MarketStep
 from market.layout import OWN_ID
 from market.tape import Tape
@@ -38,6 +44,14 @@ HURRY_S = 0.02
 """Longest wall time between two looks at what became of a stop's cancels."""
 
 log = structlog.get_logger()
+
+
+def kept_ns(session: Session) -> int:
+    """Return how far back the executor looks when it weighs sets or policies."""
+    given = session.settings
+    if given.executor.candidate is not None:
+        return given.optimizer.history_ns
+    return given.optimizer.window_ns
 
 
 class LiveShell(Shell):
@@ -62,7 +76,8 @@ class LiveShell(Shell):
         self._end_s = 0.0
         self._connected = True
         self._quoting = True
-        self._tapes = live.state.session.tapes()
+        session = live.state.session
+        self._tapes = session.tapes(kept_ns=kept_ns(session))
         self._tapes_free = Lock()
 
     async def catch_up(self) -> None:
@@ -72,10 +87,25 @@ class LiveShell(Shell):
     async def run(self) -> bool:
         """Run until it is told to end, or the feed ends; see `Shell.run`."""
         try:
+            if not self._in_lockstep:
+                self._spawn(self._rehearse())
             return await super().run()
         finally:
             if self._coming is not None:
                 await end_all([self._coming])
+
+    async def _rehearse(self) -> None:
+        """Weigh a set before anybody waits for it: what that needs is loaded, its memory taken."""
+        state, tape = self.state, self._tape()
+        session, held, now_ns = state.session, state.incumbent, state.now_ns
+        all_of_it = replace(session, first_ns=0)  # there is the warm-up alone
+
+        def weighed() -> None:
+            with suppress(RecordingError):  # nothing is recorded yet
+                weigh(all_of_it, tape(), (held, held), now_ns=now_ns, window_ns=now_ns)
+            give_back()
+
+        await asyncio.to_thread(weighed)
 
     def venue_words(self) -> dict[str, Any]:
         """Return what a status tells of the venue."""

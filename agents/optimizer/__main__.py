@@ -78,8 +78,8 @@ def alone(settings: Settings, name: str) -> int:
     asked = threading.Event()
     for each in SIGNALS:
         signal.signal(each, lambda *_: asked.set())
+    from agents.feeds import ensure_bundled
     from agents.optimizer.standalone import report
-    from agents.session import ensure_bundled
 
     ensure_bundled(settings)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.optimizer.fronts import dominated
 from agents.optimizer.objectives import GAIN
-from agents.settings import Preference
+from agents.optimizer_settings import Preference
 from market.types import F8, I8
 
 TIE = 0.5

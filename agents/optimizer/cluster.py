@@ -197,9 +197,24 @@ class _Gathering:
 
 
 def _started(address: str) -> "subprocess.Popen[bytes]":
-    """Start a node without processors here, and wait until it has joined."""
+    """Start a node without processors here, and wait until it has joined.
+
+    One that a head turns away as it starts itself, or is too busy for, is started again.
+    """
     until = time.monotonic() + JOIN_S
-    node = subprocess.Popen(  # noqa: S603 - our own interpreter
+    node = _launched(address)
+    while time.monotonic() < until:
+        if joined(address):
+            return node
+        if node.poll() is not None:
+            node = _launched(address)
+    node.kill()
+    raise ClusterError(f"what listens at {address} did not let this machine join a Ray cluster")
+
+
+def _launched(address: str) -> "subprocess.Popen[bytes]":
+    """Begin to start a node without processors here."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter
         node_command(address, 0),
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -207,8 +222,3 @@ def _started(address: str) -> "subprocess.Popen[bytes]":
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # an interrupt at the terminal is for this process to hear first
     )
-    while time.monotonic() < until and node.poll() is None:
-        if joined(address):
-            return node
-    node.kill()
-    raise ClusterError(f"what listens at {address} did not let this machine join a Ray cluster")

@@ -1,11 +1,12 @@
 """How a window is searched, what it says, and what earlier windows left for it."""
 
+import math
 from dataclasses import dataclass, field
 
 from agents.optimizer.confidence import Calibrator, Evidence
 from agents.optimizer.convergence import Ending
 from agents.optimizer.overfitting import Guards
-from agents.settings import Preference
+from agents.optimizer_settings import Preference
 from protocol.messages import QuoteParameters
 
 SOURCES = ("gp", "genetic", "evolution", "tpe", "near")
@@ -19,6 +20,7 @@ class Options:
 
     Attributes:
         window_s, horizon_s: at least; longer where trades are rare (`spans.py`).
+        history_s: nothing further back is looked at.
         chance_max: largest p-value with which anything is published: where nothing can be better,
             at most so many windows publish.
         embargo_s: from the end of training to the test, the tuning latency.
@@ -34,6 +36,7 @@ class Options:
     step_limit: float
     confidence_min: float
     chance_max: float
+    history_s: float = math.inf
     embargo_s: float = 0.0
     threads: int = 1
     sources: tuple[str, ...] = SOURCES

@@ -4,7 +4,8 @@ An answer for boundary k depends on what was kept for boundaries before k alone,
 it is said: whoever was killed says the same again.
 """
 
-from dataclasses import astuple, dataclass
+from collections import deque
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from protocol.messages import QuoteParameters
 
 SCHEMA_VERSION = 2
 TABLE = "windows"
+FRONTS = 2
+"""Newest windows whose fronts stay in memory; of older ones they are read from the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,10 @@ class Memory:
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
         self._held: dict[int, Kept] = {}
+        self._whole: deque[int] = deque()  # whose fronts are here
         if journal is not None:
             for row in journal.rows(TABLE):
-                each = _read(row.body)
-                self._held[each.index] = each
+                self._hold(_read(row.body))
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -92,11 +95,31 @@ class Memory:
         if self._journal is not None:
             entry = Entry(TABLE, window.now_ns, "window", _body(window), key=str(window.index))
             self._journal.append((entry,))
-        self._held[window.index] = window
+        self._hold(window)
 
     def before(self, index: int) -> tuple[Kept, ...]:
-        """Return the windows of all earlier boundaries, in order."""
+        """Return the windows of all earlier boundaries, in order; older ones without their front.
+
+        A front is ten times what else is known of a window, and that of the newest alone is used.
+        """
         return tuple(self._held[each] for each in sorted(self._held) if each < index)
+
+    def front_before(self, index: int) -> tuple[QuoteParameters, ...]:
+        """Return the sets that the newest earlier window left to begin with."""
+        last = max((each for each in self._held if each < index), default=None)
+        if last is None:
+            return ()
+        if last in self._whole or self._journal is None:
+            return self._held[last].front
+        rows = self._journal.rows(TABLE)
+        return next(_read(row.body).front for row in rows if row.body["index"] == last)
+
+    def _hold(self, window: Kept) -> None:
+        self._held[window.index] = window
+        self._whole.append(window.index)
+        if self._journal is not None and len(self._whole) > FRONTS:
+            old = self._whole.popleft()
+            self._held[old] = replace(self._held[old], front=())
 
     def close(self) -> None:
         """Close the file."""

@@ -58,6 +58,7 @@ def options_of(settings: Settings, name: str) -> Options:
         step_limit=given.step_limit,
         confidence_min=given.confidence_min,
         chance_max=given.chance_max,
+        history_s=given.history_hours * 3600.0,
         embargo_s=float(given.tuning_latency_s),
         threads=given.threads,
         sources=sources,
@@ -102,7 +103,7 @@ class Mind:
         self.name = name
         self.options = options_of(session.settings, name)
         self.memory = memory or Memory()
-        self._builder = tapes or session.tapes()
+        self._builder = tapes or session.tapes(kept_ns=session.settings.optimizer.history_ns)
         self._evaluator = evaluator or Threads(self.options.threads)
         self._outcomes: dict[int, Outcome] = {}
 
@@ -122,19 +123,24 @@ class Mind:
         return held, other
 
     def past(self, index: int, now_ns: int) -> Past:
-        """Return what earlier windows left: where to begin, and how far evidence held true."""
+        """Return what earlier windows left: where to begin, and how far evidence held true.
+
+        What has been forgotten by now counts for nobody, whenever he began.
+        """
         held, tape = self.memory.before(index), self.tape(now_ns)
         given = self.session.settings.optimizer
-        known = []
+        known, since_ns = [], now_ns - given.history_ns
         for window in held:
-            if window.whole and window.evidence is not None:
+            if window.now_ns < since_ns:
+                self._outcomes.pop(window.index, None)
+            elif window.whole and window.evidence is not None:
                 found = self._outcomes.get(window.index) or outcome(self.session, tape, window)
                 if found is not None and window.over_ns(given.tuning_latency_ns) <= now_ns:
                     self._outcomes[window.index] = found
                     known.append((window.evidence, found.won))
         weight = min(1.0, given.boundary_s / (given.horizon_hours * 3600.0))
         calibrator = Calibrator.shipped().updated(known[-OUTCOMES_MAX:], weight=weight)
-        return Past(held[-1].front if held else (), calibrator)
+        return Past(self.memory.front_before(index), calibrator)
 
     def judgement(
         self,

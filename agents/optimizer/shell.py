@@ -12,11 +12,13 @@ from pathlib import Path
 import structlog
 
 from agents.bus import participant_of
+from agents.freed import give_back
 from agents.optimizer.cluster import evaluator_of
 from agents.optimizer.known import NOTHING, Known
 from agents.optimizer.memory import Memory
 from agents.optimizer.mind import Answer, Mind
 from agents.optimizer.pace import Pace
+from agents.optimizer.rehearsal import rehearse
 from agents.optimizer.showing import Noted
 from agents.optimizer.voting import Votes, checked, voted
 from agents.session import open_session
@@ -116,6 +118,8 @@ class Optimizer:
         )
         real = self.settings.run.clock is Clock.REAL
         if real:
+            await asyncio.to_thread(rehearse, self.settings, self.name)
+            give_back()
             me.listen("status", self.settings.account.executor, partial(self._see, me))
         async with me:
             me.follow("decision", COORDINATOR, self._learn)
@@ -223,6 +227,7 @@ class Optimizer:
         async with self._mind_free:
             answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
             self._mind.remember(answer)
+            give_back()
         self._state, self.noted.searching = "waiting", False
         self._answered += 1
         self.noted.answered(answer, time.monotonic() - began_s)

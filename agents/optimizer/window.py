@@ -34,8 +34,8 @@ from agents.optimizer.spans import (
     times,
 )
 from agents.optimizer.tuner import Tuner
+from agents.optimizer_settings import Preference
 from agents.session import parameter_row
-from agents.settings import Preference
 from market.account import Setup
 from market.layout import VIEW_MID, VIEW_READY
 from market.replay_step import REPLAY_FILLS, REPLAY_NET
@@ -84,6 +84,7 @@ def judge(
         window_s=options.window_s,
         horizon_s=options.horizon_s,
     )
+    window_s = min(window_s, options.history_s)
     first, last = bounds(tape, window_s)
     span_s = (last - first) * tape.interval_ns / SECOND_NS
     if span_s < SPAN_MIN_S:
@@ -98,7 +99,7 @@ def judge(
         slices=options.slices,
         horizon_s=horizon_s,
         embargo_s=options.embargo_s,
-        since=bounds(tape, 2.0 * window_s)[0],
+        since=bounds(tape, min(2.0 * window_s, options.history_s))[0],
     )
     whole = (last - first) * tape.interval_ns / SECOND_NS >= window_s - 1.0
     runner = run or over(tape, setup, threads=options.threads)

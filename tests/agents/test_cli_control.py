@@ -15,7 +15,8 @@ from agents.coordinator.log import read_records
 from agents.coordinator.records import Kind
 from agents.executor import records
 from agents.executor.recovery import open_journal
-from agents.settings import Optimizer, Settings
+from agents.optimizer_settings import Optimizer
+from agents.settings import Settings
 from protocol.stopfile import add_stop, lift_stops, stops_in
 from tests.agents.command_line import Process, short_day, standing, told, until
 

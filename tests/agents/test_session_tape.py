@@ -2,7 +2,8 @@
 
 import pytest
 
-from agents.session import feed_of, feed_path
+from agents.feeds import feed_path
+from agents.session import feed_of
 from exchange.tapes import open_tape
 from protocol.errors import SettingsError
 from tests.agents.executor.market import recording, session_for, settings_for

@@ -61,6 +61,7 @@ def test_choices_paths_and_moments_are_read_from_text():
         ("feed__start", "2024-07-23", "feed.start must be UTC"),
         ("executor__cycle_s", "0", "executor.cycle_s must be in [1, 3600], found 0"),
         ("executor__guard_interval_ms", 700, "executor.cycle_s must be a multiple of"),
+        ("optimizer__history_hours", 9.0, "optimizer.history_hours must hold window_hours and"),
         ("optimizer__boundary_s", 601, "optimizer.boundary_s must be a multiple of"),
         ("account__executor", "Executor One", "account.executor must match"),
         ("risk__max_position_size", "nan", "risk.max_position_size must be"),

@@ -3,7 +3,8 @@
 import pytest
 
 from agents.backtest.opening import head_of, open_backtest
-from agents.session import feed_of, feed_path, open_session
+from agents.feeds import feed_path
+from agents.session import feed_of, open_session
 from exchange.advice import AdviceError
 from exchange.errors import RecordingError
 from exchange.recording import load

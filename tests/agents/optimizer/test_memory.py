@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from agents.optimizer.confidence import Evidence
-from agents.optimizer.memory import Kept, Memory
+from agents.optimizer.memory import FRONTS, Kept, Memory
 from protocol.errors import JournalError
 from protocol.messages import QuoteParameters
 
@@ -31,9 +33,31 @@ def test_what_was_kept_is_read_again_bit_for_bit(tmp_path):
         memory.keep(each)
     memory.close()
     again = Memory.open(tmp_path / "m.sqlite")
-    assert again.before(10) == kept
-    assert again.before(3) == kept[:2]
+    assert tuple(bare(each) for each in again.before(10)) == tuple(map(bare, kept))
+    assert tuple(bare(each) for each in again.before(3)) == tuple(map(bare, kept[:2]))
     again.close()
+
+
+def bare(window):
+    """A window without its front."""
+    return replace(window, front=())
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_front_to_begin_with_is_the_one_before_however_old(tmp_path, again):
+    """Those of old windows are in the file alone, and found there when an old one is asked for."""
+    memory = Memory.open(tmp_path / "m.sqlite")
+    assert memory.front_before(5) == ()
+    sets = [HELD.model_copy(update={"spread_percentage": 0.1 * each}) for each in range(1, 9)]
+    for index, each in enumerate(sets, start=1):
+        memory.keep(replace(window(index), front=(each, HELD)))
+    if again:
+        memory.close()
+        memory = Memory.open(tmp_path / "m.sqlite")
+    for index, each in enumerate(sets, start=1):
+        assert memory.front_before(index + 1) == (each, HELD)
+    assert sum(bool(each.front) for each in memory.before(99)) == FRONTS
+    memory.close()
 
 
 def test_the_first_word_on_a_boundary_stands(tmp_path):

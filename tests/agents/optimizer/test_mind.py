@@ -14,9 +14,12 @@ from market.layout import (
     EVENT_PRICE_TICKS,
     SCALE_MAKER_FEE,
 )
+from market.tape_growing import GrowingTape
+from market.tape_stream import ArraySource
 from protocol.codec import decode, encode
 from protocol.merge import digest, within_step
 from protocol.messages import NoUpdate, ParameterUpdate
+from tests.agents.optimizer import market
 
 BOUNDARIES = (8, 10)
 
@@ -168,3 +171,26 @@ def test_alone_it_walks_and_reports(planted):
         assert row["search"] in ("converged", "stalled", "budget")
     scored = [row for row in report["rows"] if row["ahead"] is not None and not row["warm_up"]]
     assert report["reliability"]["decisions"] == len(scored)
+
+
+def test_what_is_forgotten_changes_no_answer(tmp_path):
+    """A tape that forgets, and one that began with the recording: the same words to the end."""
+    whole = market.session(tmp_path, hours=4.0)
+    given = {"window_hours": 1.0, "horizon_hours": 0.5, "history_hours": 1.5, "budget": 16}
+    optimizer = whole.settings.optimizer.model_copy(update=given)
+    settings = whole.settings.model_copy(update={"optimizer": optimizer})
+    session = dataclasses.replace(whole, settings=settings)
+    source = ArraySource(session.events)
+    tape = GrowingTape(source, session.making(), head_rows=1_000, kept_ns=optimizer.history_ns)
+    forgetful, other = Mind(session, "optimizer-1", tapes=tape), Mind(session, "optimizer-1")
+    known = 0
+    for index, now_ns in enumerate(session.boundaries(), start=1):
+        answers = [each.answer(index, now_ns, session.baseline) for each in (forgetful, other)]
+        words = [encode(each.word) for each in answers]
+        assert words[0] == words[1]
+        for mind, answer in zip((forgetful, other), answers, strict=True):
+            mind.remember(answer)
+        known += answers[0].window is not None and answers[0].window.whole
+    assert known > 10
+    forgotten = len(other.tape(now_ns).steps) - len(forgetful.tape(now_ns).steps)
+    assert forgotten * session.settings.executor.guard_interval_ns > optimizer.history_ns

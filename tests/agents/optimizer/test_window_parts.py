@@ -13,8 +13,8 @@ from agents.optimizer.objectives import GAIN, Scale, valued, violations
 from agents.optimizer.race import Race
 from agents.optimizer.space import Space
 from agents.optimizer.spans import PURGE_S, Part, laid_out, lengths
+from agents.optimizer_settings import Preference
 from agents.session import parameter_row
-from agents.settings import Preference
 from market.breach import (
     LIMIT_CAPITAL,
     LIMIT_COLUMNS,
