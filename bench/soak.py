@@ -4,7 +4,7 @@ python -m bench.soak FEED --symbol NEXO-USDT [--minutes M] [--seed S] [--folder 
 
 Kills (-9; of each part once), partitions, errors of the exchange and a database that is down strike
 one after the other, and between them the desk stops and rearms. At the end whoever writes a journal
-is ended, and everything that is kept must agree: intents, orders, fills, balances, decisions, audit,
+is ended, and all that is kept must agree: intents, orders, fills, balances, decisions, audit,
 database (`bench/container_kept.py`); no row of a journal is missing, no decision either but where a
 fault explains it, and no stop that was acknowledged. Memory of a process may grow by 5 % after its
 first hour of feed time. Exit 0 only when all of that holds. Latencies are stated.
