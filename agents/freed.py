@@ -9,7 +9,10 @@ import sys
 
 
 def give_back() -> None:
-    """Return free pages to the system, where its C library can (glibc); elsewhere do nothing."""
+    """Return free pages to the system, where its C library can (glibc); elsewhere do nothing.
+
+    It takes some milliseconds, in which the interpreter's lock is free: call it in a thread.
+    """
     if sys.platform != "linux":
         return
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none

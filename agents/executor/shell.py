@@ -314,7 +314,7 @@ class Shell:
 
     async def _hear_of(self, work: Awaitable[Event]) -> None:
         self.put(await work)
-        give_back()
+        await asyncio.to_thread(give_back)
 
     def _reach(self, link: Link, effect: Reach) -> None:
         """Tell of a boundary, and answer it once we know what we think ourselves."""

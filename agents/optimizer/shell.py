@@ -119,7 +119,7 @@ class Optimizer:
         real = self.settings.run.clock is Clock.REAL
         if real:
             await asyncio.to_thread(rehearse, self.settings, self.name)
-            give_back()
+            await asyncio.to_thread(give_back)
             me.listen("status", self.settings.account.executor, partial(self._see, me))
         async with me:
             me.follow("decision", COORDINATOR, self._learn)
@@ -227,7 +227,7 @@ class Optimizer:
         async with self._mind_free:
             answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
             self._mind.remember(answer)
-            give_back()
+            await asyncio.to_thread(give_back)
         self._state, self.noted.searching = "waiting", False
         self._answered += 1
         self.noted.answered(answer, time.monotonic() - began_s)

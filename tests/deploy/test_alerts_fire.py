@@ -125,6 +125,15 @@ def test_a_journal_that_somebody_locks_makes_decisions_slow(house):
         house.fired("decision_slow")
 
 
+def test_an_executor_that_its_disk_holds_up_is_late(house):
+    """A decision waits longer for the journal than the market does for the next one."""
+    path = house.folder / "executor.db"
+    connect = lambda: sqlite3.connect(path, isolation_level=None)  # noqa: E731
+    with house.blocked(connect, holds_s=0.55, free_s=0.1):
+        house.fired("feed_late", seconds=240)
+    house.over("feed_late")
+
+
 def test_a_database_that_somebody_locks_takes_nothing(house):
     """The desk's own; trading goes on."""
     with contextlib.closing(sqlite3.connect(house.data / "desk.db", isolation_level=None)) as held:
