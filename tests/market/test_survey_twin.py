@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market.book import new_book, window_for
 from market.calibration import (
     MEMORY_DRIFT_XX,
     MEMORY_DRIFT_XY,
@@ -12,13 +13,24 @@ from market.calibration import (
     OBSERVER_DRIFT_RIDGE,
     OBSERVER_DRIFT_SHARE,
     OBSERVER_FEE,
+    OBSERVER_KEEP_DRIFT,
+    OBSERVER_KEEP_FILLS,
+    OBSERVER_KEEP_QUICK,
 )
 from market.features import new_observer, observer_settings
 from market.layout import (
+    EVENT_KIND,
+    EVENT_LOCAL_NS,
+    EVENT_PRICE_TICKS,
+    EVENT_SIDE,
+    KIND_TRADE,
     PLAN_ASK,
     PLAN_BID,
+    PLAN_COLUMNS,
     PLAN_DYNAMIC,
     PLAN_SLOPE,
+    STEP_COLUMNS,
+    STEP_NOW_NS,
     VIEW_COLUMNS,
     VIEW_IMBALANCE,
     VIEW_MID,
@@ -38,6 +50,10 @@ from market.survey import (
     write_chain,
     write_nodes,
 )
+from market.tape import grid_of
+from market.tape_sides import observe_steps
+from tests.market import day
+from tests.market.day import SECOND
 from tests.twins.survey import Survey, plan
 
 MID, AVERSION, FEE = 1_000_000.0, 0.1, 1e-5
@@ -107,3 +123,62 @@ def test_the_plan_is_the_one_that_trying_every_pair_of_depths_finds(imbalance):
     wanted = plan(twin, **told, slope=slope)
     assert found[[PLAN_BID, PLAN_ASK, PLAN_SLOPE]] == pytest.approx(wanted, rel=1e-9)
     assert slope > 0.0 < wanted[2]
+
+
+CYCLE = 30
+"""Steps of a second."""
+
+
+def observed(rules, rows):
+    """Return (steps, views, memory) after an observer has lived through some events."""
+    first_ns, last_ns = grid_of(rows, SECOND)
+    count = (last_ns - first_ns) // SECOND + 1
+    memory, cells = new_observer(rules)
+    steps = np.zeros((count, STEP_COLUMNS), dtype=np.int64)
+    views, plans = np.zeros((count, VIEW_COLUMNS)), np.zeros((count, PLAN_COLUMNS))
+    told = (rows, 0, *new_book(*window_for(rows)), memory, cells, rules, first_ns, SECOND)
+    observe_steps(*told, 0, count, steps, views, plans)
+    return steps, views, memory
+
+
+def reaches_of(prices, sides, mid):
+    """How deep sellers and buyers came from a mid, fraction of it; -1 where nobody came."""
+    sold, bought = prices[sides < 0], prices[sides > 0]
+    return (
+        max(0.0, mid - sold.min()) / mid if sold.size else -1.0,
+        max(0.0, bought.max() - mid) / mid if bought.size else -1.0,
+    )
+
+
+def test_a_cycle_s_sample_is_what_its_prints_say():
+    """Prints, mids and imbalances of a day, cycle by cycle, counted from the events alone."""
+    rules, rows = with_dynamic(day.OBSERVER), day.events()
+    steps, views, memory = observed(rules, rows)
+    traded = rows[(rows[:, EVENT_KIND] == KIND_TRADE) & (rows[:, EVENT_SIDE] != 0)]
+    times = steps[:, STEP_NOW_NS]
+    places = np.searchsorted(traded[:, EVENT_LOCAL_NS], times, side="right")
+    mids, imbalances = views[:, VIEW_MID], views[:, VIEW_IMBALANCE]
+    twin, product, square = Survey(), 0.0, 0.0
+    keeps = (rules[OBSERVER_KEEP_FILLS], rules[OBSERVER_KEEP_QUICK])
+    for step in range(CYCLE, len(steps)):
+        mid, before = mids[step - CYCLE], imbalances[step - CYCLE]
+        move = mids[step] - mid
+        square = rules[OBSERVER_KEEP_DRIFT] * square + before**2
+        product = rules[OBSERVER_KEEP_DRIFT] * product + before * move
+        if times[step] % (CYCLE * SECOND) == 0:
+            prints = traded[places[step - CYCLE] : places[step]]
+            reaches = reaches_of(prints[:, EVENT_PRICE_TICKS], prints[:, EVENT_SIDE], mid)
+            surprise = move - before * product / (square + rules[OBSERVER_DRIFT_RIDGE])
+            lain = [
+                min(REGIMES - 1, int((each + 1) / 2 * REGIMES))
+                for each in (before, imbalances[step])
+            ]
+            twin.sample(reaches, 1 / mid, move / mid, surprise / mid, keeps, tuple(lain))
+    survey = memory[MEMORY_SURVEY : MEMORY_SURVEY + SURVEY_COLUMNS]
+    assert survey[SURVEY_SEEN] == twin.seen > 50
+    for counter, wanted in ((survey[:4], twin.slow), (survey[4:8], twin.quick)):
+        assert counter == pytest.approx([*vars(wanted).values()], rel=1e-9)
+    for first, wanted in ((SURVEY_HITS, twin.hits), (SURVEY_LOSS, twin.loss)):
+        found = survey[first : first + 2 * BINS].reshape(2, BINS)
+        assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+    assert survey[SURVEY_CHAIN:].reshape(REGIMES, REGIMES) == pytest.approx(twin.chain, rel=1e-9)
