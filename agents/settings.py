@@ -17,6 +17,7 @@ from agents.fee_tiers import read_fee_tiers
 from agents.ladder_settings import Ladder
 from agents.optimizer_settings import Optimizer
 from agents.portfolio_settings import Portfolio
+from agents.promotion_settings import Promotion
 from agents.risk_settings import Risk
 from agents.section import FilePath, Section
 from agents.venue_settings import VenueTable
@@ -237,6 +238,7 @@ class Settings(Section):
     account: Account = Account()
     parameters: Parameters = Parameters()
     executor: Executor = Executor()
+    promotion: Promotion = Promotion()
     risk: Risk = Risk()
     portfolio: Portfolio = Portfolio()
     optimizer: Optimizer = Optimizer()
@@ -293,7 +295,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _rhythms_nest(self) -> Self:
-        """A cycle is whole guard steps, a boundary whole cycles."""
+        """A cycle is whole guard steps, a boundary and a block of a shadow whole cycles."""
         guard, cycle = self.executor.guard_interval_ms, self.executor.cycle_s
         boundary = self.optimizer.boundary_s
         if cycle * 1000 % guard:
@@ -309,6 +311,14 @@ class Settings(Section):
                 "optimizer.boundary_s must be a multiple of executor.cycle_s ({cycle} s), "
                 "found {boundary} s",
                 {"cycle": cycle, "boundary": boundary},
+            )
+        block = self.promotion.block_s
+        if self.executor.candidate is not None and block % cycle:
+            raise PydanticCustomError(
+                "out_of_range",
+                "promotion.block_s must be a multiple of executor.cycle_s ({cycle} s), found "
+                "{block} s",
+                {"cycle": cycle, "block": block},
             )
         return self
 

@@ -26,12 +26,12 @@ import numpy as np
 
 from agents.backtest.opening import open_backtest, stored_tape
 from agents.executor.promotion import (
-    Rule,
     Stage,
     may_promote,
     must_go_back,
     shadowed_blocks,
 )
+from agents.promotion_settings import Promotion
 from agents.session import Session, parameter_row
 from agents.settings import Settings
 from agents.training import with_residual
@@ -43,9 +43,8 @@ from market.types import F8
 
 STRETCH_S = 3 * 3600
 STRETCHES = 7  # a day, after its first hours
-MINUTE_NS = 60 * 10**9
-TRIAL = Rule(block_ns=5 * MINUTE_NS, blocks=18, trips=20)
-BACK = Rule()
+TRIAL = Promotion(block_s=300, blocks=18, trips=20)
+BACK = Promotion()
 CALM = 6  # blocks before the promoted policy is made worse
 SHARE_MAX, BLOCKS_MAX, BLOCKS_HALF = 0.05, 12, 6
 WORSE, MUCH_WORSE = -0.2, -1.0  # natural log of the width's factor
@@ -101,7 +100,8 @@ def promoted(live: F8, candidate: F8, trips: int, seed: int) -> bool:
     """Return whether any look promotes the candidate; its trips come evenly."""
     for end in range(TRIAL.blocks, len(live) + 1, TRIAL.blocks):
         share = trips * end // len(live)
-        found = may_promote(live[:end], candidate[:end], share, TRIAL, seed=seed)
+        look = end // TRIAL.blocks
+        found = may_promote(live[:end], candidate[:end], share, TRIAL, look=look, seed=seed)
         if found.stage is Stage.PROMOTED:
             return True
     return False

@@ -48,9 +48,14 @@ class Shadowed:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The policy in shadow was judged beside the live one."""
+    """The policy in shadow was judged beside the live one.
+
+    Attributes:
+        since_ns: of the stage that was judged.
+    """
 
     found: Finding
+    since_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,16 @@ advantage of its own fills. Their profits are compared block by block. Nothing i
 propensities: where blocks are few, or hang together so that few are independent, nothing is said.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from typing import Any, Self
 
 import numpy as np
 
+from agents.promotion_settings import Promotion
 from market.account import Setup
+from market.layout import STEP_NOW_NS
 from market.policy import POLICY_CAPITAL
 from market.queueing import fill_model
 from market.replay import replay
@@ -36,65 +40,76 @@ PROMOTIONS = {(Stage.SHADOW, Stage.PROMOTED), (Stage.PROMOTED, Stage.ROLLED_BACK
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """When a candidate is promoted, and when it goes back.
+class Finding:
+    """A verdict: the stage after it, and why.
 
     Attributes:
-        block_ns: length of a block.
-        blocks: a promotion is judged after so many, and again after each as many more.
-        trips: closed round trips of the candidate before it may be promoted.
-        independent: fewest blocks divided by their mean run that say anything.
-        level: error of all promotions of one candidate together; each look gets half of the rest.
-        trial: blocks after a promotion before its mean is judged.
-        recent: blocks, the newest, of which that mean is: an old success hides nothing.
-        doubt: error of going back at each of these looks: to go back in vain costs little.
-        loss: fraction of capital behind the policy of before that ends it at once.
+        lower, upper: bounds of the mean gain of a block, quote asset; None: nothing was weighed.
+        blocks: of the stage that had ended by then, as far as the tape told.
+        trips: closed round trips of the candidate in them.
+        time_ns: venue time of the verdict.
     """
 
-    block_ns: int = 600 * 10**9
-    blocks: int = 432
-    trips: int = 1_000
-    independent: float = 10.0
-    level: float = 0.05
-    trial: int = 4
-    recent: int = 12
-    doubt: float = 0.2
-    loss: float = 0.001
+    stage: Stage
+    reason: str
+    lower: float | None = None
+    upper: float | None = None
+    blocks: int = 0
+    trips: int = 0
+    time_ns: int = 0
 
+    def plain(self) -> dict[str, Any]:
+        """Return this as plain values."""
+        return {**asdict(self), "stage": self.stage.value}
 
-RULE = Rule()
-"""By which the executor judges."""
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """Return what `plain` was made of; what else stands beside is passed over."""
+        held = {each.name: plain[each.name] for each in fields(cls)}
+        return cls(**{**held, "stage": Stage(held["stage"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Two policies, f8[POLICY_COLUMNS] each, and which of them quotes since when."""
+    """Two policies, f8[POLICY_COLUMNS] each, and which of them quotes since when.
+
+    Attributes:
+        judged: blocks of the stage at its newest verdict.
+        found: the newest verdict.
+        weighed: the newest one that had bounds.
+    """
 
     before: F8
     candidate: F8
     since_ns: int
     stage: Stage = Stage.SHADOW
+    judged: int = 0
+    found: Finding | None = None
+    weighed: Finding | None = None
 
     @property
     def live(self) -> F8:
         """The policy that quotes."""
         return self.candidate if self.stage is Stage.PROMOTED else self.before
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The stage after a look, why, and the bounds of the mean gain of a block; 0 when unknown."""
-
-    stage: Stage
-    reason: str
-    lower: float = 0.0
-    upper: float = 0.0
+    def after(self, found: Finding, since_ns: int) -> "Contest":
+        """Return this after a verdict; `since_ns` of the stage that it is for."""
+        return replace(
+            self,
+            since_ns=since_ns,
+            stage=found.stage,
+            judged=found.blocks if found.stage is self.stage else 0,
+            found=found,
+            weighed=self.weighed if found.lower is None else found,
+        )
 
 
 def compared(
-    contest: Contest, tape: Tape, setup: Setup, parameters: F8, now_ns: int, rule: Rule
+    contest: Contest, tape: Tape, setup: Setup, parameters: F8, now_ns: int, rule: Promotion
 ) -> Finding:
-    """Judge a contest on all blocks since its stage began.
+    """Judge a contest on the blocks since its stage began.
+
+    Those whose steps are forgotten are counted, and weigh nothing.
 
     Args:
         contest: not rolled back.
@@ -104,18 +119,28 @@ def compared(
         now_ns: venue time.
         rule: when what happens.
     """
-    told = (parameters, (tape.step_at(contest.since_ns), tape.step_at(now_ns + 1)), rule)
+    since_ns, size = contest.since_ns, rule.block_ns // tape.interval_ns
+    forgotten_ns = max(0, int(tape.steps[0, STEP_NOW_NS]) - since_ns)
+    gone = -(-forgotten_ns // rule.block_ns)
+    steps = (tape.step_at(since_ns + gone * rule.block_ns), tape.step_at(now_ns + 1))
+    count = gone + max(0, steps[1] - steps[0]) // size
+    told = (parameters, steps, rule)
     before, _ = shadowed_blocks(tape, setup, contest.before, *told)
     candidate, trips = shadowed_blocks(tape, setup, contest.candidate, *told)
-    seed = now_ns // rule.block_ns
+    seed, look = now_ns // rule.block_ns, count // rule.blocks
     if contest.stage is Stage.PROMOTED:
         capital = float(setup.policy[POLICY_CAPITAL])
-        return must_go_back(before, candidate, capital, rule, seed=seed)
-    return may_promote(before, candidate, trips, rule, seed=seed)
+        found = must_go_back(before, candidate, capital, rule, seed=seed)
+    elif look == contest.judged // rule.blocks:
+        ahead = rule.blocks - count % rule.blocks
+        found = Finding(Stage.SHADOW, f"{count} blocks, the next look is in {ahead}")
+    else:
+        found = may_promote(before, candidate, trips, rule, look=look, seed=seed)
+    return replace(found, blocks=count, trips=trips, time_ns=now_ns)
 
 
 def shadowed_blocks(
-    tape: Tape, setup: Setup, policy: F8, parameters: F8, steps: tuple[int, int], rule: Rule
+    tape: Tape, setup: Setup, policy: F8, parameters: F8, steps: tuple[int, int], rule: Promotion
 ) -> tuple[F8, int]:
     """Return f8[blocks], the profit of a policy in shadow, and its closed round trips.
 
@@ -142,7 +167,9 @@ def shadowed_blocks(
     return rows[:, REPLAY_NET], int(rows[:, REPLAY_TRIPS].sum())
 
 
-def may_promote(live: F8, candidate: F8, trips: int, rule: Rule, *, seed: int) -> Finding:
+def may_promote(
+    live: F8, candidate: F8, trips: int, rule: Promotion, *, look: int, seed: int
+) -> Finding:
     """Judge a candidate in shadow.
 
     Args:
@@ -150,15 +177,15 @@ def may_promote(live: F8, candidate: F8, trips: int, rule: Rule, *, seed: int) -
         candidate: f8[blocks].
         trips: of the candidate.
         rule: when it is promoted.
+        look: number of this one, from 1 on: each has half of what error the others left.
         seed: of the bootstrap.
     """
     count = len(candidate)
-    if count < rule.blocks or count % rule.blocks:
-        ahead = rule.blocks - count % rule.blocks
-        return Finding(Stage.SHADOW, f"{count} blocks, the next look is in {ahead}")
+    if count < rule.blocks:
+        return Finding(Stage.SHADOW, f"{count} blocks, {rule.blocks} are needed")
     if trips < rule.trips:
         return Finding(Stage.SHADOW, f"{trips} round trips, {rule.trips} are needed")
-    level = rule.level / 2.0 ** (count // rule.blocks)
+    level = rule.level / 2.0**look
     gains = candidate - live
     lower, upper, length = mean_bounds(gains, level=level, draws=DRAWS, seed=seed)
     if count / length < rule.independent:
@@ -170,7 +197,9 @@ def may_promote(live: F8, candidate: F8, trips: int, rule: Rule, *, seed: int) -
     return Finding(Stage.PROMOTED, "surely better", lower, upper)
 
 
-def must_go_back(before: F8, promoted: F8, capital: float, rule: Rule, *, seed: int) -> Finding:
+def must_go_back(
+    before: F8, promoted: F8, capital: float, rule: Promotion, *, seed: int
+) -> Finding:
     """Judge a promoted policy against the one of before, now in shadow, since the promotion.
 
     Args:

@@ -100,6 +100,8 @@ def identity_of(session: Session) -> dict[str, str]:
     settings["executor"].pop("end_wait_s")
     if not session.settings.peers:
         settings.pop("portfolio")  # nobody asks it
+    if session.settings.executor.candidate is None:
+        settings.pop("promotion")
     text = json.dumps([settings, session.baseline.model_dump()], sort_keys=True)
     return {
         "recording": recording,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from agents.executor.events import Compared, RoundHeard, Shadowed
-from agents.executor.promotion import RULE, compared
+from agents.executor.promotion import compared
 from agents.executor.state import State
 from agents.session import Session
 from agents.weighing import weigh
@@ -34,4 +34,5 @@ def comparison(state: State, tape: Callable[[], Tape]) -> Callable[[], Compared]
     contest, parameters, now_ns = state.contest, state.parameters.copy(), state.now_ns
     assert contest is not None, "no policy is in shadow"
     setup = state.session.setup._replace(policy=state.session.setup.policy.copy())
-    return lambda: Compared(compared(contest, tape(), setup, parameters, now_ns, RULE))
+    rule, since_ns = state.session.settings.promotion, contest.since_ns
+    return lambda: Compared(compared(contest, tape(), setup, parameters, now_ns, rule), since_ns)

@@ -42,6 +42,7 @@ from agents.executor.shadow import comparison, shadowed
 from agents.executor.state import freeze
 from agents.executor.step import step
 from agents.executor.stopfile import StopFile
+from agents.executor.trade import is_compared
 from agents.freed import give_back
 from agents.settings import Clock
 from exchange.port import MarketStep
@@ -146,6 +147,8 @@ class Shell:
             await self.catch_up()
         if self.state.waiting and self.link is not None:
             self._reach(self.link, Reach(self.state.boundary, self.state.boundary_ns))
+        if not self._real and is_compared(self.state):  # it may have died over its verdict
+            await self._compare()
         steps = self._feed()
         complete = False
         while not self._over():

@@ -49,9 +49,10 @@ log = structlog.get_logger()
 def kept_ns(session: Session) -> int:
     """Return how far back the executor looks when it weighs sets or policies."""
     given = session.settings
-    if given.executor.candidate is not None:
-        return given.optimizer.history_ns
-    return given.optimizer.window_ns
+    window_ns = given.optimizer.window_ns
+    if given.executor.candidate is None:
+        return window_ns
+    return max(window_ns, given.promotion.kept_ns)
 
 
 class LiveShell(Shell):

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from agents.executor.peers import Peers, freeze_peers, new_peers, thaw_peers
-from agents.executor.promotion import Contest, Stage
+from agents.executor.promotion import Contest, Finding, Stage
 from agents.session import Session, parameter_row
 from agents.sizing import candidate_of, policy_of
 from market.account import Account, open_account
@@ -201,11 +201,15 @@ def new_contest(session: Session) -> Contest | None:
     return Contest(policy_of(session.settings), candidate, since_ns)
 
 
-def enter_stage(state: State, stage: Stage, since_ns: int) -> None:
-    """Let one of two policies quote from the next decision on."""
+def enter_stage(state: State, found: Finding, since_ns: int) -> None:
+    """Let that of two policies quote, from the next decision on, which a verdict is for.
+
+    What the other one proposed last is forgotten: nobody else writes it anew.
+    """
     assert state.contest is not None, "a stage without a contest"
-    state.contest = replace(state.contest, stage=stage, since_ns=since_ns)
+    state.contest = state.contest.after(found, since_ns)
     state.session.setup.policy[:] = state.contest.live
+    state.account.proposal[:] = 0.0
 
 
 def freeze(state: State) -> Frozen:
@@ -301,13 +305,31 @@ def thaw(session: Session, frozen: Frozen, *, lockstep: bool = False, live: bool
     if state.peers is not None and "peers" in frozen:
         thaw_peers(state.peers, frozen["peers"])
     if state.contest is not None and "contest" in frozen:
-        enter_stage(state, Stage(frozen["contest"][0]), frozen["contest"][1])
+        state.contest = thaw_contest(state.contest, frozen["contest"])
+        session.setup.policy[:] = state.contest.live
     return state
 
 
-def freeze_contest(contest: Contest) -> list[Any]:
-    """Return the stage, and since when it is."""
-    return [contest.stage.value, contest.since_ns]
+def freeze_contest(contest: Contest) -> Frozen:
+    """Return how two policies stand as plain values; who they are, the settings say."""
+    return {
+        "stage": contest.stage.value,
+        "since_ns": contest.since_ns,
+        "judged": contest.judged,
+        "found": None if contest.found is None else contest.found.plain(),
+        "weighed": None if contest.weighed is None else contest.weighed.plain(),
+    }
+
+
+def thaw_contest(fresh: Contest, frozen: Frozen) -> Contest:
+    """Return the contest that `freeze_contest` was given."""
+    found, weighed = (
+        None if frozen[name] is None else Finding.of(frozen[name]) for name in ("found", "weighed")
+    )
+    stage, judged = Stage(frozen["stage"]), frozen["judged"]
+    return replace(
+        fresh, since_ns=frozen["since_ns"], stage=stage, judged=judged, found=found, weighed=weighed
+    )
 
 
 def freeze_agreed(agreed: Agreed | None) -> Frozen | None:

@@ -28,7 +28,6 @@ from agents.executor.events import (
     Write,
 )
 from agents.executor.promotion import PROMOTIONS, Finding
-from agents.executor.promotion import Stage as Promotion
 from agents.executor.state import (
     REMEMBERED_MAX,
     Agreed,
@@ -71,7 +70,7 @@ def step(state: State, event: Event, now_ns: int) -> tuple[State, Effects]:
         case Shadowed():
             return state, _vote(state, event.asked, judging.of_shadow(event))
         case Compared():
-            return state, _compared(state, event.found)
+            return state, _compared(state, event)
         case DoneHeard():
             return state, _done(state, event)
         case StopHeard():
@@ -137,7 +136,7 @@ def fold(state: State, kind: str, body: dict[str, Any]) -> None:
             if state.peers is not None:
                 state.peers.fold(body["name"], body["row"])
         case "policy":
-            enter_stage(state, Promotion(body["stage"]), body["since_ns"])
+            enter_stage(state, Finding.of(body), body["since_ns"])
         case "vote":
             _remember(state.votes, body["ref"], Voted(**body))
         case _:
@@ -279,14 +278,21 @@ def _done(state: State, heard: DoneHeard) -> Effects:
     return (_keep(state, "done", body, str(heard.index)), said)
 
 
-def _compared(state: State, found: Finding) -> Effects:
-    """Let the other policy quote, if that was found; a verdict that came late is none."""
-    if state.contest is None or found.stage is state.contest.stage:
+def _compared(state: State, event: Compared) -> Effects:
+    """Keep a verdict, and let the other policy quote, if that was found, from a decision on.
+
+    A verdict on a stage that is over, or on no more than is known already, came late: it is none.
+    """
+    contest, found = state.contest, event.found
+    if contest is None or event.since_ns != contest.since_ns or found.blocks <= contest.judged:
         return ()
-    if (state.contest.stage, found.stage) not in PROMOTIONS:
-        return ()
-    body = {"stage": found.stage.value, "since_ns": state.now_ns, "reason": found.reason}
-    return (_keep(state, "policy", body, str(state.now_ns)),)
+    since_ns = contest.since_ns
+    if found.stage is not contest.stage:
+        assert (contest.stage, found.stage) in PROMOTIONS, f"{contest.stage} to {found.stage}"
+        cycle_ns = state.session.settings.executor.cycle_ns
+        since_ns = -(-state.now_ns // cycle_ns) * cycle_ns
+    body = {"since_ns": since_ns, **found.plain()}
+    return (_keep(state, "policy", body, f"{contest.since_ns} {found.blocks}"),)
 
 
 def _rearm(state: State, heard: RearmHeard) -> Effects:

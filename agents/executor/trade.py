@@ -10,7 +10,6 @@ from agents.executor import judging, records
 from agents.executor.events import Cancel, Compare, Effect, Place, Reach, Reply, Show, Write
 from agents.executor.judged import judged_entry, phase_entry, stood
 from agents.executor.peers import reckon
-from agents.executor.promotion import RULE
 from agents.executor.promotion import Stage as Promotion
 from agents.executor.state import State, freeze
 from agents.executor.telling import pnl_word
@@ -106,7 +105,7 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
         entries.append(records.cycle_entry(state))
         if _reaches_boundary(state):
             said.append(Reach(state.boundary, now_ns))
-        if _is_compared(state):
+        if is_compared(state):
             said.append(Compare())
         state.kept_trips = int(account.ledger[LEDGER_TRIPS])
     elif (sends or changed) and state.live and state.kept_trips < account.ledger[LEDGER_TRIPS]:
@@ -241,7 +240,7 @@ def stopped_replies(state: State) -> list[Effect]:
     return replies
 
 
-def _is_compared(state: State) -> bool:
+def is_compared(state: State) -> bool:
     """Return whether a block of the shadow has ended."""
     contest = state.contest
     if (
@@ -250,7 +249,7 @@ def _is_compared(state: State) -> bool:
         or state.now_ns <= contest.since_ns
     ):
         return False
-    return (state.now_ns - contest.since_ns) % RULE.block_ns == 0
+    return (state.now_ns - contest.since_ns) % state.session.settings.promotion.block_ns == 0
 
 
 def _reaches_boundary(state: State) -> bool:

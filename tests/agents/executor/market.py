@@ -4,10 +4,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
+
+from agents.checkpoint import write_checkpoint
 from agents.session import Session, open_session
-from agents.settings import Settings
+from agents.settings import Policy, Settings
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
+from market.policy import RESIDUALS
 
 HOURS = 1.0
 
@@ -30,6 +34,32 @@ def perpetual(folder: Path, hours: float = HOURS, *, funded: bool = True) -> Pat
     path = folder / "perpetual.npz"
     save(path, dataclasses.replace(day, meta=day.meta.model_copy(update=change)))
     return path
+
+
+def lucky(folder: Path) -> tuple[Path, dict[str, dict[str, object]]]:
+    """Write a day, and a candidate at a third of the closed form's width, who loses there.
+
+    Returns:
+        the recording, and sections by which luck promotes it before it is sent back: blocks of a
+        minute, a look after every four of them, at an error of one half.
+    """
+    path, learned = folder / "lucky.npz", folder / "worse.npz"
+    save(path, synthetic_recording(seed=11, hours=0.4, setting="planted_edge"))
+    coefficients = np.zeros(RESIDUALS)
+    coefficients[0] = -1.0
+    write_checkpoint(learned, coefficients, Policy.CLOSED_FORM, {})
+    return path, {
+        "feed": {"hours": 0.3},
+        "executor": {"candidate": "closed_form", "checkpoint": str(learned), "warmup_s": 120},
+        "promotion": {
+            "block_s": 60,
+            "blocks": 4,
+            "trips": 1,
+            "independent": 0.0,
+            "level": 1.0,
+            "loss": 0.00002,
+        },
+    }
 
 
 def settings_for(path: Path, **sections: dict[str, object]) -> Settings:

@@ -1,42 +1,54 @@
 """Promotion and rollback: what is asked before, in which order, and the shadow's own fills."""
 
-import numpy as np
+from dataclasses import replace
+from itertools import pairwise
 
-from agents.executor import records, shadow, trade
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from agents.executor import records, shell, trade
+from agents.executor.events import Compared
 from agents.executor.promotion import (
-    Rule,
+    Finding,
     Stage,
+    compared,
     fall_of,
     may_promote,
     must_go_back,
     shadowed_blocks,
 )
-from agents.executor.recovery import open_journal
-from agents.executor.state import enter_stage, freeze, new_state, thaw
-from agents.session import parameter_row
+from agents.executor.recovery import identity_of, open_journal
+from agents.executor.shadow import comparison
+from agents.executor.shell_live import kept_ns
+from agents.executor.state import freeze, new_state, thaw
+from agents.executor.step import step
+from agents.promotion_settings import Promotion
+from agents.session import open_session, parameter_row
 from agents.training import with_residual
-from market.policy import POLICY_DYNAMIC, RESIDUALS
+from market.policy import POLICY_LEARNED, PROPOSE_STRETCH, RESIDUALS
 from market.queueing import fill_model
 from market.replay import replay
 from market.replay_step import REPLAY_NET
-from tests.agents.executor.market import recording, session_for
+from tests.agents.executor.market import lucky, recording, session_for
+from tests.agents.executor.test_recovery import Killed, life
 from tests.agents.executor.test_replay import lived
 
-RULE = Rule(blocks=40, trips=100)
+RULE = Promotion(blocks=40, trips=100)
 RNG = np.random.default_rng(3)
 NOISE = RNG.normal(0.0, 1.0, 80)
 
 
-def asked(live, candidate, trips=500):
-    return may_promote(live, candidate, trips, RULE, seed=1)
+def asked(live, candidate, trips=500, look=1):
+    return may_promote(live, candidate, trips, RULE, look=look, seed=1)
 
 
 def test_a_candidate_is_promoted_when_it_is_surely_better_at_a_look():
-    """Half a deviation a block ahead: not before the look, not without trips, not by chance."""
+    """Half a deviation a block ahead: not on few blocks, not without trips, not by chance."""
     live = NOISE[:40]
     noise = NOISE[40:] - NOISE[40:].mean()
     assert asked(live, live + noise + 0.6).stage is Stage.PROMOTED
-    assert "next look is in 1" in asked(live[:39], (live + noise + 0.6)[:39]).reason
+    assert "39 blocks, 40 are" in asked(live[:39], (live + noise + 0.6)[:39]).reason
     assert "99 round trips" in asked(live, live + noise + 0.6, trips=99).reason
     assert asked(live, live + noise).reason == "not surely better"
     assert asked(live, live + noise - 0.6).stage is Stage.SHADOW
@@ -64,11 +76,10 @@ def test_each_look_asks_for_more():
     """The level halves: what just passes at the first would not at the second."""
     gains = NOISE[:40] - NOISE[:40].mean() + 0.3
     first = asked(np.zeros(40), gains)
-    second = asked(np.zeros(80), np.concatenate([gains, gains]))
+    second = asked(np.zeros(80), np.concatenate([gains, gains]), look=2)
     assert second.lower < 0.3
     assert first.lower < second.lower  # of twice the blocks
-    wide = may_promote(np.zeros(40), gains, 500, Rule(blocks=20, trips=100), seed=1)
-    assert wide.lower < first.lower  # its second look at the same blocks
+    assert asked(np.zeros(40), gains, look=2).lower < first.lower  # at the same blocks
 
 
 def test_a_promoted_policy_goes_back_when_it_is_worse():
@@ -90,7 +101,7 @@ def test_the_shadow_is_filled_only_where_the_tape_trades_through(tmp_path):
     """Its blocks are a replay's slices under that model, and hold both policies alike."""
     session = session_for(recording(tmp_path))
     tape = session.tape_builder().advance(session.last_ns)
-    parameters, rule = parameter_row(session.baseline), Rule()
+    parameters, rule = parameter_row(session.baseline), Promotion()
     steps = (tape.step_at(session.first_ns), len(tape.steps))
     size = 600
     count = (steps[1] - steps[0]) // size
@@ -109,45 +120,200 @@ def test_the_shadow_is_filled_only_where_the_tape_trades_through(tmp_path):
     assert len(shadowed_blocks(tape, session.setup, zeros, parameters, short, rule)[0]) == 0
 
 
-def test_a_run_promotes_and_rolls_back_at_ends_of_blocks_and_the_same_way_again(
-    tmp_path, monkeypatch
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    return lucky(tmp_path_factory.mktemp("lucky"))
+
+
+@pytest.fixture
+def session(day):
+    feed, sections = day
+    return session_for(feed, **sections)
+
+
+def journal_of(folder):
+    """Return every row of an executor's journal."""
+    with open_journal(folder, readonly=True) as journal:
+        return [(table, row) for table in records.TABLES for row in journal.rows(table)]
+
+
+def policies(folder):
+    """Return what was found, oldest first."""
+    return [row.body for table, row in journal_of(folder) if row.kind == "policy"]
+
+
+def test_a_run_promotes_and_rolls_back_and_says_why_at_the_end_of_every_block(
+    day, session, tmp_path
 ):
-    """With a rule that believes anything, then bears nothing: the journal holds both changes."""
-    rule = Rule(
-        block_ns=300 * 10**9, blocks=3, trips=0, independent=0.0, level=1.99, trial=99, loss=-1.0
-    )
-    monkeypatch.setattr(shadow, "RULE", rule)
-    monkeypatch.setattr(trade, "RULE", rule)
-    feed = recording(tmp_path)
-    stories, records_kept = [], []
-    for name in ("one", "two"):
-        session = session_for(feed, executor={"candidate": "plan"})
-        (tmp_path / name).mkdir()
-        kept = lived(session, tmp_path / name)
-        records_kept.append(kept.record.placed.tobytes())
-        with open_journal(tmp_path / name, readonly=True) as journal:
-            rows = journal.rows(records.HEARD, kinds=("policy",))
-            stories.append([(row.time_ns, row.body["stage"], row.body["reason"]) for row in rows])
-        assert session.setup.policy[POLICY_DYNAMIC] == 0.0
-    assert stories[0] == stories[1]
-    assert records_kept[0] == records_kept[1]
-    (promoted_ns, first, _), (back_ns, second, _) = stories[0]
-    assert (first, second) == (Stage.PROMOTED, Stage.ROLLED_BACK)
-    assert back_ns - promoted_ns == rule.block_ns
+    """One verdict a block, until the candidate goes back; a restart then has nothing to add."""
+    lived(session, tmp_path)
+    found, rule = policies(tmp_path), session.settings.promotion
+    stages = [each["stage"] for each in found]
+    assert stages == [*["shadow"] * 3, *["promoted"] * 4, "rolled_back"]
+    assert all(b["time_ns"] - a["time_ns"] == rule.block_ns for a, b in pairwise(found))
+    assert [each["blocks"] for each in found] == [1, 2, 3, 4, 1, 2, 3, 4]
+    assert [each["reason"] for each in found[2:5]] == [
+        "3 blocks, the next look is in 1", "surely better", "1 blocks, 4 are needed",
+    ]  # fmt: skip
+    assert found[3]["lower"] > 0.0
+    assert found[7]["upper"] < 0.0
+    assert session.setup.policy[POLICY_LEARNED] == 0.0
+    feed, sections = day
+    alone = sections | {"executor": {"warmup_s": 120}}
     (tmp_path / "alone").mkdir()
-    alone = lived(session_for(feed), tmp_path / "alone").record.placed
-    assert records_kept[0] != alone.tobytes()
+    lived(session_for(feed, **alone), tmp_path / "alone")
+    sent = [
+        [row for table, row in journal_of(folder) if table == records.INTENTS]
+        for folder in (tmp_path, tmp_path / "alone")
+    ]
+    other = next(mine for mine, theirs in zip(*sent, strict=False) if mine != theirs)
+    assert found[3]["since_ns"] < other.time_ns <= found[4]["time_ns"]
 
 
-def test_a_restart_quotes_by_the_policy_that_was_promoted(tmp_path):
-    """Stage and policy are part of the state that survives."""
-    feed = recording(tmp_path)
-    state = new_state(session_for(feed, executor={"candidate": "plan"}))
-    state.now_ns = 7
-    enter_stage(state, Stage.PROMOTED, 7)
-    assert state.session.setup.policy[POLICY_DYNAMIC] == 1.0
-    fresh = session_for(feed, executor={"candidate": "plan"})
-    assert fresh.setup.policy[POLICY_DYNAMIC] == 0.0
-    again = thaw(fresh, freeze(state))
-    assert (again.contest.stage, again.contest.since_ns) == (Stage.PROMOTED, 7)
-    assert fresh.setup.policy[POLICY_DYNAMIC] == 1.0
+@pytest.mark.parametrize("count", [1, 4, 6, 8])
+def test_an_executor_that_died_over_its_verdict_comes_to_the_same(
+    session, tmp_path, monkeypatch, count
+):
+    """Killed after a decision, before what was found is kept: it is asked again, and lives on."""
+    (tmp_path / "calm").mkdir()
+    lived(session, tmp_path / "calm")
+    left = [count]
+
+    def dies(state, tape):
+        left[0] -= 1
+        found = comparison(state, tape)
+        if left[0]:
+            return found
+        raise Killed
+
+    monkeypatch.setattr(shell, "comparison", dies)
+    (tmp_path / "killed").mkdir()
+    assert not life(session, tmp_path / "killed")
+    assert len(policies(tmp_path / "killed")) == count - 1
+    fresh = open_session(session.settings)
+    assert life(fresh, tmp_path / "killed")
+    assert journal_of(tmp_path / "killed") == journal_of(tmp_path / "calm")
+
+
+def verdict(state, stage, blocks, since_ns):
+    """Tell a state what was found."""
+    found = Finding(stage, "so it is", 0.1, 0.2, blocks=blocks, time_ns=state.now_ns)
+    return step(state, Compared(found, since_ns), state.now_ns)[1]
+
+
+def test_a_verdict_that_comes_late_lets_the_stage_begin_with_a_decision(session):
+    """Off the grid of decisions no block would ever end, and nobody would be sent back."""
+    state = new_state(session)
+    state.now_ns = state.contest.since_ns + 241 * 10**9
+    assert verdict(state, Stage.PROMOTED, 4, state.contest.since_ns)
+    cycle_ns, block_ns = state.session.settings.executor.cycle_ns, 60 * 10**9
+    assert state.contest.since_ns % cycle_ns == 0
+    assert 0 < state.contest.since_ns - state.now_ns < cycle_ns
+    state.now_ns = state.contest.since_ns
+    assert not trade.is_compared(state)
+    state.now_ns += block_ns
+    assert trade.is_compared(state)
+
+
+def test_a_verdict_on_what_is_over_or_known_is_none(session):
+    """Of a stage that has ended, and of no more blocks than were judged: nothing is written."""
+    state = new_state(session)
+    first_ns = state.contest.since_ns
+    state.now_ns = first_ns + 120 * 10**9
+    assert verdict(state, Stage.SHADOW, 2, first_ns)
+    assert not verdict(state, Stage.SHADOW, 2, first_ns)
+    assert not verdict(state, Stage.PROMOTED, 1, first_ns)
+    assert verdict(state, Stage.PROMOTED, 4, first_ns)
+    state.now_ns += 60 * 10**9
+    assert not verdict(state, Stage.ROLLED_BACK, 5, first_ns)
+    assert state.contest.stage is Stage.PROMOTED
+    assert verdict(state, Stage.PROMOTED, 1, state.contest.since_ns)
+
+
+def test_what_the_rolled_back_policy_proposed_last_is_forgotten(session):
+    """Nobody writes it anew: the policy of before would quote by it for ever."""
+    state = new_state(session)
+    state.now_ns = state.contest.since_ns
+    verdict(state, Stage.PROMOTED, 4, state.contest.since_ns)
+    state.account.proposal[PROPOSE_STRETCH] = -1.0
+    verdict(state, Stage.ROLLED_BACK, 1, state.contest.since_ns)
+    assert not state.account.proposal.any()
+
+
+def test_blocks_whose_steps_are_forgotten_are_counted_and_weigh_nothing(session):
+    """A venue's tape forgets: looks stay where they were, and none is passed over."""
+    contest, settings = new_state(session).contest, session.settings
+    tape = session.tape_builder().advance(session.last_ns)
+    parameters, rule = parameter_row(session.baseline), settings.promotion
+    ended_ns = contest.since_ns + 8 * rule.block_ns
+    contest = replace(contest, judged=7)
+    told = (session.setup, parameters, ended_ns, rule)
+    whole = compared(contest, tape, *told)
+    assert (whole.blocks, whole.lower is None) == (8, False)
+    cut = tape.step_at(contest.since_ns + 2 * rule.block_ns + 10**9)
+    stream = tape.stream
+    short = replace(
+        tape,
+        steps=tape.steps[cut:],
+        views=tape.views[cut:],
+        plans=tape.plans[cut:],
+        stream=stream._replace(frames=stream.frames[cut:], delays=stream.delays[cut:]),
+        skims={},
+    )
+    found = compared(contest, short, *told)
+    steps = (tape.step_at(contest.since_ns + 3 * rule.block_ns), tape.step_at(ended_ns + 1))
+    ours, theirs = (
+        shadowed_blocks(tape, session.setup, policy, parameters, steps, rule)
+        for policy in (contest.candidate, contest.before)
+    )
+    assert (found.blocks, found.trips) == (8, ours[1])
+    assert found.lower < (ours[0] - theirs[0]).mean() < found.upper
+    assert compared(replace(contest, judged=8), short, *told).lower is None
+    late = compared(replace(contest, judged=3), tape, session.setup, parameters, ended_ns, rule)
+    assert late.lower == whole.lower  # the look at the fourth block was lost
+
+
+def test_a_venue_s_steps_are_kept_for_as_many_blocks_as_a_look_needs(session):
+    """Three days by default: with what windows keep, no candidate would ever be promoted."""
+    rule = Promotion()
+    change = {"promotion": rule}
+    given = replace(session, settings=session.settings.model_copy(update=change))
+    assert kept_ns(given) >= rule.blocks * rule.block_ns == 72 * 3600 * 10**9
+    executor = given.settings.executor.model_copy(update={"candidate": None})
+    change = {"executor": executor}
+    none = replace(given, settings=given.settings.model_copy(update=change))
+    assert kept_ns(none) == given.settings.optimizer.window_ns
+
+
+def test_the_rule_belongs_to_a_journal_only_where_somebody_is_judged(day, session):
+    """Another rule is another run; without a candidate nobody asks for it."""
+    feed, sections = day
+    other = session_for(feed, **sections | {"promotion": {**sections["promotion"], "trips": 2}})
+    assert identity_of(other) != identity_of(session)
+    alone = {"executor": {"warmup_s": 120}}
+    assert identity_of(session_for(feed, **alone, promotion={"trips": 2})) == identity_of(
+        session_for(feed, **alone)
+    )
+
+
+def test_blocks_are_whole_cycles(day):
+    """Else no decision would ever fall on the end of one."""
+    feed, sections = day
+    with pytest.raises(ValidationError, match=r"promotion.block_s must be a multiple .* found 45"):
+        session_for(feed, **sections | {"promotion": {"block_s": 45}})
+
+
+def test_a_restart_quotes_by_the_policy_that_was_promoted(day, session):
+    """Stage, policy and what was found are part of the state that survives."""
+    state = new_state(session)
+    state.now_ns = state.contest.since_ns
+    verdict(state, Stage.PROMOTED, 4, state.contest.since_ns)
+    verdict(state, Stage.PROMOTED, 1, state.contest.since_ns)
+    assert session.setup.policy[POLICY_LEARNED] == 1.0
+    feed, sections = day
+    fresh = session_for(feed, **sections)
+    assert fresh.setup.policy[POLICY_LEARNED] == 0.0
+    again = thaw(fresh, freeze(state)).contest
+    for name in ("stage", "since_ns", "judged", "found", "weighed"):
+        assert getattr(again, name) == getattr(state.contest, name), name
+    assert fresh.setup.policy[POLICY_LEARNED] == 1.0

@@ -1,0 +1,129 @@
+"""A policy that is worse on purpose, in shadow of a whole stack: promoted by luck, then sent back.
+
+The rule is scaled down so that all of it happens within minutes of feed (`market.lucky`).
+"""
+
+import json
+import os
+import signal
+import time
+from itertools import chain, pairwise
+
+import pytest
+
+from agents.executor import records
+from agents.executor.promotion import Stage, shadowed_blocks
+from agents.executor.recovery import open_journal
+from agents.executor.state import new_contest, thaw
+from agents.session import open_session, parameter_row
+from agents.settings import Settings
+from bench.stack import finish, processes, run, start
+from protocol.errors import JournalError
+from tests.agents.executor.market import lucky
+from tests.agents.executor.test_replay import lived
+
+pytestmark = pytest.mark.slow
+
+EXECUTOR = "executor-1"
+LIMIT_S = 240.0
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Arguments of a run."""
+    feed, sections = lucky(tmp_path_factory.mktemp("told"))
+    sections |= {"optimizer": {"budget": 8, "boundary_s": 300}}
+    pairs = [
+        ("--set", f"{section}.{name}={value}")
+        for section, values in sections.items()
+        for name, value in values.items()
+    ]
+    return ("--feed", str(feed), *chain.from_iterable(pairs))
+
+
+@pytest.fixture(scope="module")
+def calm(told, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("calm"), *told, limit_s=LIMIT_S)
+
+
+def kept(folder, *tables):
+    """Return every row of some tables of the executor's journal."""
+    with open_journal(folder, readonly=True) as journal:
+        return [
+            (table, row.seq, row.time_ns, row.kind, row.key, row.body)
+            for table in tables
+            for row in journal.rows(table)
+        ]
+
+
+def verdicts(folder):
+    """Return what was found of the contest, oldest first; nothing before there is a journal."""
+    try:
+        rows = kept(folder, records.HEARD)
+    except (JournalError, OSError):
+        return []
+    return [body for *_, kind, _, body in rows if kind == "policy"]
+
+
+def test_every_verdict_is_journaled_and_lucky_is_sent_back_within_the_bound(calm):
+    """One a block until it goes back; in force it never was further behind than the rule bears."""
+    found = verdicts(calm.folder)
+    stages = [each["stage"] for each in found]
+    promoted, back = stages.index(Stage.PROMOTED), stages.index(Stage.ROLLED_BACK)
+    assert stages == [*["shadow"] * promoted, *["promoted"] * (back - promoted), "rolled_back"]
+    assert all(b["time_ns"] - a["time_ns"] == 60 * 10**9 for a, b in pairwise(found))
+    settings = Settings.model_validate_json((calm.folder / "config.json").read_bytes())
+    rule, session = settings.promotion, open_session(settings)
+    contest, tape = new_contest(session), session.tape_builder().advance(session.last_ns)
+    parameters = parameter_row(session.baseline)
+    assert not calm.result["parameters"]["history"]  # no other set came into force
+    for before, each in pairwise(found):
+        steps = (tape.step_at(before["since_ns"]), tape.step_at(each["time_ns"] + 1))
+        held, trial = (
+            shadowed_blocks(tape, session.setup, policy, parameters, steps, rule)
+            for policy in (contest.before, contest.candidate)
+        )
+        gains = trial[0] - held[0]
+        assert (len(gains), trial[1]) == (each["blocks"], each["trips"])
+        if before["stage"] == each["stage"] == Stage.PROMOTED:
+            assert gains.sum() >= -rule.loss * settings.account.capital
+            assert each["upper"] is None or each["upper"] >= 0.0
+        if each["lower"] is not None:
+            assert each["lower"] <= gains[-rule.recent :].mean() <= each["upper"]
+    assert found[back]["blocks"] <= rule.trial
+
+
+def test_whoever_is_in_force_quotes(calm, tmp_path):
+    """Until the promotion the orders are those of a run without a candidate, after it others."""
+    document = json.loads((calm.folder / "config.json").read_bytes())
+    document["executor"] |= {"candidate": None, "checkpoint": None}
+    alone = open_session(Settings.model_validate_json(json.dumps(document)))
+    lived(alone, tmp_path)
+    ours, theirs = kept(calm.folder, records.INTENTS), kept(tmp_path, records.INTENTS)
+    same = [mine == other for mine, other in zip(ours, theirs, strict=False)]
+    changed_ns = ours[same.index(False)][2]
+    promoted, back = (each for each in verdicts(calm.folder) if each["since_ns"] == each["time_ns"])
+    assert promoted["since_ns"] < changed_ns <= back["since_ns"]
+    session = open_session(Settings.model_validate_json((calm.folder / "config.json").read_bytes()))
+    with open_journal(calm.folder, readonly=True) as journal:
+        thaw(session, journal.get(records.STATE))
+    assert session.setup.policy.tobytes() == alone.setup.policy.tobytes()
+
+
+def test_an_executor_killed_within_the_contest_comes_to_the_same_verdicts(calm, told, tmp_path):
+    """SIGKILL in shadow, promoted and sent back: every row of the journal is that of a calm run."""
+    process, began_s = start(tmp_path, *told), time.monotonic()
+    folder, kills, killed = tmp_path / "runs" / "latest", 0, None
+    for count in (1, 5, 8):
+        while process.poll() is None and time.monotonic() < began_s + LIMIT_S:
+            pid = processes(tmp_path).get(EXECUTOR, killed)
+            if pid != killed and len(verdicts(folder)) >= count:
+                os.kill(pid, signal.SIGKILL)
+                kills, killed = kills + 1, pid
+                break
+            time.sleep(0.002)
+    fired = finish(process, tmp_path, began_s, LIMIT_S)
+    assert kills >= 2
+    assert verdicts(fired.folder) == verdicts(calm.folder)
+    assert kept(fired.folder, *records.TABLES) == kept(calm.folder, *records.TABLES)
+    assert json.dumps(fired.result) == json.dumps(calm.result)
