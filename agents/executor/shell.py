@@ -330,8 +330,7 @@ class Shell:
 
         async def think() -> None:
             work = asyncio.to_thread(lambda: opinion(session, tape(), held, effect.time_ns))
-            found = await work
-            link.answer(state, effect, found)
+            link.answer(state, effect, await work)
 
         self._spawn(think())
 
@@ -392,8 +391,7 @@ class Shell:
         state = self.state
         if state.now_ns == 0:
             return
-        entries = list(state.unwritten)
-        state.unwritten.clear()
+        entries, state.unwritten = state.unwritten, []
         if state.now_ns != self._kept_ns:
             entry = records.cycle_entry(state)
             entries.append(replace(entry, kind="end", key=f"end {state.now_ns}"))

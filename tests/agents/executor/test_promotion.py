@@ -269,8 +269,8 @@ def test_blocks_whose_steps_are_forgotten_are_counted_and_weigh_nothing(session)
     assert (found.blocks, found.trips) == (8, ours[1])
     assert found.lower < (ours[0] - theirs[0]).mean() < found.upper
     assert compared(replace(contest, judged=8), short, *told).lower is None
-    late = compared(replace(contest, judged=3), tape, session.setup, parameters, ended_ns, rule)
-    assert late.lower == whole.lower  # the look at the fourth block was lost
+    late = compared(contest, tape, session.setup, parameters, ended_ns + rule.block_ns, rule)
+    assert (late.blocks, late.lower is None) == (9, False)  # the eighth was not looked at
 
 
 def test_a_venue_s_steps_are_kept_for_as_many_blocks_as_a_look_needs(session):
