@@ -30,7 +30,8 @@ FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin counterpoint \
     && install -d -m 1777 /data /session /kernels /bundled
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH HOME=/tmp COUNTERPOINT_KERNELS=/kernels \
+# Threads share two heaps: each of its own would keep what it once needed.
+ENV PATH=/venv/bin:$PATH HOME=/tmp COUNTERPOINT_KERNELS=/kernels MALLOC_ARENA_MAX=2 \
     COUNTERPOINT__DATA=/data PYTHONUNBUFFERED=1
 WORKDIR /data
 # Bytecode of what is imported: a root that cannot be written would compile it at every start.

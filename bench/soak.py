@@ -51,8 +51,8 @@ AFTER_NS = SPEED * 30 * 10**9
 ASKED_MAX = 20
 STEP_S = 5
 """Between two figures that Prometheus keeps."""
-ENOUGH = 6
-"""Figures of memory, at the beginning and at the end, of which the middle one counts."""
+ENOUGH = 36
+"""Figures of memory, in three thirds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,12 @@ def soaked(stack: Stack, rng: Random, seconds: float, folder: Path) -> dict[str,
         "violations": len(wrong),
         "wrong": wrong[:5],
         "gaps": gaps,
-        "memory_growth": {part: round(share, 4) for part, share in grown.items()},
-        "grown": [part for part, share in grown.items() if share >= GROWTH_MAX],
+        "memory_growth": grown,
+        "grown": [
+            part
+            for part, shares in grown.items()
+            if max(shares["held"], shares["most"]) >= GROWTH_MAX
+        ],
         "decision_p99_s": latency,
         "stops": len(stops),
         "stop_s_median": median(took) if took else None,
@@ -243,16 +247,25 @@ def gaps_of(
 
 
 # --- figures ----------------------------------------------------------------------------------
-def growth(stack: Stack, seconds: float) -> dict[str, float]:
-    """Return by process how much its memory grew, in its longest life, after an hour of feed."""
-    found: dict[str, float] = {}
+def growth(stack: Stack, seconds: float) -> dict[str, dict[str, float]]:
+    """Return by process how much it grew in its longest life, after an hour of feed.
+
+    What it holds between two works (the least of a third of its life) and while it works (the most)
+    are each held against the same of the first third; with the hours of that life.
+    """
+    found: dict[str, dict[str, float]] = {}
     longest: dict[str, int] = {}
-    lives = lives_of(stack, seconds)
-    for part, values in lives:
+    for part, values in lives_of(stack, seconds):
         later = values[int(HOUR_S / STEP_S) :]
-        if len(later) >= 2 * ENOUGH and len(later) > longest.get(part, 0):
+        if len(later) >= ENOUGH and len(later) > longest.get(part, 0):
             longest[part] = len(later)
-            found[part] = median(later[-ENOUGH:]) / median(later[:ENOUGH]) - 1
+            third = len(later) // 3
+            first, last = later[:third], later[-third:]
+            found[part] = {
+                "held": round(min(last) / min(first) - 1, 4),
+                "most": round(max(last) / max(first) - 1, 4),
+                "hours": round(len(later) * STEP_S * SPEED / 3600, 1),
+            }
     return found
 
 

@@ -4,14 +4,22 @@ Whoever reads the same events up to the same time has the same tape, however the
 shown once both clocks have shown an event behind it, and nothing later than the time asked for
 is looked at. At the end it is the tape that `build_tape` makes of the whole.
 
-Whoever lives long asks for the newest steps alone. Memory for these is taken when the first of
-them comes, so that a process that has begun stays as large as it is.
+Whoever lives long asks for the newest steps alone. Memory for these is taken at once, so that a
+process that has begun stays as large as it is. Nothing is forgotten before the window is told.
 """
 
 import numpy as np
 
 from market.book import HEAD_ROWS, window_for
-from market.layout import EVENT_COLUMNS
+from market.growing import reserved
+from market.layout import (
+    DELAY_COLUMNS,
+    EVENT_COLUMNS,
+    FRAME_COLUMNS,
+    PLAN_COLUMNS,
+    STEP_COLUMNS,
+    VIEW_COLUMNS,
+)
 from market.tape import BLOCK_ROWS, Tape, cut, tape_of
 from market.tape_sides import NO_TIME, Making, TapeSides, first_local_ns, last_times
 from market.tape_stream import EventSource
@@ -19,6 +27,9 @@ from market.types import I8
 
 SPARE = 4
 """A tape that forgets has room for one part in so many more steps than it must keep."""
+
+ROW_COLUMNS = STEP_COLUMNS + VIEW_COLUMNS + PLAN_COLUMNS + FRAME_COLUMNS + DELAY_COLUMNS
+"""Figures of a step, eight bytes each."""
 
 NO_EVENTS: I8 = np.zeros((0, EVENT_COLUMNS), dtype=np.int64)
 
@@ -59,6 +70,8 @@ class GrowingTape:
         if kept_ns is not None:
             self._kept = -(-kept_ns // making.interval_ns) + 1
             self._room = self._kept + self._kept // SPARE + 1
+        # Held until the rows of the tape need it.
+        self._ballast = reserved(self._room, ROW_COLUMNS, np.int64)
 
     def advance(self, now_ns: int) -> Tape:
         """Take what has come; return the tape until a time, as far as it can be told.
@@ -114,20 +127,22 @@ class GrowingTape:
         if self._sides is None and self._held >= self._head_rows:
             if first_local_ns(events) == NO_TIME:
                 return
-            self._sides = self._begin(events, window_for(events[: self._head_rows]))
+            self._ballast = NO_EVENTS
+            window = window_for(events[: self._head_rows])
+            self._sides = self._begin(events, window, room=self._room)
 
-    def _begin(self, events: I8, window: tuple[int, int]) -> TapeSides:
+    def _begin(self, events: I8, window: tuple[int, int], *, room: int = 0) -> TapeSides:
         local_ns, interval_ns = first_local_ns(events), self.making.interval_ns
         first_ns = 0
         if local_ns != NO_TIME:
             first_ns = local_ns // interval_ns * interval_ns + interval_ns
-        return TapeSides(self.making, window, first_ns, room=self._room)
+        return TapeSides(self.making, window, first_ns, room=room)
 
     def _observe(self, sides: TapeSides, until_ns: int) -> None:
         if self._ends_ns[0] == NO_TIME or until_ns < sides.first_ns:
             return
         events, last = self._events[: self._held], sides.steps_until(until_ns)
-        while self._room and last > self._room:
+        while self._room and sides is self._sides and last > self._room:
             sides.observe(events, self._offset, self._room)
             forgotten = self._room - self._kept
             sides.forget(forgotten)

@@ -106,12 +106,14 @@ class Mind:
         self._builder = tapes or session.tapes(kept_ns=session.settings.optimizer.history_ns)
         self._evaluator = evaluator or Threads(self.options.threads)
         self._outcomes: dict[int, Outcome] = {}
+        self._told: tuple[int, Tape] | None = None  # one for all that is asked at a boundary
 
     def tape(self, now_ns: int) -> Tape:
         """Return the tape as it was known at `now_ns`."""
-        tape = self._builder.advance(now_ns)
-        # The builder may have been ahead: a boundary may be asked for again.
-        return tape.until(now_ns)
+        if self._told is None or self._told[0] != now_ns:
+            # The builder may have been ahead: a boundary may be asked for again.
+            self._told = now_ns, self._builder.advance(now_ns).until(now_ns)
+        return self._told[1]
 
     def weigh(
         self, incumbent: QuoteParameters, candidate: QuoteParameters, now_ns: int
@@ -120,6 +122,7 @@ class Mind:
         tape, window_ns = self.tape(now_ns), round(self.options.window_s * 1e9)
         sets = (incumbent, candidate)
         held, other = weigh(self.session, tape, sets, now_ns=now_ns, window_ns=window_ns)
+        self._told = None
         return held, other
 
     def past(self, index: int, now_ns: int) -> Past:
@@ -162,6 +165,7 @@ class Mind:
 
     def answer(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
         """Return what this seat says at boundary `index`."""
+        self._told = None  # more may be known of that time by now
         found = self.judgement(index, now_ns, incumbent)
         word = words_of(
             found,
@@ -172,4 +176,5 @@ class Mind:
             source=self.name,
             target=self.session.settings.account.executor,
         )
+        self._told = None
         return Answer(word, found, kept(index, now_ns, incumbent, found))
