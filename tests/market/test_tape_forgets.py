@@ -87,10 +87,13 @@ def test_it_never_holds_more_than_its_room():
     """Its arrays of steps keep their size, however long it lives or has been asleep."""
     source, tape = growing(1_000, kept_ns=KEPT_S * SECOND)
     room = KEPT_S + 1 + (KEPT_S + 1) // SPARE + 1
-    for now_ns in moments():
+    times = moments()
+    for now_ns in times:
         source.until_ns = now_ns
         found = tape.advance(now_ns)
         assert len(found.steps) <= room
+        if now_ns < times[1]:
+            continue  # its window is not told yet
         for each in (found.steps, found.views, found.plans, found.stream.frames):
             assert each.base is not None
             assert len(each.base) == room
