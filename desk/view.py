@@ -20,7 +20,7 @@ from desk.machines import HOUR_NS, Machines
 from desk.rows import DECISIONS, decimal
 from desk.schema import VERSION
 from desk.store import Store
-from desk.wording import Row, amounts, moment, order_state, progress, share, worth
+from desk.wording import Row, amounts, moment, order_state, policy, progress, share, worth
 from protocol.bus.participant import COORDINATOR
 
 API: Final = "v1"
@@ -127,6 +127,7 @@ class View:
             "coordinator_epoch": governed.get("coordinator_epoch"),
             "pair": told.get("pair"),
             "parameters": told.get("parameters"),
+            "policy": policy(told),
             "risk": told.get("risk"),
             "paused": told.get("paused"),
             "stopped": bool(stops),
@@ -275,7 +276,7 @@ class View:
 
     # --- decisions ----------------------------------------------------------------------------
     def parameters(self, executor: str | None = None, *, limit: int = 100) -> Row:
-        """Return the set in force and every set before it, newest first."""
+        """Return the set in force, those before it and verdicts on a policy, newest first."""
         owner = self.owner(executor)
         history = [
             {**moment(row["time_ns"]), "event": row["kind"], **row["body"]}
@@ -288,6 +289,10 @@ class View:
             "pair": told.get("pair"),
             "baseline": self._ask.opening(owner).get("parameters"),
             "history": history,
+            "verdicts": [
+                {**moment(row["time_ns"]), **row["body"]}
+                for row in self._ask.events(owner, "heard", ("policy",), limit)
+            ],
             **self._age("status", owner),
         }
 

@@ -1,12 +1,15 @@
 """How the desk words what it shows: moments, amounts, shares. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from desk.rows import decimal
 from protocol.messages import utc_text
 
 Row = dict[str, Any]
+POLICY: Final = (
+    "in_force", "candidate", "stage", "blocks", "round_trips", "reason", "lower", "upper",
+)  # fmt: skip
 
 
 def moment(time_ns: int | None) -> Row:
@@ -24,6 +27,18 @@ def amounts(row: Row, *names: str) -> Row:
 def share(part: int, whole: int) -> float | None:
     """Return a ratio in [0, 1], null when there is nothing to take it of."""
     return round(part / whole, 6) if whole else None
+
+
+def policy(told: Mapping[str, Any]) -> Row:
+    """Return which policy quotes and how its candidate stands, times as text beside nanoseconds;
+    of an executor that has no candidate, or said nothing yet, nulls.
+    """
+    said = told.get("policy")
+    known = said if isinstance(said, dict) else {}
+    return {
+        **{name: known.get(name) for name in POLICY},
+        **{name: moment(known.get(name)) for name in ("since", "judged", "weighed")},
+    }
 
 
 def worth(price: int, quantity: int) -> str:

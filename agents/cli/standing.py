@@ -21,6 +21,7 @@ from protocol.stopfile import stops_in
 HEARD_S = 3.0
 """Heartbeats come once a second, telemetry five times."""
 SILENT = "silent"
+STAGES = {"shadow": "in shadow", "promoted": "in force", "rolled_back": "rolled back"}
 
 
 class Standing:
@@ -151,6 +152,7 @@ class Standing:
             "paused": told.get("paused"),
             "stopped": bool(told["stops"]) if told else None,
             "risk": told.get("risk"),
+            "policy": told.get("policy"),
         }
 
     def _journaled(self) -> dict[str, Any]:
@@ -221,6 +223,21 @@ def seat_line(each: dict[str, Any]) -> str:
     )
 
 
+def policy_line(told: dict[str, Any]) -> str:
+    """Return which policy quotes, and how its candidate stands, where there is one."""
+    if told["candidate"] is None:
+        return f"{told['in_force']} quotes"
+    gain = ""
+    if told["lower"] is not None:
+        bounds = f"{number(told['lower'], 2)} to {number(told['upper'], 2)}"
+        gain = f", a block gains {bounds} at its last look"
+    return (
+        f"{told['in_force']} quotes; {told['candidate']} is {STAGES[told['stage']]} since "
+        f"{utc_text(told['since'])[:19]}: {told['blocks']} blocks, {told['round_trips']} round "
+        f"trips{gain}: {told['reason']}"
+    )
+
+
 def show_executor(console: Screen, each: dict[str, Any]) -> None:
     """Print how one executor stands."""
     held = each["in_force"]
@@ -228,6 +245,8 @@ def show_executor(console: Screen, each: dict[str, Any]) -> None:
         epoch, version = held["pair"]
         since = f"epoch {epoch} version {version}" if version else "as started"
         console.print(f"in force    {parameters_line(held['parameters'])} ({since})")
+    if each["policy"] is not None:
+        console.print(f"policy      {policy_line(each['policy'])}")
     symbol = each["symbol"] or DASH
     base, _, quote = symbol.partition("-")
     share = DASH if each["share"] is None else f"{each['share']:.0%}"

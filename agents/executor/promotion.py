@@ -47,7 +47,7 @@ class Finding:
         lower, upper: bounds of the mean gain of a block, quote asset; None: nothing was weighed.
         blocks: of the stage that had ended by then, as far as the tape told.
         trips: closed round trips of the candidate in them.
-        time_ns: venue time of the verdict.
+        until_ns: venue time at which it was asked for.
     """
 
     stage: Stage
@@ -56,7 +56,7 @@ class Finding:
     upper: float | None = None
     blocks: int = 0
     trips: int = 0
-    time_ns: int = 0
+    until_ns: int = 0
 
     def plain(self) -> dict[str, Any]:
         """Return this as plain values."""
@@ -136,7 +136,7 @@ def compared(
         found = Finding(Stage.SHADOW, f"{count} blocks, the next look is in {ahead}")
     else:
         found = may_promote(before, candidate, trips, rule, look=look, seed=seed)
-    return replace(found, blocks=count, trips=trips, time_ns=now_ns)
+    return replace(found, blocks=count, trips=trips, until_ns=now_ns)
 
 
 def shadowed_blocks(

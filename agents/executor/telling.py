@@ -5,6 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
+from agents.executor.promotion import Finding, Stage
 from agents.executor.state import State
 from agents.session import parameter_row
 from market.breach import (
@@ -60,6 +61,7 @@ from risk.limits import NAMES
 from risk.sizing import sizing_of
 
 RISK_STATES = ("active", "reducing", "halted")
+NOTHING_FOUND = Finding(Stage.SHADOW, "nothing judged yet")
 
 
 def text(value: Decimal) -> str:
@@ -133,6 +135,31 @@ def sizing_words(state: State) -> dict[str, Any]:
     }
 
 
+def policy_words(state: State) -> dict[str, Any]:
+    """Return which policy quotes, and how its candidate stands, as of the newest verdict; times in
+    ns, bounds of the mean gain of a block in quote asset. Null: no candidate, or nothing found.
+    """
+    executor, contest = state.session.settings.executor, state.contest
+    trained = "" if executor.checkpoint is None else " (trained)"
+    if contest is None:
+        return {"in_force": executor.policy + trained, "candidate": None}
+    candidate = f"{executor.candidate}{trained}"
+    found, weighed = contest.found or NOTHING_FOUND, contest.weighed or NOTHING_FOUND
+    return {
+        "in_force": candidate if contest.stage is Stage.PROMOTED else executor.policy.value,
+        "candidate": candidate,
+        "stage": contest.stage.value,
+        "since": contest.since_ns,
+        "blocks": found.blocks,
+        "round_trips": found.trips,
+        "reason": found.reason,
+        "judged": found.until_ns or None,
+        "lower": weighed.lower,
+        "upper": weighed.upper,
+        "weighed": weighed.until_ns or None,
+    }
+
+
 def used_words(state: State) -> dict[str, float]:
     """Return how much of each limit that can end trading is used, 1: it binds; those alone that
     are on. Counted as `market/states.py` judges; what closing may cost is left out.
@@ -183,6 +210,7 @@ def status_word(state: State, lag_s: float, venue: Mapping[str, Any]) -> Status:
         "equity": money(ledger[LEDGER_EQUITY]),
         "sizing": sizing_words(state),
         "used": used_words(state),
+        "policy": policy_words(state),
         "lag_ms": round(lag_s * 1e3, 3),
         **venue,
     }

@@ -18,7 +18,7 @@ const QUESTIONS = {
 const PANELS = [
   [show.figures, ["status", "sums", "held", "risk"]], [show.curves, ["curve"]], [show.split, ["sums"]],
   [show.price, ["status", "curve", "fills", "orders", "resting"]], [show.markouts, ["outs"]], [show.fills, ["fills"]],
-  [show.gauges, ["risk"]], [show.processes, ["members"]], [show.parameters, ["set", "decisions", "curve"]],
+  [show.gauges, ["risk"]], [show.processes, ["members"]], [show.parameters, ["set", "decisions", "curve"]], [show.policy, ["status"]],
   [show.proposals, ["offers", "curve"]], [show.logs, ["lines"]],
 ];
 const TABLES = {

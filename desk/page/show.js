@@ -128,6 +128,16 @@ export function parameters({ set, decisions, curve, hours }) {
   }
 }
 
+const STAGES = { shadow: "in shadow", promoted: "in force", rolled_back: "rolled back" };
+
+export function policy({ status }) {
+  const told = status.policy, place = byId("policy");
+  place.hidden = !told.candidate;
+  if (place.hidden) return;
+  const gain = told.lower === null ? "" : `, a block gains ${short(told.lower)} to ${short(told.upper)} ${status.quote || ""}`;
+  put(place, `${plain(told.in_force)} quotes; ${plain(told.candidate)} is ${STAGES[told.stage]} since ${hour(told.since.time)}: ${told.blocks} blocks, ${told.round_trips} round trips${gain}: ${told.reason}`);
+}
+
 const why = (p) => p.reason || p.votes.map((v) => `${v.voter}: ${v.choice}${v.reason ? `, ${v.reason}` : ""}`).join("; ");
 
 export function proposals({ offers, curve, hours }) {

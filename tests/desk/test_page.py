@@ -152,6 +152,23 @@ async def test_injected_fills_are_shown_as_rest_and_the_journal_have_them(plante
         assert await gauge.text_content() == "64.0 % of 2.0 %"
 
 
+async def test_the_page_says_how_the_policy_in_shadow_stands_and_nothing_without_one(planted):
+    """One line: who quotes, whose shadow, since when, on how much, its interval and why."""
+    said = dict.fromkeys(("since", "judged", "weighed"), planted.now_ns)
+    said |= {"in_force": "closed_form", "candidate": "plan", "stage": "shadow", "blocks": 432}
+    said |= {"round_trips": 1203, "reason": "not surely better", "lower": -0.5, "upper": 0.25}
+    async with planted.open(), talking(planted), opened(planted.url, TOKENS["read"]) as page:
+        line = page.locator("#policy")
+        await page.locator("#figures > div").first.wait_for()
+        assert not await line.is_visible()
+        planted.say(policy=said)
+        await line.wait_for()
+        text = await line.text_content()
+        assert text.startswith("closed form quotes; plan is in shadow since ")
+        wanted = "432 blocks, 1203 round trips, a block gains -0.50 to 0.25 USDT: not surely better"
+        assert text.endswith(wanted)
+
+
 async def test_what_is_old_is_called_old_and_what_is_gone_is_called_gone(planted):
     """Executor silent, desk gone and back, recording over: a line, a state and an age for each."""
     state = "body[data-state={}]".format

@@ -174,6 +174,26 @@ def test_what_was_heard_long_ago_is_called_stale(store):
     assert {each["state"] for each in view.processes()["processes"]} == {"silent"}
 
 
+def test_the_policy_in_shadow_is_as_it_was_said_and_its_verdicts_as_they_are_journaled(store):
+    """Nulls before anything is said; times are text too; other words heard are no verdicts."""
+    body = {"stage": "shadow", "since_ns": SECOND, "reason": "not surely better", "blocks": 4}
+    store.take("r", EXECUTOR, "heard", [row(1, "pause", ref="a"), row(2, "policy", **body)])
+    view, live = view_of(store)
+    nothing = view.status()["policy"]
+    assert nothing["candidate"] is None
+    assert nothing["since"] == {"time": None, "time_ns": None}
+    said = {"in_force": "closed_form", "candidate": "plan", "stage": "shadow", "blocks": 4}
+    said |= {"round_trips": 9, "reason": "not surely better", "lower": -0.5, "upper": 0.25}
+    times = {"since": SECOND, "judged": 2 * SECOND, "weighed": None}
+    live.take("status", EXECUTOR, {"venue_time": 5, "policy": said | times})
+    told = view.status()["policy"]
+    assert {name: told[name] for name in said} == said
+    assert {name: told[name]["time_ns"] for name in times} == times
+    assert told["judged"]["time"] == "1970-01-01T00:00:02Z"
+    (verdict,) = view.parameters()["verdicts"]
+    assert verdict == {"time": told["judged"]["time"], "time_ns": 2 * SECOND, **body}
+
+
 def test_words_of_strangers_stay_text(store, tmp_path):
     """HTML and escapes come out as they went in, as JSON; log lines as printable text."""
     store.take("r", EXECUTOR, "parameters", [row(1, "refused", detail=HOSTILE)])

@@ -82,6 +82,34 @@ async def test_every_figure_is_the_journal_s(window):
     ]
 
 
+async def test_how_the_policy_in_shadow_stands_is_the_journal_s(window):
+    """What the executor says of the contest is its newest verdict, and REST has all of them."""
+    async with window.client() as client:
+        await window.trading(client)
+
+        async def judged():
+            told = (await get(client, "status"))["policy"]
+            return told if (told["blocks"] or 0) >= 2 else None
+
+        async def stored():
+            found = (await get(client, "parameters", limit=500))["verdicts"]
+            return found if len(found) >= 2 else None
+
+        told = await window.until(judged, "a few blocks are judged")
+        shown = await window.until(stored, "and stored")
+    kept = [row for row in journaled(window, "heard") if row.kind == "policy"]
+    rows = {row.body["until_ns"]: row for row in kept}
+    body = rows[told["judged"]["time_ns"]].body
+    assert (told["in_force"], told["candidate"]) == ("closed_form", "plan")
+    assert told["round_trips"] == body["trips"]
+    assert told["since"]["time_ns"] == body["since_ns"]
+    for name in ("stage", "reason", "blocks", "lower", "upper"):
+        assert told[name] == body[name], name
+    for each in shown:
+        row = rows[each["until_ns"]]
+        assert each == {"time": each["time"], "time_ns": row.time_ns, **row.body}
+
+
 async def test_what_is_shown_as_present_says_how_old_it_is(window):
     """An executor that stands still is shown as stale, and as fresh again afterwards."""
     async with window.client() as client:

@@ -40,7 +40,7 @@ class Window:
 
     Args:
         folder: for everything.
-        hours: of an artificial day, thirty times as fast as it was.
+        hours: of an artificial day, thirty times as fast as it was; a policy is in shadow.
         more: of the settings' table `desk`.
     """
 
@@ -48,7 +48,8 @@ class Window:
         feed = folder / "day.npz"
         save(feed, synthetic_recording(seed=3, hours=hours, setting="planted_edge"))
         table = {"open": True, "port": free_port(), **more}
-        self.house = House(settings_in(folder, feed, desk=table))
+        judged = {"executor": {"candidate": "plan"}, "promotion": {"block_s": 60}}
+        self.house = House(settings_in(folder, feed, desk=table, **judged))
         self.port = table["port"]
         self.url = f"http://127.0.0.1:{self.port}"
         new_tokens(self.house.settings.keys_folder)

@@ -73,14 +73,14 @@ def test_every_verdict_is_journaled_and_lucky_is_sent_back_within_the_bound(calm
     stages = [each["stage"] for each in found]
     promoted, back = stages.index(Stage.PROMOTED), stages.index(Stage.ROLLED_BACK)
     assert stages == [*["shadow"] * promoted, *["promoted"] * (back - promoted), "rolled_back"]
-    assert all(b["time_ns"] - a["time_ns"] == 60 * 10**9 for a, b in pairwise(found))
+    assert all(b["until_ns"] - a["until_ns"] == 60 * 10**9 for a, b in pairwise(found))
     settings = Settings.model_validate_json((calm.folder / "config.json").read_bytes())
     rule, session = settings.promotion, open_session(settings)
     contest, tape = new_contest(session), session.tape_builder().advance(session.last_ns)
     parameters = parameter_row(session.baseline)
     assert not calm.result["parameters"]["history"]  # no other set came into force
     for before, each in pairwise(found):
-        steps = (tape.step_at(before["since_ns"]), tape.step_at(each["time_ns"] + 1))
+        steps = (tape.step_at(before["since_ns"]), tape.step_at(each["until_ns"] + 1))
         held, trial = (
             shadowed_blocks(tape, session.setup, policy, parameters, steps, rule)
             for policy in (contest.before, contest.candidate)
@@ -104,7 +104,9 @@ def test_whoever_is_in_force_quotes(calm, tmp_path):
     ours, theirs = kept(calm.folder, records.INTENTS), kept(tmp_path, records.INTENTS)
     same = [mine == other for mine, other in zip(ours, theirs, strict=False)]
     changed_ns = ours[same.index(False)][2]
-    promoted, back = (each for each in verdicts(calm.folder) if each["since_ns"] == each["time_ns"])
+    promoted, back = (
+        each for each in verdicts(calm.folder) if each["since_ns"] == each["until_ns"]
+    )
     assert promoted["since_ns"] < changed_ns <= back["since_ns"]
     session = open_session(Settings.model_validate_json((calm.folder / "config.json").read_bytes()))
     with open_journal(calm.folder, readonly=True) as journal:

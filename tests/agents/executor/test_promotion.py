@@ -150,7 +150,7 @@ def test_a_run_promotes_and_rolls_back_and_says_why_at_the_end_of_every_block(
     found, rule = policies(tmp_path), session.settings.promotion
     stages = [each["stage"] for each in found]
     assert stages == [*["shadow"] * 3, *["promoted"] * 4, "rolled_back"]
-    assert all(b["time_ns"] - a["time_ns"] == rule.block_ns for a, b in pairwise(found))
+    assert all(b["until_ns"] - a["until_ns"] == rule.block_ns for a, b in pairwise(found))
     assert [each["blocks"] for each in found] == [1, 2, 3, 4, 1, 2, 3, 4]
     assert [each["reason"] for each in found[2:5]] == [
         "3 blocks, the next look is in 1", "surely better", "1 blocks, 4 are needed",
@@ -167,7 +167,7 @@ def test_a_run_promotes_and_rolls_back_and_says_why_at_the_end_of_every_block(
         for folder in (tmp_path, tmp_path / "alone")
     ]
     other = next(mine for mine, theirs in zip(*sent, strict=False) if mine != theirs)
-    assert found[3]["since_ns"] < other.time_ns <= found[4]["time_ns"]
+    assert found[3]["since_ns"] < other.time_ns <= found[4]["until_ns"]
 
 
 @pytest.mark.parametrize("count", [1, 4, 6, 8])
@@ -197,7 +197,7 @@ def test_an_executor_that_died_over_its_verdict_comes_to_the_same(
 
 def verdict(state, stage, blocks, since_ns):
     """Tell a state what was found."""
-    found = Finding(stage, "so it is", 0.1, 0.2, blocks=blocks, time_ns=state.now_ns)
+    found = Finding(stage, "so it is", 0.1, 0.2, blocks=blocks, until_ns=state.now_ns)
     return step(state, Compared(found, since_ns), state.now_ns)[1]
 
 

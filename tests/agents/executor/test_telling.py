@@ -2,8 +2,11 @@
 
 import pytest
 
+from agents.executor.events import Compared
+from agents.executor.promotion import Finding, Stage
 from agents.executor.state import new_state
-from agents.executor.telling import used_words
+from agents.executor.step import step
+from agents.executor.telling import policy_words, used_words
 from market.breach import (
     LIMIT_CAPITAL,
     LIMIT_DAILY_LOSS,
@@ -21,7 +24,8 @@ from market.layout import (
     LEDGER_POSITION_COST,
     SCALE_TICK_LOT,
 )
-from tests.agents.executor.market import recording, session_for
+from protocol.messages import Status
+from tests.agents.executor.market import lucky, recording, session_for
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +59,36 @@ def test_a_gain_uses_nothing(session):
     state = new_state(session, lockstep=True)
     state.account.risk[RISK_PEAK] = 0
     assert set(used_words(state).values()) == {0.0}
+
+
+def test_the_status_says_who_quotes_and_how_the_candidate_stands(tmp_path, session):
+    """Without a candidate, before a verdict, between two looks, promoted and sent back."""
+    assert policy_words(new_state(session)) == {"in_force": "closed_form", "candidate": None}
+    feed, sections = lucky(tmp_path)
+    state = new_state(session_for(feed, **sections))
+    begun = policy_words(state)
+    names = ("in_force", "candidate", "stage", "since", "blocks", "reason", "judged", "lower")
+    since_ns = state.contest.since_ns
+    trained = "closed_form (trained)"
+    first = ("closed_form", trained, "shadow", since_ns, 0, "nothing judged yet", None, None)
+    assert tuple(begun[name] for name in names) == first
+    for stage, reason, blocks, lower, in_force in (
+        (Stage.SHADOW, "not surely better", 4, -0.5, "closed_form"),
+        (Stage.SHADOW, "5 blocks, the next look is in 3", 5, None, "closed_form"),
+        (Stage.PROMOTED, "surely better", 8, 0.25, trained),
+        (Stage.PROMOTED, "1 blocks, 4 are needed", 1, None, trained),
+        (Stage.ROLLED_BACK, "surely worse", 4, -2.0, "closed_form"),
+    ):
+        since_ns = state.contest.since_ns
+        state.now_ns = since_ns + blocks * 60 * 10**9
+        upper = None if lower is None else lower + 1.0
+        found = Finding(stage, reason, lower, upper, blocks, 7 * blocks, state.now_ns)
+        step(state, Compared(found, since_ns), state.now_ns)
+        told = policy_words(state)
+        assert Status.model_validate({"policy": told})
+        assert (told["in_force"], told["stage"], told["reason"]) == (in_force, stage, reason)
+        assert (told["blocks"], told["round_trips"]) == (blocks, 7 * blocks)
+        assert (told["judged"], told["since"]) == (state.now_ns, state.contest.since_ns)
+        if lower is not None:
+            bounds = {"lower": lower, "upper": upper, "weighed": state.now_ns}
+        assert {name: told[name] for name in bounds} == bounds
