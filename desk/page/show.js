@@ -148,7 +148,7 @@ export function proposals({ offers, curve, hours }) {
   const shape = (p) => (p.outcome === "approved" ? "dot" : "hollow"), within = domain(curve.points, hours);
   const inside = told.filter((p) => !within || (ms(p) >= within[0] && ms(p) <= within[1]));
   plot(byId("confidence"), { domain: within, heights: [0, 1.08], dots: inside.map((p) => [ms(p), p.confidence_score, kind(p), shape(p), label(p)]) });
-  plot(byId("front"), { about: (v) => `${(100 * v).toPrecision(2)} %`, dots: told.map((p) => [p.metrics.max_drawdown, p.metrics.sqn_score, kind(p), shape(p), label(p)]) });
+  plot(byId("front"), { about: (v) => `${Number((100 * v).toPrecision(2))} %`, dots: told.map((p) => [p.metrics.max_drawdown, p.metrics.sqn_score, kind(p), shape(p), label(p)]) });
 }
 
 export function logs({ lines }) {
