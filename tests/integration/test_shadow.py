@@ -20,6 +20,10 @@ from agents.executor.state import new_contest, thaw
 from agents.session import open_session, parameter_row
 from agents.settings import Settings
 from bench.stack import finish, processes, run, start
+from bench.venue_checks import problems_of
+from bench.venue_house import VenueHouse
+from exchange.importers.synthetic import synthetic_recording
+from exchange.recording import save
 from protocol.errors import JournalError
 from tests.agents.executor.market import lucky
 from tests.agents.executor.test_replay import lived
@@ -132,3 +136,26 @@ def test_an_executor_killed_within_the_contest_comes_to_the_same_verdicts(calm, 
     assert verdicts(fired.folder) == verdicts(calm.folder)
     assert kept(fired.folder, *records.TABLES) == kept(calm.folder, *records.TABLES)
     assert json.dumps(fired.result) == json.dumps(calm.result)
+
+
+def test_at_a_venue_verdicts_go_on_over_a_kill(tmp_path):
+    """Each at the end of a block since its stage began, on more blocks than the one before."""
+    save(tmp_path / "day.npz", synthetic_recording(seed=3, hours=4, setting="planted_edge"))
+    rule = {"block_s": 60, "blocks": 2, "trips": 0, "independent": 0.0, "level": 1.0}
+    executor = {"candidate": "plan", "warmup_s": 120, "cycle_s": 5}
+    told = {"promotion": rule, "executor": executor}
+    with VenueHouse(tmp_path / "day.npz", tmp_path, speed=60.0, **told) as house:
+        house.start()
+        house.until(lambda: len(verdicts(house.folder)) >= 3)
+        house.kill()
+        count = len(verdicts(house.folder))
+        house.start()
+        house.until(lambda: len(verdicts(house.folder)) >= count + 3)
+        assert house.end() == 0
+        assert problems_of(house, ended=True) == []
+        found = verdicts(house.folder)
+    for before, each in pairwise(found):
+        assert (each["until_ns"] - before["since_ns"]) % (60 * 10**9) == 0
+        assert each["since_ns"] % (5 * 10**9) == 0
+        if before["stage"] == each["stage"] and before["until_ns"] > each["since_ns"]:
+            assert before["blocks"] < each["blocks"]
