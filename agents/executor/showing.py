@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from agents.executor.meter import Meter
+from agents.executor.promotion import Stage
 from agents.executor.shell import Shell
 from agents.executor.state import State
 from agents.executor.telling import RISK_STATES, used_words
@@ -137,10 +138,13 @@ def limits_used(state: State) -> dict[str, float]:
 
 
 def of_parameters(state: State) -> Iterator[Figure]:
-    """Yield the set that is quoted by, and which decision it came with."""
+    """Yield the set that is quoted by, which decision it came with, and who is in shadow."""
     epoch, version = state.applied_pair
     yield gauge("param_epoch", "Of the newest decision that was applied", epoch)
     yield gauge("param_version", "Of the newest decision that was applied", version)
     yield gauge("baseline_in_force", "1 while no decision is in force", state.in_force is None)
     held = {name: float(value) for name, value in state.incumbent.model_dump().items()}
     yield gauges("parameter", "Of the set in force", "name", held)
+    if state.contest is not None:
+        told = "1 for the stage of executor.candidate"
+        yield states("policy_stage", told, state.contest.stage, Stage)

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from agents.executor.meter import Meter
+from agents.executor.promotion import Finding, Stage
 from agents.executor.showing import figures, problem_of, shown
-from agents.executor.state import new_state
+from agents.executor.state import enter_stage, new_state
 from agents.executor.telling import pnl_word
 from exchange.port import MarketStep
 from market.breach import (
@@ -22,7 +23,7 @@ from market.breach import (
 from market.layout import BUY, LEDGER_EQUITY, SELL, STEP_COLUMNS, STEP_HEARD_NS, STEP_NOW_NS
 from market.replay_step import COUNT_REFUSED
 from protocol.exposition import Histogram
-from tests.agents.executor.market import recording, session_for
+from tests.agents.executor.market import lucky, recording, session_for
 
 SECOND_NS = 10**9
 
@@ -121,3 +122,14 @@ def test_an_executor_without_its_venue_is_not_well(shell):
     assert "not connected" in shown(shell).problem()
     assert found(shell)["venue_losses_total",] == 3
     assert shown(shell).labels["venue"] == "recording"
+
+
+def test_the_stage_of_a_candidate_is_shown_where_there_is_one(shell, tmp_path):
+    """One of three; without a candidate there is no such figure."""
+    assert not [name for name, *_ in found(shell) if name == "policy_stage"]
+    feed, sections = lucky(tmp_path)
+    shell.state = new_state(session_for(feed, **sections))
+    enter_stage(shell.state, Finding(Stage.PROMOTED, "surely better"), 7)
+    told = found(shell)
+    stages = {stage: told["policy_stage", stage] for stage in Stage}
+    assert stages == {Stage.SHADOW: 0.0, Stage.PROMOTED: 1.0, Stage.ROLLED_BACK: 0.0}
