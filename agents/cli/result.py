@@ -18,6 +18,7 @@ from agents.executor.result import Journaled, journaled
 from agents.figures import figures
 from agents.session import Session, open_session, parameter_row
 from agents.settings import Settings
+from agents.sizing import policy_of
 from market.queueing import model_text
 from market.replay import replay_one
 from market.tape import Tape
@@ -72,11 +73,11 @@ def machine_part(folder: Path) -> dict[str, Any]:
 
 
 def untuned(session: Session, tape: Tape, lived: Journaled) -> dict[str, Any]:
-    """Return the figures of the same span with the starting parameters throughout."""
+    """Return the figures of the same span with the starting parameters and policy throughout."""
     record = replay_one(
         tape,
         parameter_row(session.baseline),
-        session.setup,
+        session.setup._replace(policy=policy_of(session.settings)),  # not who was promoted since
         first_step=tape.step_at(session.first_ns),
         last_step=tape.step_at(lived.last_ns + 1),
     )
