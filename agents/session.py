@@ -116,6 +116,10 @@ class Session:
             return self.tape_builder()
         return GrowingFolder(self.recording, self.making(), kept_ns)
 
+    def held(self) -> "Session":
+        """Return this for a thread: its policy stays, whoever is promoted meanwhile."""
+        return replace(self, setup=self.setup._replace(policy=self.setup.policy.copy()))
+
     @property
     def by_order(self) -> bool:
         """Whether the fill model follows each order, so that a tape needs their births."""

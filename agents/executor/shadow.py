@@ -33,6 +33,6 @@ def comparison(state: State, tape: Callable[[], Tape]) -> Callable[[], Compared]
     """Return what judges the policy in shadow as things stand now; it may be asked in a thread."""
     contest, parameters, now_ns = state.contest, state.parameters.copy(), state.now_ns
     assert contest is not None, "no policy is in shadow"
-    setup = state.session.setup._replace(policy=state.session.setup.policy.copy())
+    setup = state.session.held().setup
     rule, since_ns = state.session.settings.promotion, contest.since_ns
     return lambda: Compared(compared(contest, tape(), setup, parameters, now_ns, rule), since_ns)

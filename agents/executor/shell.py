@@ -301,7 +301,8 @@ class Shell:
     def _shadow(self, effect: Shadow) -> None:
         """Replay beside the loop: it may take longer than a word may wait."""
         state, tape = self.state, self._tape()
-        held, now_ns, asked, session = state.incumbent, state.now_ns, effect.asked, state.session
+        held, now_ns, asked = state.incumbent, state.now_ns, effect.asked
+        session = state.session.held()
         work = asyncio.to_thread(lambda: shadowed(asked, session, held, now_ns, tape()))
         self._spawn(self._hear_of(work))
 
@@ -326,7 +327,7 @@ class Shell:
         if not state.session.settings.executor.proposes:
             link.answer(state, effect, None)
             return
-        session, tape, held = state.session, self._tape(), state.incumbent
+        session, tape, held = state.session.held(), self._tape(), state.incumbent
 
         async def think() -> None:
             work = asyncio.to_thread(lambda: opinion(session, tape(), held, effect.time_ns))

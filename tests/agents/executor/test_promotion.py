@@ -1,14 +1,16 @@
 """Promotion and rollback: what is asked before, in which order, and the shadow's own fills."""
 
+import asyncio
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from agents.executor import records, shell, trade
-from agents.executor.events import Compared
+from agents.executor.events import Compared, Reach, Shadow
 from agents.executor.promotion import (
     Finding,
     Stage,
@@ -18,10 +20,10 @@ from agents.executor.promotion import (
     must_go_back,
     shadowed_blocks,
 )
-from agents.executor.recovery import identity_of, open_journal
+from agents.executor.recovery import identity_of, open_journal, recover
 from agents.executor.shadow import comparison
 from agents.executor.shell_live import kept_ns
-from agents.executor.state import freeze, new_state, thaw
+from agents.executor.state import enter_stage, freeze, new_state, thaw
 from agents.executor.step import step
 from agents.promotion_settings import Promotion
 from agents.session import open_session, parameter_row
@@ -317,3 +319,24 @@ def test_a_restart_quotes_by_the_policy_that_was_promoted(day, session):
     for name in ("stage", "since_ns", "judged", "found", "weighed"):
         assert getattr(again, name) == getattr(state.contest, name), name
     assert fresh.setup.policy[POLICY_LEARNED] == 1.0
+
+
+async def test_who_is_promoted_meanwhile_changes_no_replay_that_goes_on(
+    session, tmp_path, monkeypatch
+):
+    """A vote's replay and our own opinion run in threads, with the policy of when they began."""
+    seen = []
+    monkeypatch.setattr(shell, "shadowed", lambda _, given, *_more: seen.append(given))
+    monkeypatch.setattr(shell, "opinion", lambda given, *_more: seen.append(given))
+    proposing = session.settings.executor.model_copy(update={"proposes": True})
+    settings = session.settings.model_copy(update={"executor": proposing})
+    with open_journal(tmp_path) as journal:
+        found = recover(journal, replace(session, settings=settings), lockstep=False)
+        running = shell.Shell(found, journal, tmp_path)
+        link = SimpleNamespace(reach=lambda *_: None, answer=lambda *_: None)
+        running._shadow(Shadow(asked=None))
+        running._reach(link, Reach(1, 1))
+        enter_stage(found.state, Finding(Stage.PROMOTED, "surely better"), session.first_ns)
+        await asyncio.gather(*running._tasks)
+    assert session.setup.policy[POLICY_LEARNED] == 1.0
+    assert [each.setup.policy[POLICY_LEARNED] for each in seen] == [0.0, 0.0]
