@@ -1,9 +1,7 @@
 """Alert rules fire in a real Prometheus, and what causes it is real: processes, not figures.
 
-Two rules wait for hours of silence: their bounds are shortened here, and nothing else is. One is
-not caused: an executor that is late for a minute on end, and yet answers a scrape each second, was
-not had by stopping it for parts of each second. In `rules_test.yml` every rule is tried at its own
-bound, with figures that are made up.
+Two rules wait for hours of silence: their bounds are shortened here, and nothing else is. In
+`rules_test.yml` every rule is tried at its own bound, with figures that are made up.
 """
 
 import contextlib
@@ -130,8 +128,8 @@ def test_an_executor_that_its_disk_holds_up_is_late(house):
     path = house.folder / "executor.db"
     connect = lambda: sqlite3.connect(path, isolation_level=None)  # noqa: E731
     with house.blocked(connect, holds_s=0.55, free_s=0.1):
-        house.fired("feed_late", seconds=240)
-    house.over("feed_late")
+        house.fired("feed_late", seconds=400)
+    house.over("feed_late", seconds=400)
 
 
 def test_a_database_that_somebody_locks_takes_nothing(house):
@@ -161,9 +159,9 @@ def started(house):
     return None
 
 
-def test_every_rule_but_one_is_caused_here():
-    """No other rule that ships is left out, and each of hours is named."""
+def test_every_rule_is_caused_here():
+    """No rule that ships is left out, and each of hours is named."""
     text = Path(__file__).read_text(encoding="utf-8")
     caused = re.findall(r'"(\w+)"', " ".join(re.findall(r"\.fired\((.*?)\)", text)))
-    assert set(ALERTS) - set(caused) == {"feed_late"}
+    assert set(ALERTS) == set(caused)
     assert set(HOURS_OF) <= set(ALERTS)
