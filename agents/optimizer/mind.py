@@ -106,14 +106,11 @@ class Mind:
         self._builder = tapes or session.tapes(kept_ns=session.settings.optimizer.history_ns)
         self._evaluator = evaluator or Threads(self.options.threads)
         self._outcomes: dict[int, Outcome] = {}
-        self._told: tuple[int, Tape] | None = None  # one for all that is asked at a boundary
 
     def tape(self, now_ns: int) -> Tape:
         """Return the tape as it was known at `now_ns`."""
-        if self._told is None or self._told[0] != now_ns:
-            # The builder may have been ahead: a boundary may be asked for again.
-            self._told = now_ns, self._builder.advance(now_ns).until(now_ns)
-        return self._told[1]
+        # The builder may have been ahead: a boundary may be asked for again.
+        return self._builder.advance(now_ns).until(now_ns)
 
     def weigh(
         self, incumbent: QuoteParameters, candidate: QuoteParameters, now_ns: int
@@ -122,15 +119,15 @@ class Mind:
         tape, window_ns = self.tape(now_ns), round(self.options.window_s * 1e9)
         sets = (incumbent, candidate)
         held, other = weigh(self.session, tape, sets, now_ns=now_ns, window_ns=window_ns)
-        self._told = None
         return held, other
 
-    def past(self, index: int, now_ns: int) -> Past:
+    def past(self, index: int, now_ns: int, tape: Tape | None = None) -> Past:
         """Return what earlier windows left: where to begin, and how far evidence held true.
 
         What has been forgotten by now counts for nobody, whenever he began.
         """
-        held, tape = self.memory.before(index), self.tape(now_ns)
+        held = self.memory.before(index)
+        tape = self.tape(now_ns) if tape is None else tape
         given = self.session.settings.optimizer
         known, since_ns = [], now_ns - given.history_ns
         for window in held:
@@ -151,10 +148,16 @@ class Mind:
         now_ns: int,
         incumbent: QuoteParameters,
         onlooker: Onlooker | None = None,
+        tape: Tape | None = None,
     ) -> Judgement:
-        """Search the window that ends at boundary `index`, at venue time `now_ns`."""
+        """Search the window that ends at boundary `index`, at venue time `now_ns`.
+
+        Args:
+            tape: as it was known then, for whoever has it: what replays made of it is kept in it.
+        """
         seed = seed_of(self.session.settings.seed, self.name, index)
-        tape, setup, past = self.tape(now_ns), self.session.setup, self.past(index, now_ns)
+        tape = self.tape(now_ns) if tape is None else tape
+        setup, past = self.session.setup, self.past(index, now_ns, tape)
         run = through(self._evaluator, tape, setup)
         return judge(tape, setup, incumbent, self.options, seed, past, run, onlooker)
 
@@ -165,16 +168,15 @@ class Mind:
 
     def answer(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
         """Return what this seat says at boundary `index`."""
-        self._told = None  # more may be known of that time by now
-        found = self.judgement(index, now_ns, incumbent)
+        tape = self.tape(now_ns)
+        found = self.judgement(index, now_ns, incumbent, tape=tape)
         word = words_of(
             found,
-            tape=self.tape(now_ns),
+            tape=tape,
             setup=self.session.setup,
             incumbent=incumbent,
             now_ns=now_ns,
             source=self.name,
             target=self.session.settings.account.executor,
         )
-        self._told = None
         return Answer(word, found, kept(index, now_ns, incumbent, found))
