@@ -144,6 +144,7 @@ def main() -> int:
         )
     held = all(row["agrees"] for row in rows)
     held &= min(row["fills"] for row in rows) >= told.fills
+    held &= min(row["observations"] for row in rows) > 0
     held &= all(sum(row[name] for row in rows) > 0 for name in ("partial", "races"))
     if told.tight:
         for row in rows:

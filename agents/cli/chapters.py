@@ -48,6 +48,16 @@ class Chapter:
         return self.boundaries is not None and all(line.quiet for line in self.lines)
 
 
+def woven(chapters: Iterable[Chapter], beside: Iterable[Chapter]) -> list[Chapter]:
+    """Return chapters in their order, each of `beside` before the first that is later than it."""
+    told, rest = [], list(beside)
+    for chapter in chapters:
+        while rest and rest[0].time_ns < chapter.time_ns:
+            told.append(rest.pop(0))
+        told.append(chapter)
+    return told + rest
+
+
 def outcomes_line(body: Body) -> str:
     """Return whose applied sets beat what they replaced."""
     won = ", ".join(seat for seat, each in body["won"].items() if each)

@@ -6,7 +6,7 @@ a start, a change of mode, a stop, a rearm. What becomes of a decision stands in
 which it was made, however much later it happened.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -20,6 +20,7 @@ from agents.cli.chapters import (
     set_line,
     supervisor_line,
     tallied,
+    woven,
 )
 from agents.coordinator.records import Body, Kind, Record
 from protocol.merge import UNITS
@@ -43,12 +44,18 @@ class Chronicle:
         records: the whole log, oldest first.
         mode: at the first start; None where no configuration tells it.
         applied: venue time of application by pair, from the executor's journal.
+        beside: chapters that no log holds, oldest first.
     """
 
     def __init__(
-        self, records: Iterable[Record], mode: Mode | None = None, applied: Applied | None = None
+        self,
+        records: Iterable[Record],
+        mode: Mode | None = None,
+        applied: Applied | None = None,
+        beside: Sequence[Chapter] = (),
     ) -> None:
         self.chapters: list[Chapter] = []
+        self._beside = beside
         self._mode = "mode unknown" if mode is None else mode.value
         self._generation = 0
         self._applied = applied or {}
@@ -68,7 +75,8 @@ class Chronicle:
     def told(self) -> list[Chapter]:
         """Return the chapters; boundaries in a row at which nothing happened are one."""
         found: list[Chapter] = []
-        for dull, group in groupby(self.chapters, key=lambda each: each.dull):
+        told = woven(self.chapters, self._beside)
+        for dull, group in groupby(told, key=lambda each: each.dull):
             chapters = list(group)
             if not dull:
                 found += chapters

@@ -80,7 +80,9 @@ def document(folder: Path, settings: "Settings") -> dict[str, Any]:
     Args:
         settings: of the run.
     """
+    from agents.cli.log_command import lines_of
     from agents.cli.stack import PROCESSES, alive
+    from agents.cli.verdicts import verdicts_in
     from agents.executor.recovery import JOURNAL_NAME
     from agents.executor.telling import RISK_STATES
     from market.breach import RISK_STATE
@@ -108,6 +110,7 @@ def document(folder: Path, settings: "Settings") -> dict[str, Any]:
         **({} if state is None else money_of(state)),
         "open_orders": trouble.open_orders,
         "orders": [] if state is None else orders_of(state),
+        "policy": [line for each in verdicts_in(folder) for line in lines_of(each)],
         "decisions": decisions_of(folder),
         "events": events_of(folder.glob("*.log")),
         "next": command,
@@ -262,6 +265,8 @@ def lines(told: dict[str, Any]) -> list[str]:
     out.append(f"open orders {told['open_orders']}")
     out += [f"            {each['side']:<4} {each['quantity']} at {each['price']}"
             for each in told["orders"][:ORDERS]]  # fmt: skip
+    if told["policy"]:
+        out += ["policy", *(f"  {each}" for each in told["policy"])]
     out.append("decisions" if told["decisions"] else "decisions   none in its log")
     out += [f"  {each}" for each in told["decisions"]]
     out.append("happened" if told["events"] else "happened    nothing that a log warns of")

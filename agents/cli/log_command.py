@@ -47,9 +47,11 @@ def log(
     folder = run if run is not None else newest_log(loaded.settings.data)
     if not (folder / FILE).exists():
         raise CommandError(f"{folder} holds no decision log ({FILE})", NOT_RUNNING)
+    from agents.cli.verdicts import verdicts_in
+
     records = read_records(folder)
     mode = mode_of(folder, records, loaded.settings)
-    story = Chronicle(records, mode, applied_in(folder))
+    story = Chronicle(records, mode, applied_in(folder), verdicts_in(folder))
     chapters = story.told() if pair is None else [one_decision(story, pair)]
     if last is not None:
         chapters = chapters[-last:]

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ from urllib.request import urlopen
 
 from bench.venue_house import ROOT
 from tests.deploy.tools import PROMETHEUS, found
-from tests.deploy.watched import OFFSETS, Watched
+from tests.deploy.watched import OFFSETS, Watched, free_ports
 
 HOURS_OF = {"no_decision": "7200", "no_answer": "3600"}
 """Rules that need hours of silence, and their bound."""
@@ -50,9 +49,7 @@ class Alerting(Watched):
         told = CONFIG.format(rules=folder / "rules.yml", targets=targets)
         (folder / "rules.yml").write_text(rules(), encoding="utf-8")
         (folder / "prometheus.yml").write_text(told, encoding="utf-8")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.watcher = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.watcher = f"127.0.0.1:{free_ports()}"
         self._prometheus = subprocess.Popen(
             [
                 found("prometheus"), f"--config.file={folder / 'prometheus.yml'}",

@@ -30,9 +30,9 @@ STATUS = {
 
 
 def of_executor(folder):
-    """What an executor at an exchange shows."""
+    """What an executor at an exchange shows that has a policy in shadow."""
     shell = SimpleNamespace(
-        state=new_state(session_for(recording(folder))),
+        state=new_state(session_for(recording(folder), executor={"candidate": "plan"})),
         meter=Meter(10**9, 1.0),
         lag_s=0.0,
         venue_words=dict,

@@ -18,9 +18,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
-    """A stack that has traded."""
+    """A stack that has traded, with a policy in shadow."""
     folder = tmp_path_factory.mktemp("watched")
-    with pytest.MonkeyPatch.context() as patch, Watched(folder, patch.setenv) as house:
+    shadow = ("--set", "executor.candidate=plan")
+    with pytest.MonkeyPatch.context() as patch, Watched(folder, patch.setenv, *shadow) as house:
         house.start()
         house.until_whole()
         yield house

@@ -1,6 +1,7 @@
 """A stack of processes at an exchange: desk, guardian, figures of everybody, and its keys."""
 
 import contextlib
+import secrets
 import socket
 from pathlib import Path
 from urllib.error import URLError
@@ -21,21 +22,22 @@ OFFSETS = {
     "desk": 11,
     "exchange": 12,
 }
+PORTS = range(20_000, 32_000)
 TAKERS = {"VENUE": "executor", "GUARDIAN": "guardian"}
 
 
 def free_ports():
-    """A port that nobody has now, with as many free ones after it as a stack needs."""
+    """A port that nobody has now, with as many free ones after it as a stack needs.
+
+    None of those that the system gives to whoever connects: it would, before the stack is up.
+    """
     while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
         with contextlib.ExitStack() as probes:
-            first = probes.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
             try:
                 for offset in OFFSETS.values():
-                    if offset:
-                        probes.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-            except (OSError, OverflowError):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+            except OSError:
                 continue
             return port
 

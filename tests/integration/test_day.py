@@ -17,6 +17,7 @@ def test_a_quarter_of_an_hour_over_sockets_is_the_replay(tmp_path):
     save(feed, synthetic_recording(seed=3, hours=1.0, setting="planted_edge"))
     found = compare(feed, tmp_path / "day", "sampled:80ms,2500ms", hours=0.25, tight=False)
     assert found["difference"] == ""
+    assert found["observations"] > 0
     assert found["fills"] > 10
     assert found["partial"] > 0
 
@@ -28,6 +29,7 @@ def test_a_perpetual_contract_over_sockets_is_the_replay(tmp_path):
     feed, latency = perpetual(spot, tmp_path / "perpetual.npz"), "sampled:80ms,2500ms"
     found = compare(feed, tmp_path / "day", latency, hours=0.5, tight=False)
     assert found["difference"] == ""
+    assert found["observations"] > 0
     assert found["fills"] > 10
     assert found["fundings"] > 0
 
@@ -38,6 +40,7 @@ def test_a_real_day_over_sockets_is_the_replay(latency, tmp_path):
     feed = imported(real_feed(NEXO), tmp_path / "nexo.npz")
     found = compare(feed, tmp_path / "day", latency, hours=None, tight=False)
     assert found["difference"] == ""
+    assert found["observations"] > 0
     assert found["fills"] >= 500
     assert found["partial"] > 0
     assert found["races"] > 0

@@ -25,6 +25,7 @@ from bench.venue_house import VenueHouse
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.errors import JournalError
+from tests.agents.command_line import told as told_by
 from tests.agents.executor.market import lucky
 from tests.agents.executor.test_replay import lived
 
@@ -97,6 +98,25 @@ def test_every_verdict_is_journaled_and_lucky_is_sent_back_within_the_bound(calm
         if each["lower"] is not None:
             assert each["lower"] <= gains[-rule.recent :].mean() <= each["upper"]
     assert found[back]["blocks"] <= rule.trial
+
+
+def test_the_log_of_the_run_tells_of_the_contest(calm):
+    """Each change of stage once, with its grounds, in the order of time among the boundaries."""
+    code, text = told_by(calm.folder.parents[1], "log", "--json")
+    assert code == 0, text
+    chapters = json.loads(text)["chapters"]
+    entries = [each for chapter in chapters for each in chapter["entries"]]
+    found = [each for each in entries if each["kind"] == "policy"]
+    assert [each["stage"] for each in found] == ["shadow", "promoted", "rolled_back"]
+    assert all(each in verdicts(calm.folder) for each in map(figures, found))
+    starts = [each["at"] for each in chapters if each["at"] is not None]
+    assert starts == sorted(starts)
+    assert len(chapters) > len(found)
+
+
+def figures(entry):
+    """A verdict as the journal has it."""
+    return {name: value for name, value in entry.items() if name not in {"at", "kind", "text"}}
 
 
 def test_whoever_is_in_force_quotes(calm, tmp_path):
