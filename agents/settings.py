@@ -147,6 +147,13 @@ class Executor(Section):
         description="what `counterpoint train` learned on top of the policy, or of the candidate "
         "where there is one",
     )
+    volatility_reference: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="volatility at which spread_percentage is meant, fraction per sqrt(second); "
+        "the spread follows it, within a quarter and four times; 0: it does not",
+    )
     risk_aversion: float = Field(0.1, ge=0, le=100, description="of the plan, g / k")
     sizing: Annotated[Sizing, Field(strict=False)] = Field(
         Sizing.KELLY,

@@ -33,5 +33,6 @@ def _row(settings: Settings, policy: Policy, *, learned: bool) -> F8:
         level_step=executor.level_step,
         probe=1.0 if executor.sizing is Sizing.FIXED else executor.probe,
         dynamic=policy is Policy.PLAN,
+        volatility=executor.volatility_reference,
         residual=residual,
     )

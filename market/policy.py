@@ -26,6 +26,7 @@ from market.layout import (
     VIEW_FLOW,
     VIEW_MID,
     VIEW_READY,
+    VIEW_SIGMA,
 )
 from market.legality import (
     ASK_ONLY,
@@ -53,9 +54,14 @@ POLICY_LEVEL_CHANGE = 9  # -1, 0 or 1 levels, by action
 POLICY_CAPITAL = 10  # quote asset; the unit of Kelly's returns
 POLICY_DYNAMIC = 11  # 1: the plan by dynamic programming proposes, 0: the closed form
 POLICY_LEARNED = 12  # 1: with a residual
-POLICY_RESIDUAL = 13  # its coefficients (`residual.py`)
+POLICY_VOLATILITY = 13  # at which the spread is meant, fraction per sqrt(second); 0: at any
+POLICY_RESIDUAL = 14  # its coefficients (`residual.py`)
 RESIDUALS = 8
 POLICY_COLUMNS = POLICY_RESIDUAL + RESIDUALS
+
+SCALE_MIN, SCALE_MAX = 0.25, 4.0
+"""The spread follows volatility within a quarter of and four times its own."""
+SPREAD_MAX = 10.0  # percent, the largest legal one
 
 # --- Kelly's memory: f8[KELLY_COLUMNS], zeros at first ---------------------------------------
 KELLY_COUNT = 0  # observations so far
@@ -91,6 +97,7 @@ def policy_settings(
     drift_one_side: float = 1.0,
     level_change: int = 0,
     dynamic: bool = False,
+    volatility: float = 0.0,
     residual: F8 | None = None,
 ) -> F8:
     """Build f8[POLICY_COLUMNS].
@@ -108,6 +115,7 @@ def policy_settings(
         drift_one_side: half widths of expected move beyond which one side is quoted; 0 for never.
         level_change: -1, 0 or 1.
         dynamic: whether the plan by dynamic programming proposes.
+        volatility: at which the frame's spread is meant, fraction per sqrt(second); 0 for any.
         residual: f8[RESIDUALS], or none.
     """
     if not capital > 0 or not 0 < probe <= start_fraction <= 1 or not kelly_memory_cycles >= 1:
@@ -128,6 +136,7 @@ def policy_settings(
     row[POLICY_LEVEL_CHANGE] = level_change
     row[POLICY_CAPITAL] = capital
     row[POLICY_DYNAMIC] = 1.0 if dynamic else 0.0
+    row[POLICY_VOLATILITY] = volatility
     if residual is not None:
         row[POLICY_LEARNED] = 1.0
         row[POLICY_RESIDUAL:] = residual
@@ -221,6 +230,15 @@ def reward_score(kelly: F8) -> float:
     if error <= 0.0:
         return 0.0
     return float(kelly[KELLY_SUM] / kelly[KELLY_WEIGHT] / error)
+
+
+@inlined_kernel
+def followed_spread(spread: float, view_row: F8, tuning: F8) -> float:
+    """Return the frame's spread now, percent: in proportion to volatility where it is told to."""
+    if not (tuning[POLICY_VOLATILITY] > 0.0 and view_row[VIEW_MID] > 0.0):
+        return spread
+    share = view_row[VIEW_SIGMA] / view_row[VIEW_MID] / tuning[POLICY_VOLATILITY]
+    return float(min(SPREAD_MAX, spread * min(SCALE_MAX, max(SCALE_MIN, share))))
 
 
 @kernel
@@ -362,7 +380,7 @@ def decide(
     if max_lots > 0:
         x = min(1.0, max(-1.0, position_lots / max_lots))
     mid = view_row[VIEW_MID]
-    spread = parameters[PARAMETER_SPREAD]
+    spread = followed_spread(parameters[PARAMETER_SPREAD], view_row, tuning)
     planned = width_and_shift(mid, spread, plan_row, x)
     width, shift = proposed_width_and_shift(mid, spread, planned[0], planned[1], proposal)
     action = wanted_action(view_row, width, tuning, proposal)

@@ -11,6 +11,7 @@ from market.account import Account, Exchange, Setup, open_account, open_tape_exc
 from market.jit import kernel
 from market.layout import PARAMETER_COLUMNS, PARAMETER_SPREAD, VIEW_COLUMNS, VIEW_MID, VIEW_SIGMA
 from market.order_lines import METER_OVERFLOW
+from market.policy import SCALE_MAX, SCALE_MIN, SPREAD_MAX
 from market.reopening import reopen_account, reopen_exchange
 from market.replay import TRIPS_KEPT, Record, new_records, no_records, rows_of, slice_edges
 from market.replay_loop import run_steps
@@ -27,10 +28,6 @@ from market.replay_step import (
 from market.still import STILL_COLUMNS, STILL_MET
 from market.tape import Tape
 from market.types import F8, I8
-
-SCALE_MIN, SCALE_MAX = 0.25, 4.0
-"""Spreads follow volatility within a quarter of and four times their own."""
-SPREAD_MAX = 10.0  # percent, the largest legal one
 
 
 @kernel

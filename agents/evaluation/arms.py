@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from agents.evaluation.budget import budget_of, following, within
 from agents.evaluation.ground import Ground
-from agents.evaluation.tuning import reference_of, sets_of, tuned, tuned_scaled
+from agents.evaluation.tuning import reference_of, sets_of, tuned
 from agents.optimizer.mind import Mind
 from agents.session import parameter_row
 from market.schedule import scaled
@@ -49,19 +50,30 @@ def fixed(ground: Ground, parameters: QuoteParameters, kept: Any = None) -> Sche
 
 
 def begun(ground: Ground, carried: Carried) -> dict[str, Any]:
-    """Return what all arms begin with: of the first recording S1 and V tuned, later as carried."""
+    """Return what all arms begin with: of the first recording what was tuned, later as carried."""
     if "S1" in carried:
         return dict(carried)
     first, last, sets = ground.begin, ground.train, sets_of(ground)
-    reference = reference_of(ground, first, last)
-    steady = tuned_scaled(ground, sets, first, last, reference=reference)
-    held = tuned(ground, sets, first, last).model_dump()
+    reference, budget = reference_of(ground, first, last), budget_of(ground)
+    even = following(ground, reference)
+    held = tuned(ground, sets, first, last).held.model_dump()
+    steady = tuned(within(even, budget), sets, first, last)
     return {
         "S1": held,
-        "V": {"set": steady.model_dump(), "reference": reference},
+        "V": tuned(even, sets, first, last).held.model_dump(),
+        "B": steady.held.model_dump(),
+        "judged": [steady.steadiness, steady.quality],
+        "reference": reference,
+        "budget": budget,
         "R": held,
         "T": held,
     }
+
+
+def grounds_of(ground: Ground, carried: Carried) -> dict[str, Ground]:
+    """Return the grounds of V and B; every other arm that does not learn is on the plain one."""
+    even = following(ground, carried["reference"])
+    return {"V": even, "B": within(even, carried["budget"])}
 
 
 def silent(_ground: Ground, _carried: Carried) -> Schedule:
@@ -75,22 +87,14 @@ def suggested(ground: Ground, carried: Carried) -> Schedule:
     return fixed(ground, QuoteParameters.model_validate(held), held)
 
 
-def by_volatility(ground: Ground, carried: Carried) -> Schedule:
-    """V: the same, its spread in proportion to volatility, set anew every cycle."""
-    known = carried["V"]
-    starts = ground.cycles(ground.first, ground.last)
-    row = parameter_row(QuoteParameters.model_validate(known["set"]))
-    sets = scaled(ground.tape, row, starts, reference=known["reference"])
-    return Schedule(starts, sets, known)
-
-
 def shuffled(ground: Ground, carried: Carried) -> Schedule:
     """X: V, whose spread follows the volatility of another cycle: what its signal is worth."""
-    found = by_volatility(ground, carried)
+    starts = ground.cycles(ground.first, ground.last)
+    row = parameter_row(QuoteParameters.model_validate(carried["V"]))
+    sets = scaled(ground.tape, row, starts, reference=carried["reference"])
     rng = np.random.default_rng([ground.plan.seeds.X, ground.session.settings.seed])
-    sets = found.sets.copy()
     sets[:, 0] = rng.permutation(sets[:, 0])
-    return Schedule(found.starts, sets)
+    return Schedule(starts, sets)
 
 
 def dearer(ground: Ground, carried: Carried) -> Schedule:
@@ -103,14 +107,14 @@ def dearer(ground: Ground, carried: Carried) -> Schedule:
 def tuned_daily(ground: Ground, carried: Carried) -> Schedule:
     """R: as S1 on the first recording; on each later one tuned on the one before, all of it."""
     sets = sets_of(ground)
-    later = tuned(ground, sets, ground.begin, ground.last).model_dump()
+    later = tuned(ground, sets, ground.begin, ground.last).held.model_dump()
     held = QuoteParameters.model_validate(carried["R"])
     found = fixed(ground, held, later)
     return Schedule(found.starts, found.sets, later, len(sets))
 
 
 def kept_on(name: str) -> "Arm":
-    """Return the arm that keeps the set of the first training: S1, and L on its own ground."""
+    """Return the arm that keeps the set of the first training; V, B and L on their own ground."""
 
     def play(ground: Ground, carried: Carried) -> Schedule:
         return fixed(ground, QuoteParameters.model_validate(carried[name]), carried[name])
@@ -183,7 +187,8 @@ def arms_of(ground: Ground) -> dict[str, Arm]:
         "N": silent,
         "S0": suggested,
         "S1": kept_on("S1"),
-        "V": by_volatility,
+        "V": kept_on("V"),
+        "B": kept_on("B"),
         "R": tuned_daily,
         "T": tuned_on("T"),
         "L": kept_on("L"),

@@ -1,8 +1,10 @@
 """The ground of L and F: the same recording, quoted on by the learned policy.
 
-The plan calibrates itself as it goes (`market/planned.py`). Its frame is tuned on the first
-training window as S1's is; on two thirds of that window a residual is learned, and it is kept only
-if the last third, which it never saw, says that it is surely better.
+Positions keep within a budget, and the frame's spread follows volatility (`budget.py`). What quotes
+is the plan, which calibrates itself as it goes (`market/planned.py`), or the closed form, whichever
+was better on the first training window, its frame tuned there as S1's is. On two thirds of that
+window a residual is learned; it is kept only if the last third, which it never saw, says that it is
+surely better.
 """
 
 from dataclasses import replace
@@ -11,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from agents.evaluation.arms import Carried
+from agents.evaluation.budget import following, within
 from agents.evaluation.ground import Ground, opened
 from agents.evaluation.plan import Plan
-from agents.evaluation.tuning import sets_of, tuned
+from agents.evaluation.tuning import Tuned, preferred, sets_of, tuned
 from agents.session import parameter_row
 from agents.settings import Policy, Settings
 from agents.training import HELD_OUT, spans_of, train, with_residual
@@ -26,28 +29,37 @@ LEARNED = ("L", "F")
 """Arms on this ground."""
 
 
+def planned(settings: Settings, plan: Plan, *, training: bool) -> Ground:
+    """Return the ground on which the plan quotes; errors: `ground.opened`."""
+    executor = settings.executor.model_copy(update={"policy": Policy.PLAN})
+    return opened(settings.model_copy(update={"executor": executor}), plan, training=training)
+
+
 def learned_ground(
-    settings: Settings, plan: Plan, carried: Carried, *, training: bool
+    closed: Ground, planned: Ground, carried: Carried
 ) -> tuple[Ground, dict[str, Any]]:
-    """Return the ground, and what its arms begin with: learned here, or carried on.
+    """Return the ground of L and F, and what its arms begin with: learned here, or carried on.
 
     Args:
-        settings: complete; their policy does not count.
-        plan: the rules.
-        carried: of the recordings before.
-        training: whether the recording begins with the training window.
+        closed: on which the closed form quotes, that of B.
+        planned: on which the plan quotes.
+        carried: of the recordings before, and of this one's training.
     """
-    executor = settings.executor.model_copy(update={"policy": Policy.PLAN})
-    planned = settings.model_copy(update={"executor": executor})
-    ground = opened(planned, plan, training=training)
-    known = {name: carried[name] for name in (*LEARNED, "residual") if name in carried}
+    known = {name: carried[name] for name in (*LEARNED, "policy", "residual") if name in carried}
+    steered = within(following(planned, carried["reference"]), carried["budget"])
+    grounds = {Policy.CLOSED_FORM: closed, Policy.PLAN: steered}
     if "residual" not in known:
-        frame = tuned(ground, sets_of(ground), ground.begin, ground.train)
-        held = frame.model_dump()
-        known = {"L": held, "F": held, "residual": residual_of(ground, frame).tolist()}
+        frame = tuned(steered, sets_of(steered), steered.begin, steered.train)
+        other = Tuned(QuoteParameters.model_validate(carried["B"]), *carried["judged"])
+        best = preferred([frame, other])
+        policy = Policy.PLAN if best is frame else Policy.CLOSED_FORM
+        held = best.held.model_dump()
+        residual = residual_of(grounds[policy], best.held).tolist()
+        known = {"L": held, "F": held, "policy": policy.value, "residual": residual}
+    ground = grounds[Policy(known["policy"])]
     session = ground.session
-    policy = with_residual(session.setup.policy, np.array(known["residual"]))
-    session = replace(session, setup=session.setup._replace(policy=policy))
+    row = with_residual(session.setup.policy, np.array(known["residual"]))
+    session = replace(session, setup=session.setup._replace(policy=row))
     return replace(ground, session=session), known
 
 

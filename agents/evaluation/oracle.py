@@ -1,22 +1,26 @@
 """O: the arm that knows the regime of an artificial market, and the best set of each.
 
-Its sets come from days of one regime alone, made with seeds that no arm is judged on, by the same
-plain tuning as S1, with more sets. It knows when the regime changes and what is best then; it does
-not know the noise: an upper bound that is honest.
+Its sets come from days of one regime alone, made with seeds that no arm is judged on, on which the
+plan quotes: many are tried on one day, the best of them on another. Quantities are in proportion to
+mean over variance, by which all regimes together have the best ratio of mean to deviation; where
+nothing is earned it does not quote. It knows when the regime changes and what is best then; it does
+not know the noise.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from agents.evaluation.arms import Arm, Carried, Schedule
-from agents.evaluation.ground import Ground, opened
+from agents.evaluation.ground import Ground
+from agents.evaluation.learned import planned
 from agents.evaluation.plan import Plan
-from agents.evaluation.tuning import sets_of, tuned
+from agents.evaluation.tuning import nets_of, ratios, sets_of, steadiest
 from agents.session import parameter_row
 from agents.settings import Settings
 from exchange.importers.synthetic import climate_recording
@@ -26,6 +30,8 @@ from protocol.messages import QuoteParameters
 
 Tables = Mapping[str, QuoteParameters]
 """The best set by climate."""
+NOTHING = 1e-6
+"""Share of a set's quantities below the least order."""
 
 
 def oracle(tables: Tables) -> Arm:
@@ -74,25 +80,51 @@ def tables_of(
         found = {}
         for number, name in enumerate(CLIMATES):
             on_climate(name)
-            found[name] = _tuned_on(settings, plan, setting, name, number, folder).model_dump()
+            found[name] = _tuned_on(settings, plan, setting, name, number, folder)
+        most = max(worth for _, worth in found.values())
+        sized = {
+            name: resized(held, worth / most if most > 0.0 else 0.0).model_dump()
+            for name, (held, worth) in found.items()
+        }
         draft = path.with_suffix(f".{os.getpid()}.draft")
-        draft.write_text(json.dumps(found, sort_keys=True), encoding="utf-8")
+        draft.write_text(json.dumps(sized, sort_keys=True), encoding="utf-8")
         draft.replace(path)
     kept = json.loads(path.read_text(encoding="utf-8"))
     return {name: QuoteParameters.model_validate(each) for name, each in kept.items()}
 
 
+def resized(held: QuoteParameters, share: float) -> QuoteParameters:
+    """Return a set with a share of its quantities; of nothing, less than any order may be."""
+    share = max(share, NOTHING)
+    changed = {name: getattr(held, name) * share for name in ("base_quantity", "max_position")}
+    return held.model_copy(update=changed)
+
+
 def _tuned_on(
     settings: Settings, plan: Plan, setting: str, name: str, number: int, folder: Path
-) -> QuoteParameters:
-    """Return the best set of one climate, on a day of it alone."""
-    day = folder / f"oracle-{setting}-{name}-{os.getpid()}.npz"
+) -> tuple[QuoteParameters, float]:
+    """Return the best set of one climate, and its mean over variance on a day of it alone."""
     seed = plan.seeds.oracle + number
+    with _alone(settings, plan, setting, name, seed, folder) as ground:
+        sets = sets_of(ground, plan.oracle_sets)
+        best = np.argsort(-ratios(nets_of(ground, sets, ground.begin, ground.last)))
+        sets = tuple(sets[int(row)] for row in best[: plan.oracle_finalists])
+    with _alone(settings, plan, setting, name, seed + len(CLIMATES), folder) as ground:
+        nets = nets_of(ground, sets, ground.begin, ground.last)
+    row = steadiest(nets)
+    variance = float(nets[row].var(ddof=1))
+    return sets[row], max(0.0, float(nets[row].mean())) / variance if variance > 0.0 else 0.0
+
+
+@contextmanager
+def _alone(
+    settings: Settings, plan: Plan, setting: str, name: str, seed: int, folder: Path
+) -> Iterator[Ground]:
+    """Give the ground of a day of one climate alone; its file is gone afterwards."""
+    day = folder / f"oracle-{setting}-{name}-{os.getpid()}.npz"
     save(day, climate_recording(setting, seed, plan.oracle_hours, only=name))
     try:
         feed = settings.feed.model_copy(update={"path": day, "hours": None, "start": None})
-        ground = opened(settings.model_copy(update={"feed": feed}), plan, training=False)
-        sets = sets_of(ground, plan.oracle_sets)
-        return tuned(ground, sets, ground.begin, ground.last)
+        yield planned(settings.model_copy(update={"feed": feed}), plan, training=False)
     finally:
         day.unlink()

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.arms import Schedule, arms_of, begun
+from agents.evaluation.arms import Schedule, arms_of, begun, grounds_of
 from agents.evaluation.ground import SECOND_NS, Ground, opened
-from agents.evaluation.learned import LEARNED, learned_ground
+from agents.evaluation.learned import LEARNED, learned_ground, planned
 from agents.evaluation.oracle import Tables, oracle
 from agents.evaluation.plan import Plan
 from agents.settings import Settings
@@ -35,7 +35,7 @@ from market.schedule import replay_schedule
 from market.types import F8, I8
 from protocol.messages import utc_text
 
-SCHEMA = 1
+SCHEMA = 2
 HOUSE = Path(__file__).parents[2]
 SOURCES = (
     "market/**/*.py",
@@ -137,11 +137,11 @@ def computed(task: Task, key: str, on_arm: Progress) -> dict[str, Any]:
     ground = opened(task.settings, task.plan, training=task.before is None)
     on_arm("training")
     carried = begun(ground, {} if task.before is None else task.before["carried"])
-    grounds = dict.fromkeys(task.arms, ground)
+    grounds = dict.fromkeys(task.arms, ground) | grounds_of(ground, carried)
+    if {*LEARNED, "O"} & set(task.arms):
+        grounds["O"] = planned(task.settings, task.plan, training=task.before is None)
     if set(LEARNED) & set(task.arms):
-        learned, lesson = learned_ground(
-            task.settings, task.plan, carried, training=task.before is None
-        )
+        learned, lesson = learned_ground(grounds["B"], grounds["O"], carried)
         carried |= lesson
         grounds |= dict.fromkeys(LEARNED, learned)
     known = arms_of(ground)

@@ -39,7 +39,9 @@ class Plan(BaseModel):
         boundary_s: between two decisions of the optimizer.
         draws, level: of every interval.
         risk_fraction: of R multiples.
-        oracle_hours, oracle_sets: of one climate alone, on which the oracle is tuned.
+        budget_share: of the suggested position, whose value at risk is the budget.
+        oracle_hours, oracle_sets, oracle_finalists: of a day of one climate alone, on which the
+            oracle is tuned, and how many of the sets are tried on another.
         residual_steps: guard steps that the learning of a residual may live through.
         placebo_step: how far a placebo moves its spread and size, natural logarithm.
     """
@@ -61,10 +63,12 @@ class Plan(BaseModel):
     draws: int = Field(ge=100)
     level: float = Field(gt=0, lt=0.5)
     risk_fraction: float = Field(gt=0)
+    budget_share: float = Field(gt=0, le=1)
     residual_steps: int = Field(ge=1)
     placebo_step: float = Field(ge=0)
     oracle_hours: float = Field(gt=0)
     oracle_sets: int = Field(ge=1)
+    oracle_finalists: int = Field(ge=1)
     seeds: Seeds
 
 

@@ -27,6 +27,7 @@ from market.layout import (
     VIEW_FLOW,
     VIEW_MID,
     VIEW_READY,
+    VIEW_SIGMA,
 )
 from market.quotes import LOTS_HUGE
 
@@ -78,6 +79,21 @@ def test_a_long_position_leans_down_along_the_plan():
     desk.decide(position=50)
     assert desk.quotes(BID_ROW)[0] == (990, 10)
     assert desk.quotes(ASK_ROW)[0] == (1007, 10)
+
+
+@pytest.mark.parametrize(("sigma", "share"), [(0.5, 0.5), (1.0, 1.0), (9.0, 4.0), (0.1, 0.25)])
+def test_the_frame_follows_volatility_where_it_is_told_to(sigma, share):
+    """In proportion, within a quarter and four times; the plan's 40 ticks meet 3h of the frame."""
+    desk = Desk(volatility=1.0 / 1000.5)
+    desk.view[VIEW_SIGMA] = sigma
+    desk.plan[:] = 40.0, 40.0, 0.0
+    desk.decide()
+    width = min(3 * 10 * share, max(0.5 * 10 * share, 40.0))
+    assert desk.quotes(BID_ROW)[0][0] == math.floor(1000.5 - width)
+    still = Desk()
+    still.view[VIEW_SIGMA], still.plan[:] = sigma, desk.plan
+    still.decide()
+    assert still.quotes(BID_ROW)[0][0] == 970
 
 
 @given(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from market.layout import LEDGER_EQUITY, STEP_NOW_NS, VIEW_MID, VIEW_SIGMA
+from market.policy import POLICY_VOLATILITY
 from market.replay import replay, replay_one
 from market.replay_step import PLACED_NOW_NS, REPLAY_NET
 from market.schedule import nets_scaled, replay_schedule, scaled, volatility
@@ -73,6 +74,21 @@ def test_profits_of_scaled_sets_are_those_of_their_schedules():
                        reference=1e9)  # fmt: skip
     plain = replay(tape(), narrow, setup(), first_step=int(starts[0]), last_step=LAST)
     assert told[0, 0] == pytest.approx(plain[0, 0, REPLAY_NET])
+
+
+def test_an_executor_that_follows_volatility_is_that_schedule():
+    """To the last byte: its spread in proportion, set anew at every cycle."""
+    starts = edges()
+    middle = 0.4 * float(np.median(volatility(tape(), starts)))
+    policy = setup().policy.copy()
+    policy[POLICY_VOLATILITY] = middle
+    told = {"first_step": int(starts[0]), "last_step": LAST}
+    own = replay_one(tape(), CANDIDATES[1], setup()._replace(policy=policy), **told)
+    twin = played(starts, scaled(tape(), CANDIDATES[1], starts, reference=middle))
+    plain = replay_one(tape(), CANDIDATES[1], setup(), **told)
+    for name in ("placed", "filled", "equity", "heard"):
+        assert getattr(own, name).tobytes() == getattr(twin, name).tobytes()
+    assert own.placed.tobytes() != plain.placed.tobytes()
 
 
 def test_steps_that_do_not_rise_are_refused():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from agents.evaluation import arms as playing
+from agents.evaluation.budget import budget_of, held_to
 from agents.evaluation.ground import opened
-from agents.evaluation.learned import LEARNED, learned_ground, residual_of
-from agents.evaluation.oracle import oracle
+from agents.evaluation.learned import LEARNED, learned_ground, planned, residual_of
+from agents.evaluation.oracle import oracle, tables_of
 from agents.evaluation.piece import Task, computed, edges_of, key_of, piece, sources_digest
 from agents.evaluation.plan import the_plan
 from agents.evaluation.summary import document_of
@@ -20,9 +21,11 @@ from exchange.importers.synthetic import climate_recording, synthetic_recording
 from exchange.recording import save
 from market.climates import CLIMATES
 from market.comparison import PERIOD_NET
-from market.policy import POLICY_RESIDUAL, RESIDUALS
+from market.layout import SCALE_LOT
+from market.policy import POLICY_RESIDUAL, POLICY_VOLATILITY, RESIDUALS
 from market.replay import replay_one
-from market.replay_step import EQUITY_EXCESS
+from market.replay_step import EQUITY_EXCESS, FILLED_LOTS, FILLED_SIDE
+from market.schedule import replay_schedule
 from protocol.messages import QuoteParameters
 
 PLAN = the_plan().model_copy(
@@ -62,7 +65,8 @@ def carried(ground):
 @pytest.fixture(scope="module")
 def learned(feed, carried):
     """The ground of L and F, and what they begin with."""
-    return learned_ground(settings(feed), PLAN, carried, training=True)
+    closed = playing.grounds_of(opened(settings(feed), PLAN, training=True), carried)["B"]
+    return learned_ground(closed, planned(settings(feed), PLAN, training=True), carried)
 
 
 def quiet(_name):
@@ -141,7 +145,7 @@ def test_each_arm_decides_at_cycles_of_the_test_alone(ground, carried, learned):
     assert playing.tuned_daily(ground, carried).tried == 13
 
 
-def test_the_learned_arms_have_a_ground_of_their_own(feed, ground, learned):
+def test_the_learned_arms_have_a_ground_of_their_own(feed, ground, carried, learned):
     """Same steps, another plan on the tape; what was learned is carried on, and quoted by."""
     own, begun = learned
     assert (own.begin, own.train, own.first, own.last) == (
@@ -155,7 +159,7 @@ def test_the_learned_arms_have_a_ground_of_their_own(feed, ground, learned):
         or (own.tape.plans != ground.tape.plans).any()
     )
     told = begun | {"residual": [0.25] * RESIDUALS}
-    later, kept = learned_ground(settings(feed), PLAN, told, training=False)
+    later, kept = learned_ground(planned(settings(feed), PLAN, training=False), carried | told)
     assert kept == told
     assert later.session.setup.policy[POLICY_RESIDUAL:].tolist() == told["residual"]
     assert later.begin == later.train == later.first == ground.begin
@@ -170,6 +174,54 @@ def test_a_residual_is_kept_only_if_data_that_it_never_saw_say_so(monkeypatch, l
     assert residual_of(ground, frame).tolist() == [0.1] * RESIDUALS
     told.held_out["lower"] = -0.1
     assert residual_of(ground, frame).tolist() == [0.0] * RESIDUALS
+
+
+def test_a_budget_holds_positions_and_looks_at_the_training_alone(feed, ground, carried):
+    """A quarter of the suggested position at the median; half the budget, half the position."""
+    hours = (ground.time(ground.first) - ground.session.first_ns) / 3.6e12 + 0.2
+    short = opened(settings(feed, hours=hours), PLAN, training=True)
+    assert budget_of(short) == budget_of(ground) == carried["budget"]
+    largest = {}
+    for share in (1.0, 0.5):
+        held = held_to(ground, share * carried["budget"], carried["V"]["reference"])
+        schedule = playing.suggested(held, {})
+        record = replay_schedule(
+            held.tape, schedule.starts, schedule.sets, held.session.setup, last_step=held.last
+        )
+        lots = np.cumsum(record.filled[:, FILLED_SIDE] * record.filled[:, FILLED_LOTS])
+        largest[share] = int(np.abs(lots).max())
+    scale = ground.session.setup.scale
+    suggested = ground.session.baseline.max_position * 1e8 / scale[SCALE_LOT]
+    assert 0 < largest[0.5] < largest[1.0] < suggested
+    assert held_to(ground, 1.0, 0.0).session.setup.policy[POLICY_VOLATILITY] == 0.0
+    assert ground.session.setup.policy[POLICY_VOLATILITY] == 0.0
+
+
+def test_nobody_has_a_larger_budget_than_configured(feed):
+    """The limit of the settings holds for every arm."""
+    tight = settings(feed).model_copy(deep=True)
+    tight = tight.model_copy(
+        update={"risk": tight.risk.model_copy(update={"value_at_risk_limit": 1e-6})}
+    )
+    assert budget_of(opened(tight, PLAN, training=True)) == 1e-6
+
+
+def test_the_oracle_trades_in_proportion_to_mean_over_variance(feed, tmp_path, monkeypatch):
+    """The largest as tuned; where nothing is earned nothing is quoted."""
+    held = QuoteParameters.model_validate(SET)
+    worths = iter([2.0, 1.0, 0.0, 0.5])
+    monkeypatch.setattr("agents.evaluation.oracle._tuned_on", lambda *_, **__: (held, next(worths)))
+    told = {"code": "1", "on_climate": quiet}
+    found = tables_of(settings(feed), PLAN, "climates-value", tmp_path, **told)
+    shares = [found[name].max_position / held.max_position for name in CLIMATES]
+    assert shares == pytest.approx([1.0, 0.5, 0.0, 0.25], abs=1e-5)
+    assert tables_of(settings(feed), PLAN, "climates-value", tmp_path, **told) == found
+    ground = opened(settings(feed), PLAN, training=False)
+    silent = playing.fixed(ground, found[list(CLIMATES)[2]])
+    record = replay_schedule(
+        ground.tape, silent.starts, silent.sets, ground.session.setup, last_step=ground.last
+    )
+    assert len(record.placed) == 0
 
 
 def test_placebos_differ_from_each_other_and_from_nothing_else(ground, carried):
