@@ -6,26 +6,27 @@ import numpy as np
 import pytest
 
 from agents.evaluation import arms as playing
-from agents.evaluation.budget import budget_of, held_to
+from agents.evaluation.budget import budget_of, following, within
 from agents.evaluation.ground import opened
 from agents.evaluation.learned import LEARNED, learned_ground, planned, residual_of
 from agents.evaluation.oracle import oracle, tables_of
 from agents.evaluation.piece import Task, computed, edges_of, key_of, piece, sources_digest
 from agents.evaluation.plan import the_plan
 from agents.evaluation.summary import document_of
-from agents.evaluation.tuning import steadiest
-from agents.settings import Settings
+from agents.evaluation.tuning import Tuned, preferred, steadiest
+from agents.settings import Policy, Settings
 from agents.training import Trained
 from exchange.errors import RecordingError
 from exchange.importers.synthetic import climate_recording, synthetic_recording
 from exchange.recording import save
+from market.breach import LIMIT_VALUE
 from market.climates import CLIMATES
 from market.comparison import PERIOD_NET
 from market.layout import SCALE_LOT
-from market.policy import POLICY_RESIDUAL, POLICY_VOLATILITY, RESIDUALS
+from market.policy import POLICY_DYNAMIC, POLICY_RESIDUAL, POLICY_VOLATILITY, RESIDUALS
 from market.replay import replay_one
 from market.replay_step import EQUITY_EXCESS, FILLED_LOTS, FILLED_SIDE
-from market.schedule import replay_schedule
+from market.schedule import replay_schedule, scaled
 from protocol.messages import QuoteParameters
 
 PLAN = the_plan().model_copy(
@@ -139,7 +140,7 @@ def test_each_arm_decides_at_cycles_of_the_test_alone(ground, carried, learned):
         assert schedule.starts[0] == ground.first
         assert (np.diff(schedule.starts) > 0).all()
         assert all(each % cycle == 0 for each in times)
-    volatile = playing.by_volatility(ground, carried)
+    volatile = playing.shuffled(ground, carried)
     assert len(volatile.starts) == len(ground.cycles(ground.first, ground.last))
     assert len(np.unique(volatile.sets[:, 0])) > 10
     assert playing.tuned_daily(ground, carried).tried == 13
@@ -154,15 +155,30 @@ def test_the_learned_arms_have_a_ground_of_their_own(feed, ground, carried, lear
         ground.first,
         ground.last,
     )
-    assert (
-        own.tape.plans.shape != ground.tape.plans.shape
-        or (own.tape.plans != ground.tape.plans).any()
-    )
-    told = begun | {"residual": [0.25] * RESIDUALS}
-    later, kept = learned_ground(planned(settings(feed), PLAN, training=False), carried | told)
-    assert kept == told
-    assert later.session.setup.policy[POLICY_RESIDUAL:].tolist() == told["residual"]
-    assert later.begin == later.train == later.first == ground.begin
+    for policy in Policy:
+        told = begun | {"residual": [0.25] * RESIDUALS, "policy": policy.value}
+        plain = opened(settings(feed), PLAN, training=False)
+        closed = playing.grounds_of(plain, carried)["B"]
+        later, kept = learned_ground(
+            closed, planned(settings(feed), PLAN, training=False), carried | told
+        )
+        setup = later.session.setup
+        assert kept == told
+        assert setup.policy[POLICY_RESIDUAL:].tolist() == told["residual"]
+        assert setup.policy[POLICY_DYNAMIC] == (policy is Policy.PLAN)
+        assert setup.policy[POLICY_VOLATILITY] == carried["reference"]
+        assert setup.limits[LIMIT_VALUE] == carried["budget"]
+        assert later.begin == later.train == later.first == ground.begin
+
+
+def test_of_nearly_as_steady_sets_the_one_with_better_trades_is_taken():
+    """Within a tenth; further below the steadiest no trades are good enough."""
+    held = QuoteParameters.model_validate(SET)
+    steady, better, worse = Tuned(held, 1.0, 2.0), Tuned(held, 0.91, 3.0), Tuned(held, 0.89, 9.0)
+    assert preferred([steady, better, worse]) is better
+    assert preferred([steady, worse]) is steady
+    lost = [Tuned(held, -1.0, 1.0), Tuned(held, -1.05, 5.0)]
+    assert preferred(lost) is lost[0]
 
 
 def test_a_residual_is_kept_only_if_data_that_it_never_saw_say_so(monkeypatch, learned):
@@ -183,7 +199,7 @@ def test_a_budget_holds_positions_and_looks_at_the_training_alone(feed, ground, 
     assert budget_of(short) == budget_of(ground) == carried["budget"]
     largest = {}
     for share in (1.0, 0.5):
-        held = held_to(ground, share * carried["budget"], carried["V"]["reference"])
+        held = within(ground, share * carried["budget"])
         schedule = playing.suggested(held, {})
         record = replay_schedule(
             held.tape, schedule.starts, schedule.sets, held.session.setup, last_step=held.last
@@ -193,8 +209,27 @@ def test_a_budget_holds_positions_and_looks_at_the_training_alone(feed, ground, 
     scale = ground.session.setup.scale
     suggested = ground.session.baseline.max_position * 1e8 / scale[SCALE_LOT]
     assert 0 < largest[0.5] < largest[1.0] < suggested
-    assert held_to(ground, 1.0, 0.0).session.setup.policy[POLICY_VOLATILITY] == 0.0
+
+
+def test_v_follows_volatility_on_a_ground_of_its_own(ground, carried):
+    """It trades as its schedule would; the plain ground stays as it was."""
+    grounds = playing.grounds_of(ground, carried)
+    for name in ("V", "B"):
+        assert grounds[name].session.setup.policy[POLICY_VOLATILITY] == carried["reference"] > 0.0
+    assert following(ground, 0.0).session.setup.policy[POLICY_VOLATILITY] == 0.0
     assert ground.session.setup.policy[POLICY_VOLATILITY] == 0.0
+    schedule = playing.kept_on("V")(grounds["V"], carried)
+    starts = ground.cycles(ground.first, ground.last)
+    sets = scaled(ground.tape, schedule.sets[0], starts, reference=carried["reference"])
+    told = {"last_step": ground.last}
+    own = replay_schedule(ground.tape, *pair(schedule), grounds["V"].session.setup, **told)
+    twin = replay_schedule(ground.tape, starts, sets, ground.session.setup, **told)
+    assert own.filled.tobytes() == twin.filled.tobytes()
+    assert len(own.filled) > 50
+
+
+def pair(schedule):
+    return schedule.starts, schedule.sets
 
 
 def test_nobody_has_a_larger_budget_than_configured(feed):
@@ -293,10 +328,12 @@ def test_a_piece_that_is_there_is_not_computed_again(feed, tmp_path):
 
 def test_what_cannot_be_better_differs_by_its_handicap_alone(ground, carried, feed):
     """The same spreads at other times; the same fills and twice the fee."""
-    steady, mixed = playing.by_volatility(ground, carried), playing.shuffled(ground, carried)
-    assert (mixed.sets != steady.sets).any()
-    assert sorted(mixed.sets[:, 0]) == sorted(steady.sets[:, 0])
-    assert (mixed.sets[:, 1:] == steady.sets[:, 1:]).all()
+    mixed = playing.shuffled(ground, carried)
+    row = playing.kept_on("V")(ground, carried).sets[0]
+    steady = scaled(ground.tape, row, mixed.starts, reference=carried["reference"])
+    assert (mixed.sets != steady).any()
+    assert sorted(mixed.sets[:, 0]) == sorted(steady[:, 0])
+    assert (mixed.sets[:, 1:] == steady[:, 1:]).all()
     arms = computed(task(feed, arms=("S1", "D")), "key", quiet)["arms"]
     assert arms["D"]["turnover"] == arms["S1"]["turnover"] > 0.0
     nets = {name: np.array(each["rows"])[:, PERIOD_NET].sum() for name, each in arms.items()}
