@@ -1,15 +1,17 @@
 """Does tuning pay? Placebos first, then the arms on artificial days, then on a recording.
 
 python -m bench.scoreboard --part placebo [--feeds 200] [--workers 2]
-python -m bench.scoreboard --part days [--days 6] [--mechanism value] [--fees 0] [--seed 11]
+python -m bench.scoreboard --part days [--days 12] [--mechanism value] [--fees 0] [--seed 11]
 python -m bench.scoreboard --part day --feed nexo.npz
 
 **placebo.** Short feeds on which two arms move the same set at random: neither can be better. How
 often does the primary figure's interval say that the first is? Bar: at most 7 %.
-**days.** `counterpoint evaluate` on days of changing climates, made here; bar: within 60 minutes.
+**days.** `counterpoint evaluate` on days of changing climates, made here. Bar: within 60 minutes;
+the full system F is better than S1 and than V in net at equal volatility and in SQN100, its
+drawdown at equal volatility is not worse, and half of the way from S1 to the oracle is made.
 **day.** The same on one recording at the plan's four fees; bar: within 30 minutes.
 
-Who is better is told as it is found, and is no part of the bar. The last line is JSON.
+The last line is JSON.
 """
 
 import argparse
@@ -36,6 +38,8 @@ PLACEBO_MAX = 0.07
 PLACEBO_HOURS = 6.0
 PLACEBO = ("P1", "P2")
 DAYS_S, DAY_S = 3600.0, 1800.0
+FALL = "drawdown_equal_volatility"
+GAP_MIN = 0.5
 
 
 def short_plan() -> Plan:
@@ -94,18 +98,43 @@ def evaluated(feeds: list[Path], data: Path, *, fees: str, most_s: float) -> dic
     document = json.loads(first)
     print(text(document))
     print(f"{took_s:.0f} s, at most {most_s:.0f} s; the same again: {first == again}")
+    primary = document["plan"]["primary"]
     told = [
         {
             "fee_bps": tier["fee_bps"],
             "days": tier["days"],
+            "beats": beats(tier, primary) if "O" in tier["arms"] else None,
             "primary": {
-                f"{pair['ours']}-{pair['theirs']}": pair["figures"][document["plan"]["primary"]]
+                f"{pair['ours']}-{pair['theirs']}": pair["figures"][primary]
                 for pair in tier["differences"]
             },
         }
         for tier in document["tiers"]
     ]
-    return {"took_s": took_s, "tiers": told, "held": took_s <= most_s and first == again}
+    held = took_s <= most_s and first == again
+    held = held and all(each["beats"] is None or each["beats"]["held"] for each in told)
+    for each in told:
+        print(f"{each['fee_bps']:g} bps: {each['beats']}")
+    return {"took_s": took_s, "tiers": told, "held": held}
+
+
+def beats(tier: dict[str, Any], primary: str) -> dict[str, Any]:
+    """Say of one tier what the full system is better at, and how much of the way it made."""
+    pairs = {(each["ours"], each["theirs"]): each["figures"] for each in tier["differences"]}
+    told: dict[str, Any] = {}
+    for theirs in ("S1", "V"):
+        found = pairs["F", theirs]
+        told[theirs] = {name: found[name]["finding"] for name in (primary, "sqn100", FALL)}
+    made, way = (pairs[ours, "S1"][primary]["value"] for ours in ("F", "O"))
+    told["gap_closed"] = made / way if way > 0.0 else None
+    better = Finding.BETTER.value
+    told["held"] = (
+        all(told[each][name] == better for each in ("S1", "V") for name in (primary, "sqn100"))
+        and all(told[each][FALL] != Finding.WORSE.value for each in ("S1", "V"))
+        and told["gap_closed"] is not None
+        and told["gap_closed"] >= GAP_MIN
+    )
+    return told
 
 
 def main() -> int:
@@ -114,7 +143,7 @@ def main() -> int:
     parser.add_argument("--part", choices=("placebo", "days", "day"), required=True)
     parser.add_argument("--feeds", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--days", type=int, default=6)
+    parser.add_argument("--days", type=int, default=12)
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--mechanism", default="value")
     parser.add_argument("--fees")
