@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from market.frame import followed_spread, width_and_shift
 from market.guard import hold_ladder
 from market.jit import inlined_kernel, kernel
 from market.layout import (
@@ -15,9 +16,6 @@ from market.layout import (
     PARAMETER_LEVELS,
     PARAMETER_MAX_POSITION,
     PARAMETER_SPREAD,
-    PLAN_ASK,
-    PLAN_BID,
-    PLAN_SLOPE,
     SCALE_LOT,
     STEP_ASK,
     STEP_BID,
@@ -26,7 +24,6 @@ from market.layout import (
     VIEW_FLOW,
     VIEW_MID,
     VIEW_READY,
-    VIEW_SIGMA,
 )
 from market.legality import (
     ASK_ONLY,
@@ -58,10 +55,6 @@ POLICY_VOLATILITY = 13  # at which the spread is meant, fraction per sqrt(second
 POLICY_RESIDUAL = 14  # its coefficients (`residual.py`)
 RESIDUALS = 8
 POLICY_COLUMNS = POLICY_RESIDUAL + RESIDUALS
-
-SCALE_MIN, SCALE_MAX = 0.25, 4.0
-"""The spread follows volatility within a quarter of and four times its own."""
-SPREAD_MAX = 10.0  # percent, the largest legal one
 
 # --- Kelly's memory: f8[KELLY_COLUMNS], zeros at first ---------------------------------------
 KELLY_COUNT = 0  # observations so far
@@ -233,32 +226,6 @@ def reward_score(kelly: F8) -> float:
 
 
 @inlined_kernel
-def followed_spread(spread: float, view_row: F8, tuning: F8) -> float:
-    """Return the frame's spread now, percent: in proportion to volatility where it is told to."""
-    if not (tuning[POLICY_VOLATILITY] > 0.0 and view_row[VIEW_MID] > 0.0):
-        return spread
-    share = view_row[VIEW_SIGMA] / view_row[VIEW_MID] / tuning[POLICY_VOLATILITY]
-    return float(min(SPREAD_MAX, spread * min(SCALE_MAX, max(SCALE_MIN, share))))
-
-
-@kernel
-def width_and_shift(
-    mid: float, spread_percentage: float, plan_row: F8, x: float
-) -> tuple[float, float]:
-    """Return (w, r) in ticks: the half width and reservation shift of DESIGN.md 6.
-
-    h = spread_percentage / 200 m; r = clip((d_a - d_b)/2, -2h, 2h); w = clip((d_a + d_b)/2,
-    0.5h, 3h), with d_b = PLAN_BID + PLAN_SLOPE x and d_a = PLAN_ASK - PLAN_SLOPE x.
-    """
-    half = spread_percentage / 200.0 * mid
-    bid_depth = plan_row[PLAN_BID] + plan_row[PLAN_SLOPE] * x
-    ask_depth = plan_row[PLAN_ASK] - plan_row[PLAN_SLOPE] * x
-    shift = min(2.0 * half, max(-2.0 * half, 0.5 * (ask_depth - bid_depth)))
-    width = min(3.0 * half, max(0.5 * half, 0.5 * (ask_depth + bid_depth)))
-    return width, shift
-
-
-@inlined_kernel
 def proposed_width_and_shift(
     mid: float, spread_percentage: float, width: float, shift: float, proposal: F8
 ) -> tuple[float, float]:
@@ -380,7 +347,7 @@ def decide(
     if max_lots > 0:
         x = min(1.0, max(-1.0, position_lots / max_lots))
     mid = view_row[VIEW_MID]
-    spread = followed_spread(parameters[PARAMETER_SPREAD], view_row, tuning)
+    spread = followed_spread(parameters[PARAMETER_SPREAD], view_row, tuning[POLICY_VOLATILITY])
     planned = width_and_shift(mid, spread, plan_row, x)
     width, shift = proposed_width_and_shift(mid, spread, planned[0], planned[1], proposal)
     action = wanted_action(view_row, width, tuning, proposal)

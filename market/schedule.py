@@ -8,10 +8,10 @@ with the new set. Spreads may follow volatility as well: whoever has one line of
 import numpy as np
 
 from market.account import Account, Exchange, Setup, open_account, open_tape_exchange
+from market.frame import SCALE_MAX, SCALE_MIN, SPREAD_MAX
 from market.jit import kernel
 from market.layout import PARAMETER_COLUMNS, PARAMETER_SPREAD, VIEW_COLUMNS, VIEW_MID, VIEW_SIGMA
 from market.order_lines import METER_OVERFLOW
-from market.policy import SCALE_MAX, SCALE_MIN, SPREAD_MAX
 from market.reopening import reopen_account, reopen_exchange
 from market.replay import TRIPS_KEPT, Record, new_records, no_records, rows_of, slice_edges
 from market.replay_loop import run_steps

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market import breach, guard, policy, refresh
+from market import breach, frame, guard, policy, refresh
 from market.layout import (
     ASK_ROW,
     BID_ROW,
@@ -103,7 +103,7 @@ def test_the_frame_follows_volatility_where_it_is_told_to(sigma, share):
 def test_width_and_shift_stay_in_the_tuned_frame(bid, ask, slope, x, spread):
     """Width in [0.5h, 3h] and shift in [-2h, 2h], whatever the plan proposes."""
     half = spread / 200.0 * 1000.0
-    width, shift = policy.width_and_shift(1000.0, spread, np.array([bid, ask, slope]), x)
+    width, shift = frame.width_and_shift(1000.0, spread, np.array([bid, ask, slope]), x)
     assert 0.5 * half <= width <= 3.0 * half
     assert -2.0 * half <= shift <= 2.0 * half
     bid_depth, ask_depth = bid + slope * x, ask - slope * x
