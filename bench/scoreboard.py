@@ -2,6 +2,7 @@
 
 python -m bench.scoreboard --part placebo [--feeds 200] [--workers 2]
 python -m bench.scoreboard --part days [--days 12] [--mechanism value] [--fees 0] [--seed 11]
+python -m bench.scoreboard --part none [--days 12] [--hours 12] [--seed 13]
 python -m bench.scoreboard --part day --feed nexo.npz
 
 **placebo.** Short feeds on which two arms move the same set at random: neither can be better. How
@@ -9,6 +10,8 @@ often does the primary figure's interval say that the first is? Bar: at most 7 %
 **days.** `counterpoint evaluate` on days of changing climates, made here. Bar: within 60 minutes;
 the full system F is better than S1 and than V in net at equal volatility and in SQN100, its
 drawdown at equal volatility is not worse, and half of the way from S1 to the oracle is made.
+**none.** Days of the toxic climate alone at 2 bps, where nobody earns. Bar: F loses less than S1
+and than V, with an interval, trades less than both, and is said to have no edge.
 **day.** The same on one recording at the plan's four fees; bar: within 30 minutes.
 
 The last line is JSON.
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,6 +37,7 @@ from agents.settings import Settings
 from exchange.importers.synthetic import climate_recording
 from exchange.recording import save
 from market.comparison import Finding
+from market.verdict import Edge
 
 PLACEBO_MAX = 0.07
 PLACEBO_HOURS = 6.0
@@ -40,6 +45,8 @@ PLACEBO = ("P1", "P2")
 DAYS_S, DAY_S = 3600.0, 1800.0
 FALL = "drawdown_equal_volatility"
 GAP_MIN = 0.5
+OPPONENTS = ("S1", "V")
+NO_EDGE_BPS, NO_EDGE_ARMS = 2.0, "N,S1,V,B,F"
 
 
 def short_plan() -> Plan:
@@ -83,14 +90,23 @@ def placebo(told: argparse.Namespace) -> dict[str, Any]:
     return {"feeds": told.feeds, "counts": counts, "share": share, "held": share <= PLACEBO_MAX}
 
 
-def evaluated(feeds: list[Path], data: Path, *, fees: str, most_s: float) -> dict[str, Any]:
+def evaluated(
+    feeds: list[Path],
+    data: Path,
+    *,
+    fees: str,
+    most_s: float,
+    arms: str,
+    judge: Callable[[dict[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
     """Run the command on recordings, twice; print its text and return what it told.
 
-    The second time every piece is there already, and the same must come out.
+    The second time every piece is there already, and the same must come out. `judge` says of a tier
+    of fees what it found, and whether the bar is `held`.
     """
     words = [sys.executable, "-m", "agents.cli.main", "evaluate", f"--fees={fees}", "--json"]
     words += [part for each in feeds for part in ("--feed", str(each))]
-    words += ["--data", str(data)]
+    words += ["--data", str(data), "--arms", arms]
     begun = time.monotonic()
     first = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
     took_s = time.monotonic() - begun
@@ -103,7 +119,7 @@ def evaluated(feeds: list[Path], data: Path, *, fees: str, most_s: float) -> dic
         {
             "fee_bps": tier["fee_bps"],
             "days": tier["days"],
-            "beats": beats(tier, primary) if "O" in tier["arms"] else None,
+            "judged": judge(tier),
             "primary": {
                 f"{pair['ours']}-{pair['theirs']}": pair["figures"][primary]
                 for pair in tier["differences"]
@@ -111,36 +127,73 @@ def evaluated(feeds: list[Path], data: Path, *, fees: str, most_s: float) -> dic
         }
         for tier in document["tiers"]
     ]
-    held = took_s <= most_s and first == again
-    held = held and all(each["beats"] is None or each["beats"]["held"] for each in told)
     for each in told:
-        print(f"{each['fee_bps']:g} bps: {each['beats']}")
+        print(f"{each['fee_bps']:g} bps: {each['judged']}")
+    held = took_s <= most_s and first == again and all(each["judged"]["held"] for each in told)
     return {"took_s": took_s, "tiers": told, "held": held}
 
 
-def beats(tier: dict[str, Any], primary: str) -> dict[str, Any]:
+def pairs_of(tier: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the figures of every pair."""
+    return {(each["ours"], each["theirs"]): each["figures"] for each in tier["differences"]}
+
+
+def spares(tier: dict[str, Any]) -> dict[str, Any]:
+    """Say of one tier without an edge whether the full system loses and trades less."""
+    pairs, arms = pairs_of(tier), tier["arms"]
+    told: dict[str, Any] = {each: pairs["F", each]["net"]["finding"] for each in OPPONENTS}
+    told["turnover"] = {each: arms[each]["turnover"] for each in ("F", *OPPONENTS)}
+    told["verdict"] = arms["F"]["verdict"]["edge"]
+    told["held"] = (
+        all(told[each] == Finding.BETTER.value for each in OPPONENTS)
+        and all(told["turnover"]["F"] < told["turnover"][each] for each in OPPONENTS)
+        and told["verdict"] == Edge.NO_EDGE.value
+    )
+    return told
+
+
+def beats(tier: dict[str, Any]) -> dict[str, Any]:
     """Say of one tier what the full system is better at, and how much of the way it made."""
-    pairs = {(each["ours"], each["theirs"]): each["figures"] for each in tier["differences"]}
+    pairs, primary = pairs_of(tier), the_plan().primary
     told: dict[str, Any] = {}
-    for theirs in ("S1", "V"):
+    for theirs in OPPONENTS:
         found = pairs["F", theirs]
         told[theirs] = {name: found[name]["finding"] for name in (primary, "sqn100", FALL)}
     made, way = (pairs[ours, "S1"][primary]["value"] for ours in ("F", "O"))
     told["gap_closed"] = made / way if way > 0.0 else None
     better = Finding.BETTER.value
     told["held"] = (
-        all(told[each][name] == better for each in ("S1", "V") for name in (primary, "sqn100"))
-        and all(told[each][FALL] != Finding.WORSE.value for each in ("S1", "V"))
+        all(told[each][name] == better for each in OPPONENTS for name in (primary, "sqn100"))
+        and all(told[each][FALL] != Finding.WORSE.value for each in OPPONENTS)
         and told["gap_closed"] is not None
         and told["gap_closed"] >= GAP_MIN
     )
     return told
 
 
+def part_of(told: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Evaluate days made here, or a recording."""
+    plan = the_plan()
+    if told.part == "day":
+        fees = told.fees or ",".join(f"{fee:g}" for fee in plan.fees_bps)
+        return evaluated(
+            [told.feed], folder, fees=fees, most_s=DAY_S, arms=",".join(plan.arms),
+            judge=lambda _tier: {"held": True},
+        )  # fmt: skip
+    none = told.part == "none"
+    feeds = [folder / f"day-{number}.npz" for number in range(told.days)]
+    for number, path in enumerate(feeds):
+        seed, only = told.seed * 1000 + number, "toxic" if none else None
+        save(path, climate_recording(f"climates-{told.mechanism}", seed, told.hours, only=only))
+    fees = told.fees or (f"{NO_EDGE_BPS:g}" if none else "0")
+    arms, judge = (NO_EDGE_ARMS, spares) if none else (",".join(plan.arms), beats)
+    return evaluated(feeds, folder, fees=fees, most_s=DAYS_S, arms=arms, judge=judge)
+
+
 def main() -> int:
     """Do one part."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("placebo", "days", "day"), required=True)
+    parser.add_argument("--part", choices=("placebo", "days", "none", "day"), required=True)
     parser.add_argument("--feeds", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--days", type=int, default=12)
@@ -153,19 +206,10 @@ def main() -> int:
     if told.part == "placebo":
         result = placebo(told)
     else:
-        every = ",".join(f"{fee:g}" for fee in the_plan().fees_bps)
+        if told.part == "day" and told.feed is None:
+            parser.error("--part day needs --feed")
         with tempfile.TemporaryDirectory() as name:
-            folder, feeds = Path(name), [told.feed]
-            if told.part == "days":
-                feeds = [folder / f"day-{number}.npz" for number in range(told.days)]
-                for number, path in enumerate(feeds):
-                    setting, seed = f"climates-{told.mechanism}", told.seed * 1000 + number
-                    save(path, climate_recording(setting, seed, told.hours))
-            elif told.feed is None:
-                parser.error("--part day needs --feed")
-            most_s = DAYS_S if told.part == "days" else DAY_S
-            fees = told.fees or ("0" if told.part == "days" else every)
-            result = evaluated(feeds, folder, fees=fees, most_s=most_s)
+            result = part_of(told, Path(name))
     print(json.dumps(result))
     return 0 if result["held"] else 1
 
