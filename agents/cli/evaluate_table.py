@@ -110,12 +110,26 @@ def false_findings(document: Mapping[str, Any]) -> list[str]:
     return [f"of {len(found)} pairs that cannot be better, {found.count('better')} were called so"]
 
 
+def as_flags(settings: Mapping[str, Any]) -> list[str]:
+    """Return the settings that L traded by as flags of `counterpoint run`; none: no line."""
+    if not settings:
+        return []
+    flags = [
+        f"--set {name}={value:.4g}" if isinstance(value, float) else f"--set {name}={value}"
+        for name, value in settings.items()
+    ]
+    half = (len(flags) + 1) // 2
+    told = [" ".join(flags[:half]), " ".join(flags[half:])]
+    return ["to trade as L does:", *(f"    {each}" for each in told), ""]
+
+
 def text(document: Mapping[str, Any]) -> str:
     """Return the whole scoreboard."""
     lines: list[str] = []
     for tier in document["tiers"]:
         lines += [heading(tier), "", *lined_up(arm_rows(tier))]
         lines += ["", *lined_up(difference_rows(tier), 2), ""]
+        lines += as_flags(tier["settings"])
     plan = document["plan"]
     lines += false_findings(document)
     present = document["tiers"][0]["arms"]

@@ -60,7 +60,24 @@ def _tier(
         "days": periods * plan.period_s / DAY_S,
         "arms": _arms(records, pieces, plan),
         "differences": differences,
+        "settings": settings_of(pieces[0]["carried"]),
         "curves": {name: np.cumsum(each[:, PERIOD_NET]).tolist() for name, each in records.items()},
+    }
+
+
+def settings_of(carried: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with which an executor trades as L, and an optimizer begins as F does.
+
+    The residual, if there is one, is not among them: it is a checkpoint of `counterpoint train`.
+    Without L and F there are none.
+    """
+    if "policy" not in carried:
+        return {}
+    return {
+        "executor.policy": carried["policy"],
+        "executor.volatility_reference": carried["reference"],
+        "risk.value_at_risk_limit": carried["budget"],
+        **{f"parameters.{name}": value for name, value in carried["L"].items()},
     }
 
 

@@ -8,8 +8,10 @@ from agents.cli import evaluate as evaluating
 from agents.cli.evaluate_page import page
 from agents.cli.evaluate_table import text
 from agents.evaluation import plan as planned
+from agents.settings import Settings
 from exchange.importers.synthetic import climate_recording
 from exchange.recording import save
+from protocol.settings import load_settings
 from tests.agents.command_line import told
 
 SHORT = {"train_hours": 1.1, "sets": 8, "slices": 4, "draws": 200, "period_s": 120,
@@ -78,3 +80,22 @@ def test_what_cannot_be_done_is_one_line(data, short, flags, line):
     code, said = ran(data, *flags)
     assert code == 2
     assert line in said
+
+
+def test_the_settings_of_the_learned_arm_are_flags_that_a_run_understands(data, short):
+    """What L trades by is said in a line, and reads back as the same settings."""
+    code, said = ran(data, "--arms", "L", "--fees", "0", "--json")
+    assert code == 0, said
+    document = json.loads(said[said.index("{") :])
+    shown = text(document)
+    given = [word for word in shown.split("to trade as L does:")[1].split() if "=" in word]
+    loaded = load_settings(Settings, flags=dict(each.split("=") for each in given)).settings
+    told = document["tiers"][0]["settings"]
+    assert loaded.executor.volatility_reference == pytest.approx(
+        told["executor.volatility_reference"], rel=1e-3
+    )
+    assert loaded.risk.value_at_risk_limit == pytest.approx(
+        told["risk.value_at_risk_limit"], rel=1e-3
+    )
+    assert loaded.executor.policy.value == told["executor.policy"]
+    assert loaded.parameters.levels == told["parameters.levels"]
