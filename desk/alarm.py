@@ -12,6 +12,7 @@ from desk.view import View
 
 NS: Final = 1e9
 DRAWDOWN: Final = "peak_drawdown_limit"
+ROLLED_BACK: Final = "rolled_back"
 
 
 class Watch:
@@ -52,7 +53,7 @@ class Watch:
     def _trading(self, facts: Facts, status: Mapping[str, Any]) -> Facts:
         """Return the facts of an executor that has not come to an end."""
         name = facts.executor
-        used = status.get("used", {})
+        used, policy = status.get("used", {}), status.get("policy", {})
         return replace(
             facts,
             silent_s=self._live.age_s("status", name),
@@ -63,6 +64,7 @@ class Watch:
             stops=tuple(status["stops"]),
             drawdown_share=used.get(DRAWDOWN, 0.0),
             undecided_s=self._still_s(name, "pair", tuple(status["pair"])),
+            sent_back=policy["reason"] if policy.get("stage") == ROLLED_BACK else "",
             refused=self._refused(),
         )
 

@@ -37,6 +37,7 @@ class Facts:
         stops: active stop ids.
         drawdown_share: drawdown as a share of its limit; 0: no limit.
         undecided_s: seconds since the last decision came into force or was renewed.
+        sent_back: why its promoted policy was rolled back; empty while none was.
         refused: updates refused in the last hour.
         store_fails: why the store takes nothing; empty while it does.
         restarts: starts of each process in the last hour, beyond the first.
@@ -51,6 +52,7 @@ class Facts:
     stops: tuple[str, ...] = ()
     drawdown_share: float = 0.0
     undecided_s: float | None = None
+    sent_back: str = ""
     refused: int = 0
     store_fails: str = ""
     restarts: Mapping[str, int] = field(default_factory=dict)
@@ -147,6 +149,12 @@ def _refused(facts: Facts, bounds: Bounds) -> Iterable[Alert]:
         yield Alert("updates_refused", facts.executor, Weight.WARNING, line)
 
 
+def _sent_back(facts: Facts, _: Bounds) -> Iterable[Alert]:
+    if facts.sent_back:
+        line = f"{facts.executor} quotes by the policy of before; the promoted: {facts.sent_back}"
+        yield Alert("policy_rolled_back", facts.executor, Weight.WARNING, line)
+
+
 def _restarted(facts: Facts, bounds: Bounds) -> Iterable[Alert]:
     for process, count in sorted(facts.restarts.items()):
         if bounds.restarts and count > bounds.restarts:
@@ -161,8 +169,8 @@ def _unstored(facts: Facts, _: Bounds) -> Iterable[Alert]:
 
 
 RULES: Final[tuple[Callable[[Facts, Bounds], Iterable[Alert]], ...]] = (
-    _silent, _disconnected, _stale, _halted, _stopped, _drawdown, _undecided, _refused, _restarted,
-    _unstored,
+    _silent, _disconnected, _stale, _halted, _stopped, _drawdown, _undecided, _refused, _sent_back,
+    _restarted, _unstored,
 )  # fmt: skip
 
 

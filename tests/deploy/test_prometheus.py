@@ -58,6 +58,7 @@ def test_what_the_desk_rings_for_has_the_same_name_here():
         stops=("a",),
         drawdown_share=1.0,
         undecided_s=1e6,
+        sent_back="surely worse",
         refused=10**6,
         store_fails="disk full",
         restarts={"executor-1": 10**6},

@@ -152,6 +152,9 @@ GOING_WRONG = {
     "no_decision": lambda desk: [
         setattr(desk, "now_s", desk.now_s + 7201.0), desk.say(venue_time=BEGAN + 7),
     ],
+    "policy_rolled_back": lambda desk: desk.say(
+        policy={"stage": "rolled_back", "reason": "surely worse"}
+    ),
     "updates_refused": lambda desk: [desk.logged("refused", id="a") for _ in range(21)],
     "process_restarts": lambda desk: [desk.started("optimizer-1") for _ in range(5)],
     "store_fails": lambda desk: setattr(desk, "failing", "disk full"),

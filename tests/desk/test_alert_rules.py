@@ -33,6 +33,7 @@ WRONG = {
     "drawdown_near_limit": {"drawdown_share": 0.81},
     "no_decision": {"undecided_s": 7201.0},
     "updates_refused": {"refused": 21},
+    "policy_rolled_back": {"sent_back": "surely worse"},
     "process_restarts": {"restarts": {"optimizer-1": 4}},
     "store_fails": {"store_fails": "disk full"},
 }
@@ -60,7 +61,7 @@ def test_a_bound_of_zero_switches_its_rule_off():
     changed = [each for each in WRONG.values() if names & set(each)]
     assert len(changed) == len(names)
     assert all(found(replace(CALM, **each), off) == () for each in changed)
-    assert len(RULES) == 10
+    assert len(RULES) == 11
 
 
 def test_the_runbook_knows_every_rule():
