@@ -91,6 +91,10 @@ def test_the_settings_of_the_learned_arm_are_flags_that_a_run_understands(data, 
     given = [word for word in shown.split("to trade as L does:")[1].split() if "=" in word]
     loaded = load_settings(Settings, flags=dict(each.split("=") for each in given)).settings
     told = document["tiers"][0]["settings"]
+    (path,) = (data / evaluating.FOLDER).glob("*-0bps-*.json")
+    carried = json.loads(path.read_text())["carried"]
+    assert told["risk.value_at_risk_limit"] == carried["budget"]
+    assert told["executor.volatility_reference"] == carried["reference"]
     assert loaded.executor.volatility_reference == pytest.approx(
         told["executor.volatility_reference"], rel=1e-3
     )
