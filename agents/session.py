@@ -19,7 +19,7 @@ from agents.facts import RECORDING_NAME, Facts, read_facts
 from agents.feeds import existing_path
 from agents.risk_settings import Return
 from agents.settings import Policy, Settings
-from agents.sizing import policy_of
+from agents.sizing import candidate_of, policy_of
 from agents.tapes import GrowingFolder, Tapes
 from exchange.errors import RecordingError
 from exchange.order_ids import read_births
@@ -119,6 +119,15 @@ class Session:
     def held(self) -> "Session":
         """Return this for a thread: its policy stays, whoever is promoted meanwhile."""
         return replace(self, setup=self.setup._replace(policy=self.setup.policy.copy()))
+
+    def promoted(self) -> "Session":
+        """Return this as it is while its candidate quotes; without one it is this.
+
+        Raises:
+            CheckpointError: `executor.checkpoint` does not fit.
+        """
+        policy = candidate_of(self.settings)
+        return self if policy is None else replace(self, setup=self.setup._replace(policy=policy))
 
     @property
     def by_order(self) -> bool:

@@ -125,6 +125,10 @@ class Boundary(Word):
     type_name: ClassVar[str] = "boundary"
     index: Count
     venue_time: TimeNs
+    promoted: bool = Field(
+        default=False,
+        description="whether the executor quotes by its candidate, which earned that in shadow",
+    )
 
 
 class BoundaryDone(Word):

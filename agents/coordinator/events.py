@@ -68,10 +68,12 @@ class Tick:
     Attributes:
         seen_ns: venue time as the executor last told it; what `step` goes by is guessed from it.
         pair: the newest one that it had applied by then; None: it has told nothing yet.
+        promoted: its candidate quotes.
     """
 
     seen_ns: int = 0
     pair: Pair | None = None
+    promoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,17 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Replay each set, flat at first, from one venue time to another; then tell `Measured`."""
+    """Replay each set, flat at first, from one venue time to another; then tell `Measured`.
+
+    Attributes:
+        promoted: by the executor's candidate.
+    """
 
     key: str
     sets: tuple[QuoteParameters, ...]
     first_ns: int
     last_ns: int
+    promoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _boundary(draft: Draft, heard: Heard, word: Boundary) -> Signal | None:
         return signal
     draft.state = replace(draft.state, now_ns=max(draft.state.now_ns, word.venue_time))
     body = {"index": word.index, "id": heard.id, "incumbent": list(pair)}
-    draft.record(Kind.BOUNDARY, body)
+    draft.record(Kind.BOUNDARY, {**body, "promoted": word.promoted})
     whole = Signal.COMPLETE if is_whole(draft.state) else Signal.BOUNDARY  # if all are benched
     return _scheduled(draft, word.index) or whole
 

@@ -27,16 +27,26 @@ class Meter:
         self._builder: Tapes | None = None
 
     def nets(
-        self, sets: tuple[QuoteParameters, ...], first_ns: int, last_ns: int
+        self,
+        sets: tuple[QuoteParameters, ...],
+        first_ns: int,
+        last_ns: int,
+        *,
+        promoted: bool = False,
     ) -> tuple[float, ...]:
         """Return the net profit against holding of each set, quote asset, flat at first.
 
+        Args:
+            promoted: by the executor's candidate.
+
         Raises:
             RecordingError: the recording cannot be read.
+            CheckpointError: the candidate's does not fit.
         """
         with self._lock:
             session, tape = self._tape(last_ns)
-        return nets(session, tape, sets, first_ns=first_ns, last_ns=last_ns)
+        quoting = session.promoted() if promoted else session
+        return nets(quoting, tape, sets, first_ns=first_ns, last_ns=last_ns)
 
     def _tape(self, last_ns: int) -> tuple[Session, Tape]:
         if self._session is None or self._builder is None:

@@ -119,7 +119,8 @@ def _boundary(state: State, body: Body, time_ns: int) -> State:
         index=body["index"], time_ns=time_ns, id=body["id"], incumbent=_pair(body["incumbent"])
     )
     # A log may be younger than the executor's journal: versions go on above what it has seen.
-    return replace(state, boundary=opened, version=max(state.version, opened.incumbent[1]))
+    version = max(state.version, opened.incumbent[1])
+    return replace(state, boundary=opened, version=version, promoted=body.get("promoted", False))
 
 
 def _answer(state: State, body: Body, time_ns: int) -> State:

@@ -41,6 +41,7 @@ from agents.coordinator.showing import Noted
 from agents.coordinator.state import NOTHING, State, heartbeat, standing_of
 from agents.coordinator.step import step
 from agents.coordinator.tally import TALLY_S, Tally
+from agents.quoted import tells_promoted
 from agents.settings import Settings
 from protocol.bus.frames import Header
 from protocol.bus.hub import Hub
@@ -54,7 +55,6 @@ from protocol.messages import (
     JournalPage,
     JournalRequest,
     Nack,
-    Pair,
     ParameterUpdate,
     Status,
     Word,
@@ -120,9 +120,8 @@ class Coordinator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._tally = Tally()
-        self._venue_ns = 0
-        self._venue_seen_ns = 0
-        self._venue_pair: Pair | None = None
+        self._told = Tick()
+        self._told_ns = 0
 
     def end(self) -> None:
         """End cleanly after the present event."""
@@ -275,22 +274,24 @@ class Coordinator:
         """Learn the venue time from the executor's status; only when the clock is real."""
         document = received.word.model_dump()
         told, pair = document.get("venue_time"), document.get("pair")
-        if isinstance(told, int) and told > self._venue_ns:
-            self._venue_ns, self._venue_seen_ns = told, self._clock()
+        if isinstance(told, int) and told > self._told.seen_ns:
+            applied = self._told.pair
             if isinstance(pair, list) and len(pair) == len(NOTHING):
-                self._venue_pair = (int(pair[0]), int(pair[1]))
+                applied = (int(pair[0]), int(pair[1]))
+            self._told = Tick(told, applied, tells_promoted(document))
+            self._told_ns = self._clock()
 
     def _tick(self) -> None:
-        self._handle(Tick(self._venue_ns, self._venue_pair))
+        self._handle(self._told)
 
     def _now_ns(self) -> int:
         """Return the venue time as far as it is known; in lockstep boundaries alone tell it."""
-        if self.rules.lockstep or self._venue_ns == 0:
+        if self.rules.lockstep or self._told.seen_ns == 0:
             return 0
-        passed_ns = max(0, self._clock() - self._venue_seen_ns)
+        passed_ns = max(0, self._clock() - self._told_ns)
         # A silent executor's clock is not guessed further than a few seconds.
         passed_ns = min(passed_ns, 5 * SECOND_NS)
-        return self._venue_ns + round(passed_ns * self.settings.run.speed)
+        return self._told.seen_ns + round(passed_ns * self.settings.run.speed)
 
     # --- effects out -------------------------------------------------------------------------
     def _handle(self, event: Event) -> None:
@@ -339,7 +340,8 @@ class Coordinator:
             from agents.coordinator.measuring import Meter
 
             self._meter = self._meter or Meter(self.settings)
-            return self._meter.nets(effect.sets, effect.first_ns, effect.last_ns)
+            told = (effect.sets, effect.first_ns, effect.last_ns)
+            return self._meter.nets(*told, promoted=effect.promoted)
 
         async def measure() -> None:
             nets = await asyncio.to_thread(replay)

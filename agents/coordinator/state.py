@@ -225,6 +225,8 @@ class State:
     rest_until_ns: int = 0
     """Venue time before which no new round is put after such a one."""
     lifted: frozenset[str] = frozenset()
+    promoted: bool = False
+    """Whether the executor's candidate quotes; on the real clock its status tells, not the log."""
     phase: Phase = Phase.IDLE
     settled: bool = False
     """Whether the open boundary's proposals may be put: no earlier decision awaits judgement."""

@@ -123,6 +123,7 @@ def _tick(draft: Draft, tick: Tick) -> Signal | None:
     state, flight = draft.state, draft.state.flight
     if state.rules.lockstep:
         return None
+    draft.state = replace(state, promoted=tick.promoted)
     lapsed = flight is not None and flight.not_after_ns < tick.seen_ns
     if flight is not None and lapsed and tick.pair is not None and tick.pair < flight.pair:
         rejected(draft, flight, NackCode.EXPIRED, "lapsed before it was applied")

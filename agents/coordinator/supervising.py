@@ -49,7 +49,7 @@ def measure(draft: Draft) -> Signal | None:
     parts = (state.epoch, state.generation, first_ns, last_ns)
     key = derive_id(state.rules.seed, "measure", *parts)
     draft.state = replace(state, measuring=Measuring(key, tuple(wanted), last_ns))
-    draft.send(Measure(key, tuple(wanted.values()), first_ns, last_ns))
+    draft.send(Measure(key, tuple(wanted.values()), first_ns, last_ns, state.promoted))
     return None
 
 

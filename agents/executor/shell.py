@@ -145,10 +145,10 @@ class Shell:
         """
         if self._replaying:
             await self.catch_up()
-        if self.state.waiting and self.link is not None:
-            self._reach(self.link, Reach(self.state.boundary, self.state.boundary_ns))
         if not self._real and is_compared(self.state):  # it may have died over its verdict
             await self._compare()
+        if self.state.waiting and self.link is not None:
+            self._reach(self.link, Reach(self.state.boundary, self.state.boundary_ns))
         steps = self._feed()
         complete = False
         while not self._over():

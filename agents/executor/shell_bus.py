@@ -136,7 +136,7 @@ class BusLink:
         """Tell coordinator and seats of a boundary."""
         key = derive_id(self._settings.seed, "boundary", effect.index)
         self._boundary.clear()
-        word = Boundary(index=effect.index, venue_time=effect.time_ns)
+        word = Boundary(index=effect.index, venue_time=effect.time_ns, promoted=state.is_promoted)
         for seat in (COORDINATOR, *self._settings.optimizer_seats):
             self._post_boundary(state, seat, key, word, None)
 

@@ -141,6 +141,11 @@ class State:
     """The policy in shadow beside the live one; None without one."""
 
     @property
+    def is_promoted(self) -> bool:
+        """Whether the candidate quotes, in place of the policy of the start."""
+        return self.contest is not None and self.contest.stage is Stage.PROMOTED
+
+    @property
     def calm(self) -> bool:
         """Whether a stop is in force and nothing of ours was open, or to be done."""
         return self.phase is Phase.STOPPED

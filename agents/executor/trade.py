@@ -103,10 +103,10 @@ def trade(state: State, event: MarketStep) -> tuple[Effect, ...]:
     if cycle:
         state.counts[COUNT_EQUITY] += 1
         entries.append(records.cycle_entry(state))
-        if _reaches_boundary(state):
-            said.append(Reach(state.boundary, now_ns))
         if is_compared(state):
             said.append(Compare())
+        if _reaches_boundary(state):  # it tells which policy quotes from now on
+            said.append(Reach(state.boundary, now_ns))
         state.kept_trips = int(account.ledger[LEDGER_TRIPS])
     elif (sends or changed) and state.live and state.kept_trips < account.ledger[LEDGER_TRIPS]:
         entries.append(records.trips_entry(state))

@@ -32,6 +32,7 @@ class Kept:
         horizon_s: for which the verdict was meant.
         slice_s: seconds of a slice.
         front: sets to begin the next search with.
+        promoted: the executor's candidate quoted, and the window was replayed by it.
     """
 
     index: int
@@ -43,13 +44,16 @@ class Kept:
     horizon_s: float
     slice_s: float
     front: tuple[QuoteParameters, ...]
+    promoted: bool = False
 
     def over_ns(self, latency_ns: int) -> int:
         """Return the venue time at which the horizon has passed."""
         return self.now_ns + latency_ns + round(self.horizon_s) * 1_000_000_000
 
 
-def kept(index: int, now_ns: int, incumbent: QuoteParameters, found: Judgement) -> Kept:
+def kept(
+    index: int, now_ns: int, incumbent: QuoteParameters, found: Judgement, *, promoted: bool = False
+) -> Kept:
     """Return what is worth keeping of a judgement."""
     return Kept(
         index=index,
@@ -61,6 +65,7 @@ def kept(index: int, now_ns: int, incumbent: QuoteParameters, found: Judgement) 
         horizon_s=found.horizon_s,
         slice_s=found.slice_s,
         front=found.front,
+        promoted=promoted,
     )
 
 
@@ -104,6 +109,11 @@ class Memory:
         """
         return tuple(self._held[each] for each in sorted(self._held) if each < index)
 
+    @property
+    def promoted(self) -> bool:
+        """Whether the executor's candidate quoted at the newest boundary that is known."""
+        return bool(self._held) and self._held[max(self._held)].promoted
+
     def front_before(self, index: int) -> tuple[QuoteParameters, ...]:
         """Return the sets that the newest earlier window left to begin with."""
         last = max((each for each in self._held if each < index), default=None)
@@ -138,6 +148,7 @@ def _body(window: Kept) -> dict[str, Any]:
         "horizon_s": window.horizon_s,
         "slice_s": window.slice_s,
         "front": [each.model_dump() for each in window.front],
+        "promoted": window.promoted,
     }
 
 
@@ -155,4 +166,5 @@ def _read(body: dict[str, Any]) -> Kept:
         horizon_s=body["horizon_s"],
         slice_s=body["slice_s"],
         front=tuple(params(each) for each in body["front"]),
+        promoted=body.get("promoted", False),
     )

@@ -1,8 +1,8 @@
 """The optimizer's whole mind: a session, an online tape, and an answer for any boundary.
 
-`answer` for a boundary depends on recording, settings, name, boundary, incumbent and what was kept
-of earlier boundaries (`memory.py`), which is on disk before an answer is said; so whoever was
-killed, or is asked again, says the same.
+`answer` for a boundary depends on recording, settings, name, boundary, incumbent, which policy
+quotes, and what was kept of earlier boundaries (`memory.py`), which is on disk before an answer is
+said; so whoever was killed, or is asked again, says the same.
 """
 
 import re
@@ -89,6 +89,9 @@ class Mind:
         memory: of earlier boundaries; None: in this process alone.
         tapes: makes the tape; None: as the session does.
         evaluator: replays candidates; None: threads of this process.
+
+    Attributes:
+        promoted: the executor quotes by its candidate, as far as has been heard.
     """
 
     def __init__(
@@ -100,12 +103,18 @@ class Mind:
         evaluator: Evaluator | None = None,
     ) -> None:
         self.session = session
+        self._trial = session.promoted()
         self.name = name
         self.options = options_of(session.settings, name)
         self.memory = memory or Memory()
+        self.promoted = self.memory.promoted
         self._builder = tapes or session.tapes(kept_ns=session.settings.optimizer.history_ns)
         self._evaluator = evaluator or Threads(self.options.threads)
         self._outcomes: dict[int, Outcome] = {}
+
+    def quoting(self, *, promoted: bool) -> Session:
+        """Return the session with the policy that quotes."""
+        return self._trial if promoted else self.session
 
     def tape(self, now_ns: int) -> Tape:
         """Return the tape as it was known at `now_ns`."""
@@ -117,8 +126,8 @@ class Mind:
     ) -> tuple[Weighed, Weighed]:
         """Return what both would have done on this seat's newest window, for a vote."""
         tape, window_ns = self.tape(now_ns), round(self.options.window_s * 1e9)
-        sets = (incumbent, candidate)
-        held, other = weigh(self.session, tape, sets, now_ns=now_ns, window_ns=window_ns)
+        sets, session = (incumbent, candidate), self.quoting(promoted=self.promoted)
+        held, other = weigh(session, tape, sets, now_ns=now_ns, window_ns=window_ns)
         return held, other
 
     def past(self, index: int, now_ns: int, tape: Tape | None = None) -> Past:
@@ -134,7 +143,8 @@ class Mind:
             if window.now_ns < since_ns:
                 self._outcomes.pop(window.index, None)
             elif window.whole and window.evidence is not None:
-                found = self._outcomes.get(window.index) or outcome(self.session, tape, window)
+                session = self.quoting(promoted=window.promoted)
+                found = self._outcomes.get(window.index) or outcome(session, tape, window)
                 if found is not None and window.over_ns(given.tuning_latency_ns) <= now_ns:
                     self._outcomes[window.index] = found
                     known.append((window.evidence, found.won))
@@ -149,15 +159,19 @@ class Mind:
         incumbent: QuoteParameters,
         onlooker: Onlooker | None = None,
         tape: Tape | None = None,
+        *,
+        promoted: bool = False,
     ) -> Judgement:
         """Search the window that ends at boundary `index`, at venue time `now_ns`.
 
         Args:
             tape: as it was known then, for whoever has it: what replays made of it is kept in it.
+            promoted: see `answer`.
         """
         seed = seed_of(self.session.settings.seed, self.name, index)
         tape = self.tape(now_ns) if tape is None else tape
-        setup, past = self.session.setup, self.past(index, now_ns, tape)
+        setup = self.quoting(promoted=promoted).setup
+        past = self.past(index, now_ns, tape)
         run = through(self._evaluator, tape, setup)
         return judge(tape, setup, incumbent, self.options, seed, past, run, onlooker)
 
@@ -166,17 +180,24 @@ class Mind:
         if answer.window is not None:
             self.memory.keep(answer.window)
 
-    def answer(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
-        """Return what this seat says at boundary `index`."""
+    def answer(
+        self, index: int, now_ns: int, incumbent: QuoteParameters, *, promoted: bool = False
+    ) -> Answer:
+        """Return what this seat says at boundary `index`.
+
+        Args:
+            promoted: whether the executor's candidate quotes.
+        """
+        self.promoted = promoted
         tape = self.tape(now_ns)
-        found = self.judgement(index, now_ns, incumbent, tape=tape)
+        found = self.judgement(index, now_ns, incumbent, tape=tape, promoted=promoted)
         word = words_of(
             found,
             tape=tape,
-            setup=self.session.setup,
+            setup=self.quoting(promoted=promoted).setup,
             incumbent=incumbent,
             now_ns=now_ns,
             source=self.name,
             target=self.session.settings.account.executor,
         )
-        return Answer(word, found, kept(index, now_ns, incumbent, found))
+        return Answer(word, found, kept(index, now_ns, incumbent, found, promoted=promoted))

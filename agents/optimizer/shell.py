@@ -21,6 +21,7 @@ from agents.optimizer.pace import Pace
 from agents.optimizer.rehearsal import rehearse
 from agents.optimizer.showing import Noted
 from agents.optimizer.voting import Votes, checked, voted
+from agents.quoted import set_in, tells_promoted
 from agents.session import open_session
 from agents.settings import Clock, Settings
 from protocol.bus.frames import derive_id
@@ -212,7 +213,8 @@ class Optimizer:
         if incumbent is None:
             said: Word = self._unknown(word.venue_time)
         else:
-            said = (await self._think(word.index, word.venue_time, incumbent)).word
+            told = (word.index, word.venue_time, incumbent)
+            said = (await self._think(*told, promoted=word.promoted)).word
         await self._say(me, said, word.index, header.id)
 
     def _unknown(self, now_ns: int) -> NoUpdate:
@@ -221,11 +223,15 @@ class Optimizer:
         reason = "the set in force is not known here"
         return NoUpdate(window=(now_ns, now_ns), digest=digest(held), reason=reason)
 
-    async def _think(self, index: int, now_ns: int, incumbent: QuoteParameters) -> Answer:
+    async def _think(
+        self, index: int, now_ns: int, incumbent: QuoteParameters, *, promoted: bool
+    ) -> Answer:
         self._state, self.noted.searching = "searching", True
         began_s, late_s = time.monotonic(), max(0, self._now_ns - now_ns) / 1e9
         async with self._mind_free:
-            answer = await asyncio.to_thread(self._mind.answer, index, now_ns, incumbent)
+            answer = await asyncio.to_thread(
+                self._mind.answer, index, now_ns, incumbent, promoted=promoted
+            )
             self._mind.remember(answer)
             await asyncio.to_thread(give_back)
         self._state, self.noted.searching = "waiting", False
@@ -320,10 +326,11 @@ class Optimizer:
         if not isinstance(told, int) or not me.joined.is_set():
             return
         self._now_ns = max(self._now_ns, told)
+        self._mind.promoted = tells_promoted(document)
         due = self._pace.due(told)
         if due is not None and not self._proposing:
             self._proposing = True
-            held = _quoted(document.get("parameters")) or self._known.get(self._known.newest)
+            held = set_in(document) or self._known.get(self._known.newest)
             assert held is not None, "the newest known set is known"
             self._spawn(self._propose(me, *due, held))  # type: ignore[arg-type]
 
@@ -332,7 +339,7 @@ class Optimizer:
     ) -> None:
         """Propose from what is quoted by now: the newest set may have lapsed to the baseline."""
         try:
-            answer = await self._think(index, now_ns, held)
+            answer = await self._think(index, now_ns, held, promoted=self._mind.promoted)
             await self._say(me, answer.word, index, None)
         finally:
             self._proposing = False
@@ -340,11 +347,3 @@ class Optimizer:
     def _tell(self, me: Participant) -> None:
         figures = {"state": self._state, "answered": self._answered, "name": self.name}
         me.tell(Status.model_validate(figures))
-
-
-def _quoted(document: object) -> QuoteParameters | None:
-    """Return the set that a status tells of, None when it tells of none."""
-    try:
-        return QuoteParameters.model_validate(document)
-    except ValueError:
-        return None

@@ -13,26 +13,45 @@ from itertools import chain, pairwise
 
 import pytest
 
+from agents.coordinator.log import read_records
+from agents.coordinator.measuring import Meter
+from agents.coordinator.records import Kind, fold
+from agents.coordinator.rules import rules_from
+from agents.coordinator.state import State
+from agents.coordinator.supervising import HELD
 from agents.executor import records
 from agents.executor.promotion import Stage, shadowed_blocks
 from agents.executor.recovery import open_journal
 from agents.executor.state import new_contest, thaw
+from agents.optimizer.memory import SCHEMA_VERSION, TABLE, Memory
+from agents.optimizer.mind import Mind
 from agents.session import open_session, parameter_row
 from agents.settings import Settings
-from bench.stack import finish, processes, run, start
+from bench.stack import finish, processes, run, run_killed, start
 from bench.venue_checks import problems_of
 from bench.venue_house import VenueHouse
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.errors import JournalError
+from protocol.journal import Journal
 from tests.agents.command_line import told as told_by
 from tests.agents.executor.market import lucky
 from tests.agents.executor.test_replay import lived
 
 pytestmark = pytest.mark.slow
 
-EXECUTOR = "executor-1"
+EXECUTOR, OPTIMIZER = "executor-1", "optimizer-1"
 LIMIT_S = 240.0
+
+
+def options(sections):
+    """Sections of the configuration as words of a command line."""
+    pairs = [
+        ("--set", f"{section}.{name}={value}")
+        for section, values in sections.items()
+        for name, value in values.items()
+    ]
+    return tuple(chain.from_iterable(pairs))
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +59,7 @@ def told(tmp_path_factory):
     """Arguments of a run."""
     feed, sections = lucky(tmp_path_factory.mktemp("told"))
     sections |= {"optimizer": {"budget": 8, "boundary_s": 300}}
-    pairs = [
-        ("--set", f"{section}.{name}={value}")
-        for section, values in sections.items()
-        for name, value in values.items()
-    ]
-    return ("--feed", str(feed), *chain.from_iterable(pairs))
+    return ("--feed", str(feed), *options(sections))
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +131,109 @@ def test_the_log_of_the_run_tells_of_the_contest(calm):
 def figures(entry):
     """A verdict as the journal has it."""
     return {name: value for name, value in entry.items() if name not in {"at", "kind", "text"}}
+
+
+def promoted_at(folder):
+    """Of each boundary: index, venue time and whether the candidate quoted, as its log has it."""
+    return [
+        (each.body["index"], each.time_ns, each.body["promoted"])
+        for each in read_records(folder)
+        if each.kind is Kind.BOUNDARY
+    ]
+
+
+def windows(path):
+    """What an optimizer kept of its windows, oldest first."""
+    with Journal.open(path, schema_version=SCHEMA_VERSION, tables=(TABLE,)) as journal:
+        return [row.body for row in journal.rows(TABLE)]
+
+
+def judged_at(folder):
+    """The same, as the verdicts until then have it."""
+    found = verdicts(folder)
+    return [
+        (index, now_ns, [each["stage"] for each in found if each["until_ns"] <= now_ns][-1:])
+        for index, now_ns, _ in promoted_at(folder)
+    ]
+
+
+@pytest.mark.parametrize("which", ["calm", "lasted"])
+def test_each_boundary_tells_which_policy_quotes(request, which):
+    """Sent back between two of them, or promoted at one: the verdict of that moment counts."""
+    folder = request.getfixturevalue(which).folder
+    told = promoted_at(folder)
+    assert [(*each, stage == [Stage.PROMOTED]) for *each, stage in judged_at(folder)] == told
+    assert {promoted for *_, promoted in told} == {False, True}
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory):
+    """Arguments of a run long enough for a search, whose candidate stays once it is promoted."""
+    feed = tmp_path_factory.mktemp("lasting") / "day.npz"
+    save(feed, synthetic_recording(seed=11, hours=1.7, setting="planted_edge"))
+    sections = {
+        "executor": {"candidate": "plan", "warmup_s": 570},  # blocks end at boundaries
+        "optimizer": {"budget": 16, "window_hours": 1, "confidence_min": 1},
+        "promotion": {
+            "block_s": 300, "blocks": 4, "trips": 1, "independent": 0, "level": 1,
+            "trial": 1000, "loss": 1,
+        },
+    }  # fmt: skip
+    return ("--feed", str(feed), *options(sections))
+
+
+@pytest.fixture(scope="module")
+def lasted(lasting, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("lasted"), *lasting, limit_s=LIMIT_S)
+
+
+def test_the_optimizer_replays_by_the_policy_that_quotes(lasted, tmp_path):
+    """To the last bit what a mind finds that is told so, and not what one finds that is not."""
+    told = promoted_at(lasted.folder)
+    settings = Settings.model_validate_json((lasted.folder / "config.json").read_bytes())
+    session, lives = open_session(settings), []
+    for number, knows in enumerate((True, False)):
+        path = tmp_path / f"{number}.sqlite"
+        mind = Mind(session, OPTIMIZER, Memory.open(path))
+        for index, now_ns, promoted in told:
+            given = {"promoted": promoted and knows}
+            mind.remember(mind.answer(index, now_ns, session.baseline, **given))
+        mind.memory.close()
+        lives.append(windows(path))
+    found = windows(lasted.folder / f"{OPTIMIZER}.memory.sqlite")
+    assert found == lives[0]
+    searched = [(mine["front"], other["front"]) for mine, other in zip(found, lives[1], strict=True)
+                if mine["promoted"] and mine["front"]]  # fmt: skip
+    assert searched
+    assert all(mine != other for mine, other in searched)
+
+
+def test_whoever_is_killed_replays_by_the_policy_that_quotes(lasted, lasting, tmp_path):
+    """Executor, optimizer and coordinator, twice each: the same windows and the same result."""
+    fired, kills = run_killed(
+        tmp_path, *lasting, kills=2, seed=3, pause_s=(0.05, 0.6), limit_s=LIMIT_S
+    )
+    assert sum(kills.values()) >= 3
+    assert promoted_at(fired.folder) == promoted_at(lasted.folder)
+    name = f"{OPTIMIZER}.memory.sqlite"
+    assert windows(fired.folder / name) == windows(lasted.folder / name)
+    assert fired.result_bytes == lasted.result_bytes
+
+
+def test_the_supervisor_replays_by_the_policy_that_quotes(told, tmp_path):
+    """Of each window the set that was in force, as a meter finds it that is told who quoted."""
+    folder = run(tmp_path, *told, "--mode", "hierarchical", limit_s=LIMIT_S).folder
+    settings = Settings.model_validate_json((folder / "config.json").read_bytes())
+    meter, state, found = Meter(settings), State(rules_from(settings)), []
+    for record in read_records(folder):
+        if record.kind is Kind.MEASURED and record.body["nets"]:
+            asked = ((state.standing.held,), *record.body["window"])
+            nets = [meter.nets(*asked, promoted=each)[0] for each in (False, True)]
+            assert record.body["nets"][HELD] == nets[state.promoted]
+            found.append((state.promoted, nets[0] != nets[1]))
+        state = fold(state, record)
+    assert (True, True) in found
+    assert (False, True) in found
 
 
 def test_whoever_is_in_force_quotes(calm, tmp_path):

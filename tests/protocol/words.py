@@ -124,7 +124,7 @@ WORD_STRATEGIES = {
         data=data,
     ),
     "no_update": st.builds(m.NoUpdate, window=pair, digest=digest, reason=text),
-    "boundary": st.builds(m.Boundary, index=count, venue_time=count),
+    "boundary": st.builds(m.Boundary, index=count, venue_time=count, promoted=st.booleans()),
     "boundary_done": st.builds(m.BoundaryDone, index=count, decision=st.none() | pair),
     "round": rounds,
     "vote": st.builds(

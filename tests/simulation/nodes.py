@@ -218,9 +218,11 @@ class Guess(Mind):
         self.options = SimpleNamespace(window_s=120.0)
         self._builder = world.market.builder
         self._seed = world.seed
+        self.promoted = False
 
-    def answer(self, index: int, now_ns: int, incumbent: Any) -> Answer:
+    def answer(self, index: int, now_ns: int, incumbent: Any, *, promoted: bool = False) -> Answer:
         """Return a set near the one in force, or nothing; a liar's is anything."""
+        assert not promoted, "no policy is in shadow here"
         dice = random.Random(f"{self._seed} {self.name} {index}")
         judgement = Judgement(better=True, reason="chance", window=(now_ns, now_ns))
         if dice.random() < 0.2:

@@ -47,10 +47,10 @@ class Bench:
         event = Heard(src, ident(src, *key), word, ref=ref, pair=pair, generation=generation)
         return self.do(event, now_ns)
 
-    def boundary(self, index, pair=(0, 0)):
+    def boundary(self, index, pair=(0, 0), *, promoted=False):
         """Reach a boundary; the executor proposes nothing."""
         key = ident("executor-1", "boundary", index)
-        word = Boundary(index=index, venue_time=START + index * BOUNDARY)
+        word = Boundary(index=index, venue_time=START + index * BOUNDARY, promoted=promoted)
         self.hear("executor-1", word, "boundary", index, pair=pair)
         nothing = NoUpdate(window=(0, 1), digest=digest(BASELINE), reason="executor")
         self.hear("executor-1", nothing, "answer", index, ref=key)

@@ -1,6 +1,6 @@
 import pytest
 
-from agents.coordinator.events import Measure, Post
+from agents.coordinator.events import Measure, Post, Tick
 from agents.coordinator.hedge import LOSS_UNITS, Patience
 from agents.coordinator.records import Kind
 from agents.coordinator.rules import presets_of
@@ -29,12 +29,12 @@ class Supervised(Bench):
         super().__init__(**{"seats": THREE, "mode": Mode.HIERARCHICAL, **changes})
         self.index = 0
 
-    def round(self, **spreads):
+    def round(self, *, promoted=False, **spreads):
         """One more boundary: what each optimizer proposes."""
         self.index += 1
         if self.state.flight is not None:
             self.judge(Ack(stage=Stage.APPLIED))
-        self.boundary(self.index, self.pair())
+        self.boundary(self.index, self.pair(), promoted=promoted)
         effects = self.propose(self.index, **spreads)
         if self.state.phase is Phase.MEASURING:
             effects = self.measure(wide_is_better)
@@ -62,6 +62,29 @@ def test_all_strategies_are_replayed_on_the_window_after_their_proposals():
     assert (asked.first_ns, asked.last_ns) == (START + BOUNDARY, START + 2 * BOUNDARY)
     losses = [each.body for each in bench.disk if each.kind is Kind.MEASURED][-1]["losses"]
     assert losses == {"optimizer-1": LOSS_UNITS // 2, "optimizer-2": 0}
+
+
+def test_replays_are_by_the_policy_that_quotes_at_the_boundary_over_a_restart():
+    """As its executor tells there, and as the log tells whoever was killed over a measurement."""
+    bench = Supervised()
+    bench.round(optimizer_1=None, optimizer_2=0.22)
+    for promoted in (True, False):
+        bench.round(promoted=promoted, optimizer_1=None, optimizer_2=None)
+        asked = [each for each in bench.effects if isinstance(each, Measure)][-1]
+        assert asked.promoted is promoted
+    bench.boundary(bench.index + 1, bench.pair(), promoted=True)
+    bench.propose(bench.index + 1, optimizer_1=None, optimizer_2=None)
+    bench.effects.clear()
+    bench.restart()
+    assert [each.promoted for each in bench.effects if isinstance(each, Measure)] == [True]
+
+
+def test_on_the_real_clock_the_executors_status_tells_of_a_promotion():
+    """With the time that it tells; its end likewise."""
+    bench = Supervised(lockstep=False)
+    for promoted in (True, False):
+        bench.do(Tick(START, (0, 0), promoted=promoted), START)
+        assert bench.state.promoted is promoted
 
 
 def test_another_strategy_takes_over_when_its_advice_was_better():

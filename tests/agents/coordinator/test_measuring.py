@@ -4,7 +4,7 @@ import pytest
 
 from agents.coordinator.measuring import Meter
 from agents.session import open_session, parameter_row
-from agents.settings import Settings
+from agents.settings import Policy, Settings
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from market.replay import replay
@@ -41,6 +41,19 @@ def test_sets_are_replayed_over_the_span_and_nothing_else(settings):
     earlier = meter.nets((small,), first_ns, first_ns + SPAN_NS // 2)
     assert earlier != (found[1],)
     assert meter.nets((held, small, held), first_ns, first_ns + SPAN_NS) == found
+
+
+def test_sets_are_replayed_by_the_candidate_once_it_is_promoted(settings):
+    """The figures of a run under it alone; before, those of the policy of the start."""
+    given = settings.executor.model_copy(update={"candidate": Policy.PLAN})
+    shadow = settings.model_copy(update={"executor": given})
+    given = settings.executor.model_copy(update={"policy": Policy.PLAN})
+    plan = settings.model_copy(update={"executor": given})
+    session = open_session(settings)
+    told = ((session.baseline,), session.first_ns, session.first_ns + 2 * SPAN_NS)
+    meter = Meter(shadow)
+    assert meter.nets(*told, promoted=True) == Meter(plan).nets(*told) != meter.nets(*told)
+    assert meter.nets(*told) == Meter(settings).nets(*told)
 
 
 def test_an_empty_span_earns_nothing(settings):

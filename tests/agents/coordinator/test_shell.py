@@ -1,11 +1,13 @@
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from agents.bus import endpoints_of
 from agents.coordinator.audit import audit
+from agents.coordinator.events import Tick
 from agents.coordinator.log import read_records
 from agents.coordinator.records import Kind
 from agents.coordinator.rules import rules_from
@@ -27,6 +29,7 @@ from protocol.messages import (
     NackCode,
     NoUpdate,
     Stage,
+    Status,
     Vote,
 )
 from tests.agents.coordinator.world import BASELINE, BOUNDARY, START, ident, update
@@ -335,3 +338,20 @@ async def test_what_was_too_old_for_a_clock_is_said_again_and_judged(settings, m
     assert executor.decisions == [(1, 1)]
     kinds = [record.kind for record in read_records(settings.data / "run")]
     assert Kind.REJECTED not in kinds
+
+
+def test_a_status_tells_time_what_was_applied_and_which_policy_quotes(settings, monkeypatch):
+    """On the real clock nobody else does; what is older, or no time, tells nothing."""
+    coordinator, told = Coordinator(rules_from(settings), settings, settings.data / "run"), []
+    monkeypatch.setattr(coordinator, "_handle", told.append)
+    promoted = {"policy": {"stage": "promoted"}}
+    for document in (
+        {"venue_time": 7, "pair": [1, 2], **promoted},
+        {"venue_time": 6},
+        {"venue_time": "8"},
+        {"venue_time": 9, "policy": {"stage": "rolled_back"}},
+    ):
+        coordinator._see(SimpleNamespace(word=Status.model_validate(document)))
+        coordinator._tick()
+    heard = Tick(7, (1, 2), promoted=True)
+    assert told == [heard, heard, heard, Tick(9, (1, 2))]

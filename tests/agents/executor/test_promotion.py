@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from agents.executor import records, shell, trade
-from agents.executor.events import Compared, Reach, Shadow
+from agents.executor.events import Compare, Compared, Reach, Shadow
 from agents.executor.promotion import (
     Finding,
     Stage,
@@ -35,6 +35,7 @@ from market.replay_step import REPLAY_NET
 from tests.agents.executor.market import lucky, recording, session_for
 from tests.agents.executor.test_recovery import Killed, life
 from tests.agents.executor.test_replay import lived
+from tests.agents.executor.test_step import Life
 
 RULE = Promotion(blocks=40, trips=100)
 RNG = np.random.default_rng(3)
@@ -296,6 +297,18 @@ def test_the_rule_belongs_to_a_journal_only_where_somebody_is_judged(day, sessio
     assert identity_of(session_for(feed, **alone, promotion={"trips": 2})) == identity_of(
         session_for(feed, **alone)
     )
+
+
+def test_a_verdict_at_a_boundary_comes_before_it(day):
+    """Those who replay there must know which policy quotes from now on."""
+    feed, sections = day
+    executor = sections["executor"] | {"warmup_s": 270}
+    change = {"executor": executor, "optimizer": {"boundary_s": 300}}
+    life = Life(session_for(feed, **sections | change))
+    life.to_boundary()
+    life.tell(life.done())
+    now_ns = life.to_boundary()
+    assert life.effects[-2:] == [Compare(), Reach(2, now_ns)]
 
 
 def test_blocks_are_whole_cycles(day):

@@ -6,7 +6,7 @@ import pytest
 from agents.coordinator.log import read_records
 from agents.coordinator.records import Kind
 from agents.coordinator.story import story
-from agents.optimizer.shell import Optimizer, _quoted
+from agents.optimizer.shell import Optimizer
 from agents.settings import Settings
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
@@ -49,11 +49,3 @@ async def test_a_seat_on_the_bus_answers_a_boundary(settings):
     assert own["id"] == derive_id(settings.seed, "optimizer-1", "answer", 1)
     assert own["update"] is None
     assert story(records)["boundaries"] == 1
-
-
-def test_a_status_tells_what_is_quoted_by():
-    """The set of a status, and nothing when it tells of none or of nonsense."""
-    told = BASELINE.model_dump()
-    assert _quoted(told) == BASELINE
-    assert _quoted(None) is None
-    assert _quoted({**told, "levels": 0}) is None
