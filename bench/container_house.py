@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from bench.ports import free_ports
 from bench.venue_account import Account
 
 ROOT = Path(__file__).parents[1]
@@ -64,13 +64,6 @@ def until(
     raise AssertionError(f"not within {seconds:g} s: {what}")
 
 
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Stack:
     """The stack of one clone.
 
@@ -81,7 +74,7 @@ class Stack:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder / "counterpoint"
-        self.port, self.desk_port, self.prometheus_port = (free_port() for _ in range(3))
+        self.port, self.desk_port, self.prometheus_port = (free_ports() for _ in range(3))
         self.symbol = environment.get("SYMBOL", "SYN-USDT").replace("-", "")
         self.project = f"counterpoint-test-{os.getpid()}-{self.port}"
         self.image = f"{self.project}:local"

@@ -15,8 +15,8 @@ from typing import Final
 from urllib.request import urlopen
 
 from agents.cli.desk import desks, prepare_desk
+from bench.ports import free_ports
 from bench.stop_house import House
-from tests.desk.windows import free_port
 
 NONE: Final = "no desk"
 PATIENCE_S: Final = 60.0
@@ -54,7 +54,7 @@ class TimedHouse(House):
     """A house whose executor notes how punctual it is; its desk is started by hand."""
 
     def __init__(self, data: Path, *, hours: float, speed: float) -> None:
-        self.port = free_port()
+        self.port = free_ports()
         table = {"desk": {"open": True, "port": self.port}}
         super().__init__(data, hours=hours, speed=speed, sections=table)
         part = self._parts[self.executor]

@@ -24,8 +24,8 @@ from agents.coordinator.log import FILE, TABLE
 from agents.executor.records import TABLES
 from agents.executor.recovery import JOURNAL_NAME
 from bench.desk_beside_house import LOOK_S, readers
+from bench.ports import free_ports
 from protocol.tokens import new_tokens
-from tests.desk.windows import free_port
 
 JOURNALS: Final = {JOURNAL_NAME: TABLES, FILE: (TABLE,)}
 LIVES_S: Final = cycle((0.5, 2.0, 4.0, 8.0))
@@ -61,7 +61,7 @@ WAYS: Final[dict[str, Way | None]] = {
 
 def lived(folder: Path, hours: float, way: Way | None) -> dict[str, Any]:
     """Live through the bundled day's first hours; return digests of what is left of it."""
-    port, latest = free_port(), folder / "runs" / "latest"
+    port, latest = free_ports(), folder / "runs" / "latest"
     line = [sys.executable, "-m", "agents.cli.main", "run", "--json", "--data", str(folder)]
     line += ["--hours", str(hours), "--set", f"desk.port={port}"]
     new_tokens(folder / "keys")

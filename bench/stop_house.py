@@ -7,7 +7,6 @@ real clock; nobody restarts what dies here, so that a dead hub stays dead.
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from agents.bus_settings import EXECUTOR_PORT
 from agents.cli.run import parts_of
 from agents.cli.stack import PROCESSES, Stack, running
 from agents.settings import Settings
+from bench.ports import free_ports
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.keys import new_keys
@@ -29,7 +29,6 @@ from protocol.keys import new_keys
 PATIENCE_S = 60.0
 LOOK_S = 0.005
 CYCLE_S = 5
-PORTS = iter(range(20_000 + 2 * (os.getpid() % 5_000), 32_000, 2))
 
 
 class House:
@@ -60,7 +59,7 @@ class House:
         if not feed.exists():
             save(feed, synthetic_recording(seed=3, hours=hours))
             new_keys(data / "keys")
-        port = free_port()
+        port = free_ports(1)
         document: dict[str, Any] = {
             "data": data,
             "feed": {"path": feed},
@@ -138,16 +137,3 @@ class House:
                 errors = (self.folder / f"{self.executor}.stderr").read_text(encoding="utf-8")
                 raise AssertionError(f"quoting {quoting} not within {within_s} s: {errors[-1000:]}")
             time.sleep(LOOK_S)
-
-
-def free_port() -> int:
-    """Return the first of two free ports, below those that the kernel lends; none twice."""
-    for port in PORTS:
-        try:
-            for each in (port, port + 1):
-                with socket.socket() as taken:
-                    taken.bind(("127.0.0.1", each))
-        except OSError:
-            continue
-        return port
-    raise AssertionError("no two ports in a row are free below 32000")

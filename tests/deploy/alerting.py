@@ -11,9 +11,10 @@ import threading
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from bench.ports import free_ports
 from bench.venue_house import ROOT
 from tests.deploy.tools import PROMETHEUS, found
-from tests.deploy.watched import OFFSETS, Watched, free_ports
+from tests.deploy.watched import OFFSETS, Watched
 
 HOURS_OF = {"no_decision": "7200", "no_answer": "3600"}
 """Rules that need hours of silence, and their bound."""

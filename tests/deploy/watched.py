@@ -1,13 +1,11 @@
 """A stack of processes at an exchange: desk, guardian, figures of everybody, and its keys."""
 
-import contextlib
-import secrets
-import socket
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from agents.cli.keys_stack import make_stack_keys
+from bench.ports import free_ports
 from bench.stack_house import StackHouse
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
@@ -22,24 +20,7 @@ OFFSETS = {
     "desk": 11,
     "exchange": 12,
 }
-PORTS = range(20_000, 32_000)
 TAKERS = {"VENUE": "executor", "GUARDIAN": "guardian"}
-
-
-def free_ports():
-    """A port that nobody has now, with as many free ones after it as a stack needs.
-
-    None of those that the system gives to whoever connects: it would, before the stack is up.
-    """
-    while True:
-        port = PORTS.start + secrets.randbelow(len(PORTS))
-        with contextlib.ExitStack() as probes:
-            try:
-                for offset in OFFSETS.values():
-                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-            except OSError:
-                continue
-            return port
 
 
 def ask(url, token=None):
@@ -67,7 +48,7 @@ class Watched(StackHouse):
     def __init__(self, folder: Path, environ, *more, speed=60.0, hours=HOURS):
         feed = folder / "day.npz"
         save(feed, synthetic_recording(seed=3, hours=hours, setting="planted_edge"))
-        self.first, self.desk_port = free_ports(), free_ports()
+        self.first, self.desk_port = (free_ports(*filter(None, OFFSETS.values())) for _ in range(2))
         self.keys = folder / "house" / "data" / "keys"
         self.keys.parent.mkdir(parents=True)
         new_keys(self.keys)

@@ -11,10 +11,11 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from bench.ports import free_ports
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
 from protocol.tokens import load_tokens
-from tests.desk.windows import free_port, get
+from tests.desk.windows import get
 from tests.integration.house import ROOT
 
 PATIENCE_S = 180.0
@@ -29,7 +30,7 @@ def started(line, talk):
 @pytest.mark.slow
 async def test_the_desk_stays_after_the_end_with_the_same_figures_as_the_result(tmp_path):
     """Fills, net profit and last equity of result.json; nothing is found to be stopped any more."""
-    feed, data, port = tmp_path / "day.npz", tmp_path / "data", free_port()
+    feed, data, port = tmp_path / "day.npz", tmp_path / "data", free_ports()
     save(feed, synthetic_recording(seed=5, hours=1.0, setting="planted_edge"))
     line = [sys.executable, "-m", "agents.cli.main", "run", "--desk", "--json"]
     line += ["--feed", str(feed), "--data", str(data), "--set", f"desk.port={port}"]

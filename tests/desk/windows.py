@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import time
 import httpx
 
 from agents.cli.desk import desk_document
+from bench.ports import free_ports
 from desk.settings import DeskSettings
 from exchange.importers.synthetic import synthetic_recording
 from exchange.recording import save
@@ -21,13 +21,6 @@ EXECUTOR = "executor-1"
 DESK = "desk"
 PATIENT_S = 4 * PATIENCE_S
 """A desk gives way to those who trade, and to every other test."""
-
-
-def free_port():
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def new_id():
@@ -47,7 +40,7 @@ class Window:
     def __init__(self, folder, hours=3.0, **more):
         feed = folder / "day.npz"
         save(feed, synthetic_recording(seed=3, hours=hours, setting="planted_edge"))
-        table = {"open": True, "port": free_port(), **more}
+        table = {"open": True, "port": free_ports(), **more}
         judged = {"executor": {"candidate": "plan"}, "promotion": {"block_s": 60}}
         self.house = House(settings_in(folder, feed, desk=table, **judged))
         self.port = table["port"]

@@ -4,8 +4,8 @@ import json
 
 from agents.cli.log_command import mode_of
 from agents.settings import Settings
+from bench.ports import free_ports
 from protocol.messages import Mode
-from tests.desk.windows import free_port
 from tests.integration.house import House
 
 SET = {"spread_percentage": 0.18, "levels": 4, "base_quantity": 0.001, "max_position": 0.01}
@@ -25,7 +25,7 @@ def settings_of(place, **bus):
 
 def test_before_the_first_decision_the_coordinator_is_asked_for_the_mode(tmp_path):
     """From another host, with the operator's key; silence is no error."""
-    place = f"tcp://127.0.0.1:{free_port()}"
+    place = f"tcp://127.0.0.1:{free_ports()}"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     asking = settings_of(tmp_path, connect=place)

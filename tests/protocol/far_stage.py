@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
+from bench.ports import free_ports
 from protocol.keys import ROSTER, load_identity, load_roster
 from tests.protocol.bus_stage import Stage
 from tests.protocol.party import frames
@@ -19,26 +19,12 @@ SHUT_S = 0.7
 """A link that is let in is up in milliseconds; so long we look whether one is that must not be."""
 
 
-def four_ports():
-    """Return the first of four ports that are free."""
-    while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                for n in (1, 2, 3):
-                    other = stack.enter_context(socket.socket())
-                    other.bind(("127.0.0.1", port + n))
-                return port
-
-
 class Far:
     """A stage whose hubs are open to other hosts."""
 
     def __init__(self, stage, *options):
         self.stage = stage
-        self.port = four_ports()
+        self.port = free_ports(1, 2, 3)
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.coordinator = stage.coordinator("--beyond", self.address, *options)
         self.counted = 0

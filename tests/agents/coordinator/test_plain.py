@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 
 import pytest
@@ -11,6 +10,7 @@ from agents.coordinator.log import read_records
 from agents.coordinator.plain import BURST, PlainDoor
 from agents.coordinator.records import Kind
 from agents.settings import Settings
+from bench.ports import free_ports
 from protocol.errors import NackCode
 from protocol.messages import Mode, utc_text
 from tests.agents.coordinator.test_shell import (
@@ -49,12 +49,6 @@ DOCUMENT = {
 }
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def plain(settings, port, **coordinator):
     """The same bus with the door open."""
     document = json.loads(settings.model_dump_json())
@@ -89,7 +83,7 @@ class Publisher:
 @pytest.mark.parametrize("topic", [(), ("parameter_update",)], ids=["bare", "topic"])
 async def test_a_bare_document_is_decided_by_the_executors_vote(settings, topic):
     """One frame, or a topic before it; said many times, it is one proposal of one id."""
-    port = free_port()
+    port = free_ports()
     settings = plain(with_mode(settings, Mode.MASTER_SLAVE, optimizers=0), port)
     async with Running(settings) as running, party(settings, "executor-1") as one:
         executor = Executor(one)
@@ -109,7 +103,7 @@ async def test_a_bare_document_is_decided_by_the_executors_vote(settings, topic)
 @pytest.mark.parametrize("mode", [Mode.PEER, Mode.HIERARCHICAL, Mode.CONSENSUS])
 async def test_other_modes_take_nothing_plain_and_the_log_says_so(settings, mode):
     """E_MODE, with the document that it was: there is no way back to its publisher."""
-    port = free_port()
+    port = free_ports()
     settings = plain(with_mode(settings, mode), port, mode=mode.value)
     async with Running(settings), Publisher(port, DOCUMENT):
         body = await logged(settings, Kind.REFUSED)
@@ -121,7 +115,7 @@ async def test_other_modes_take_nothing_plain_and_the_log_says_so(settings, mode
 
 async def test_nonsense_at_the_plain_door_is_a_fault_in_the_log(settings):
     """Bounds and shapes are those of a signed word."""
-    port = free_port()
+    port = free_ports()
     settings = plain(settings, port)
     params = DOCUMENT["data"]["optimized_params"] | {"levels": 0}
     wrong = DOCUMENT | {"data": DOCUMENT["data"] | {"optimized_params": params}}
