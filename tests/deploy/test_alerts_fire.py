@@ -79,7 +79,7 @@ def test_a_promoted_policy_that_does_worse_is_sent_back(tmp_path):
     wary[2] = 0.5
     write_checkpoint(learned, wary, Policy.CLOSED_FORM, {})
     with living(tmp_path, (*FICKLE, f"executor.checkpoint={learned}")) as house:
-        house.fired("policy_rolled_back", seconds=300)
+        house.fired("policy_rolled_back", seconds=420)
         house.operator("log")
 
 
