@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_ports
 from protocol.keys import new_keys
-from tests.protocol.far_stage import four_ports
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 60
@@ -77,14 +77,14 @@ def test_a_second_coordinator_on_the_same_ports_says_so_and_ends(place):
 
     Nothing of a coordinator that could not bind stands in its log: it has decided nothing.
     """
-    port = four_ports()
-    beyond = four_ports()
+    port = free_ports(1, 2, 3)
+    beyond = free_ports(1, 2, 3)
     with living(place, "log", PORT=port, LISTEN=f"tcp://127.0.0.1:{beyond}"):
         shared = {
             port: {"PORT": port},
             port + 1: {"PORT": port + 1},
             port + 3: {"PORT": port + 3},
-            beyond: {"PORT": four_ports(), "LISTEN": f"tcp://127.0.0.1:{beyond}"},
+            beyond: {"PORT": free_ports(1, 2, 3), "LISTEN": f"tcp://127.0.0.1:{beyond}"},
         }
         seconds = [started(place, str(at), **bus) for at, bus in shared.items()]
         for at, second in zip(shared, seconds, strict=True):
@@ -100,7 +100,7 @@ def test_a_second_coordinator_refuses_to_start_and_the_first_lives_on(place):
     """The same log under other addresses, and the same sockets over another log."""
     with living(place, "log", FOLDER=place / "s"):
         in_use = "is in use by another coordinator; end it first (counterpoint down)"
-        port = four_ports()
+        port = free_ports(1, 2, 3)
         assert in_use in refusal(started(place, "log", PORT=port))
         assert in_use in refusal(started(place, "log", FOLDER=place / "t"))
         assert in_use in refusal(started(place, "other", FOLDER=place / "s"))
