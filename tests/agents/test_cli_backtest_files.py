@@ -84,6 +84,7 @@ def test_beside_a_device_nothing_is_made(data):
     assert not Path("/dev/null").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_an_output_that_takes_no_more_is_one_line_or_none(data, form):
     """A full device is told in one line; a reader that left is told nothing. Files are written."""

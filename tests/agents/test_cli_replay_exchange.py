@@ -6,6 +6,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.exchange.simulated.market import write, write_two
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,7 @@ def test_a_recording_and_an_artificial_day_exclude_each_other(tmp_path):
     assert error.splitlines()[-1].endswith("not both")
 
 
+@pytest.mark.slow
 def test_two_recordings_are_two_symbols_and_one_twice_is_one_line(tmp_path):
     """The line lists both; the same recording again is refused before anything is served."""
     first, second = write_two(tmp_path, seconds=60)

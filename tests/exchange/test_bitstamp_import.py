@@ -256,6 +256,7 @@ def test_totals_never_fall_below_nothing():
     assert book.best(BID) == 11.0
 
 
+@pytest.mark.slow
 def test_the_real_log_keeps_to_the_crossing_rate_of_its_manifest():
     """At most 0.1 % crossed; the exchange's own best prices are met more often than 99 %."""
     recording = import_feed([real_feed("bitstamp-spot-btcusd-20150501")]).recording

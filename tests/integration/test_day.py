@@ -10,7 +10,6 @@ from tests.exchange.feeds import NEXO, real_feed
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slice
 def test_a_quarter_of_an_hour_over_sockets_is_the_replay(tmp_path):
     """Every fill one by one and every column of the ledger, by the process that a user starts."""
     feed = tmp_path / "planted.npz"

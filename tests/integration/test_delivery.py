@@ -179,7 +179,6 @@ async def test_a_decision_that_a_stop_overtakes_is_refused_and_everybody_knows(h
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 async def test_a_decision_that_expires_on_its_way_is_refused_and_everybody_knows(house):
     """Lost until its `not_after` has passed: E_EXPIRED, and the incumbents agree."""
     async with playing(house) as (proposer, _, spy):

@@ -66,7 +66,6 @@ def calm(feeds, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.slice
 def test_two_recordings_are_traded_at_once_and_each_executor_hears_the_other(calm):
     """A report before every decision, and a cap that follows; nobody was given up."""
     data, whole = calm

@@ -62,6 +62,7 @@ def outcome(process):
     return [int(word) for word in out.split()], error
 
 
+@pytest.mark.slow
 def test_an_edit_three_files_deep_is_seen_and_strangers_are_kept(house, tmp_path):
     """A constant changes: its three dependents are compiled anew, the fourth kernel is loaded."""
     kernels = tmp_path / "kernels"

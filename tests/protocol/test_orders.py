@@ -86,6 +86,7 @@ def test_an_approval_cannot_be_copied_out_of_its_process():
         approved.order = ORDER
 
 
+@pytest.mark.slow
 def test_the_type_checker_refuses_an_approval_without_the_seal(tmp_path):
     """The proof that no order slips past the gate is mypy's."""
     play = tmp_path / "slip.py"

@@ -79,6 +79,7 @@ def limit(side, price, quantity="0.5", **more):
     return {**told, "price": price, "quantity": quantity, **more}
 
 
+@pytest.mark.slow
 async def test_a_market_making_cycle(server):
     """Info, quotes, fills both ways, position, profit, reduce-only, cancels: the whole life."""
     async with client_of(server) as client:
