@@ -2,6 +2,7 @@
 
 python -m bench.scoreboard --part placebo [--feeds 200] [--workers 2]
 python -m bench.scoreboard --part days [--days 12] [--mechanism value] [--fees 0] [--seed 11]
+python -m bench.scoreboard --part modes [--days 6] [--seed 17]
 python -m bench.scoreboard --part none [--days 12] [--hours 12] [--seed 13]
 python -m bench.scoreboard --part day --feed nexo.npz
 
@@ -10,6 +11,8 @@ often does the primary figure's interval say that the first is? Bar: at most 7 %
 **days.** `counterpoint evaluate` on days of changing climates, made here. Bar: within 60 minutes;
 the full system F is better than S1 and than V in net at equal volatility and in SQN100, its
 drawdown at equal volatility is not worse, and half of the way from S1 to the oracle is made.
+**modes.** The optimizer in every coordination mode, by the whole stack in processes with three
+optimizers: what each gains on S1. Bar: in none it is worse than S1.
 **none.** Days of the toxic climate alone at 2 bps, where nobody earns. Bar: F loses less than S1
 and than V, with an interval, trades less than both, and is said to have no edge.
 **day.** The same on one recording at the plan's four fees; bar: within 30 minutes.
@@ -46,6 +49,8 @@ DAYS_S, DAY_S = 3600.0, 1800.0
 FALL = "drawdown_equal_volatility"
 GAP_MIN = 0.5
 OPPONENTS = ("S1", "V")
+MODES_S = 2.0 * DAYS_S
+MODES_ARMS = ("N", "S1", "V", "T")
 NO_EDGE_BPS, NO_EDGE_ARMS = 2.0, "N,S1,V,B,F"
 
 
@@ -152,6 +157,17 @@ def spares(tier: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
+def moded(tier: dict[str, Any]) -> dict[str, Any]:
+    """Say of one tier what tuning in each mode is against not tuning."""
+    pairs, primary = pairs_of(tier), the_plan().primary
+    told: dict[str, Any] = {
+        f"{name} {mode.value}": pairs[name, "S1"][primary]["finding"]
+        for name, mode in the_plan().modes.items()
+    }
+    told["held"] = Finding.WORSE.value not in told.values()
+    return told
+
+
 def beats(tier: dict[str, Any]) -> dict[str, Any]:
     """Say of one tier what the full system is better at, and how much of the way it made."""
     pairs, primary = pairs_of(tier), the_plan().primary
@@ -174,26 +190,32 @@ def beats(tier: dict[str, Any]) -> dict[str, Any]:
 def part_of(told: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Evaluate days made here, or a recording."""
     plan = the_plan()
+    all_arms = ",".join(each for each in plan.arms if each not in plan.modes)
     if told.part == "day":
         fees = told.fees or ",".join(f"{fee:g}" for fee in plan.fees_bps)
         return evaluated(
-            [told.feed], folder, fees=fees, most_s=DAY_S, arms=",".join(plan.arms),
+            [told.feed], folder, fees=fees, most_s=DAY_S, arms=all_arms,
             judge=lambda _tier: {"held": True},
         )  # fmt: skip
-    none = told.part == "none"
+    none, modes = told.part == "none", told.part == "modes"
     feeds = [folder / f"day-{number}.npz" for number in range(told.days)]
     for number, path in enumerate(feeds):
         seed, only = told.seed * 1000 + number, "toxic" if none else None
         save(path, climate_recording(f"climates-{told.mechanism}", seed, told.hours, only=only))
     fees = told.fees or (f"{NO_EDGE_BPS:g}" if none else "0")
-    arms, judge = (NO_EDGE_ARMS, spares) if none else (",".join(plan.arms), beats)
+    if modes:
+        arms = ",".join((*MODES_ARMS, *plan.modes))
+        return evaluated(feeds, folder, fees=fees, most_s=MODES_S, arms=arms, judge=moded)
+    arms, judge = (NO_EDGE_ARMS, spares) if none else (all_arms, beats)
     return evaluated(feeds, folder, fees=fees, most_s=DAYS_S, arms=arms, judge=judge)
 
 
 def main() -> int:
     """Do one part."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("placebo", "days", "none", "day"), required=True)
+    parser.add_argument(
+        "--part", choices=("placebo", "days", "modes", "none", "day"), required=True
+    )
     parser.add_argument("--feeds", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--days", type=int, default=12)

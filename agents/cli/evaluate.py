@@ -39,9 +39,12 @@ class Request:
 
 
 def arms_asked(text: str | None, plan: "Plan") -> tuple[str, ...]:
-    """Return the arms named in a flag, in the order of the plan; all when it is not given."""
+    """Return the arms named in a flag, in the order of the plan.
+
+    When it is not given: all that need no stack of processes.
+    """
     if text is None:
-        return tuple(plan.arms)
+        return tuple(name for name in plan.arms if name not in plan.modes)
     asked = [each.strip() for each in text.split(",") if each.strip()]
     unknown = [each for each in asked if each not in plan.arms]
     if unknown or not asked:
@@ -115,6 +118,7 @@ def pieces_of(
     talk: Talk,
 ) -> list[dict[str, Any]]:
     """Return the documents of all pieces, fee after fee, found or computed."""
+    from agents.cli.evaluate_house import house
     from agents.evaluation.oracle import tables_of
     from agents.evaluation.piece import Task, piece, sources_digest
 
@@ -140,7 +144,7 @@ def pieces_of(
                     ),
                 }
             )
-            task = Task(number, changed, plan, arms, before, tables)
+            task = Task(number, changed, plan, arms, before, tables, house)
             share = len(found) / total
             tell = partial(tell_arm, talk, f"{path.name} at {fee:g} bps", share)
             before = piece(task, folder, code=code, on_arm=tell)

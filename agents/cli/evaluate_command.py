@@ -12,7 +12,7 @@ Days: TypeAlias = Annotated[
     typer.Option("--feed", help="recording, once for each day, in order; default: bundled day"),
 ]
 Arms: TypeAlias = Annotated[
-    str | None, typer.Option("--arms", help="some of them, as N,S0,S1,V,R,T; default: all")
+    str | None, typer.Option("--arms", help="as N,S1,V,T; default: all but TM,TP,TH,TC")
 ]
 Fees: TypeAlias = Annotated[
     str | None, typer.Option("--fees", help="maker fees in basis points, as -0.5,0,2,7.5")

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from agents.cli.evaluate_table import arm_rows, difference_rows, false_findings, heading
+from agents.cli.evaluate_table import (
+    arm_rows,
+    difference_rows,
+    false_findings,
+    heading,
+    progress_rows,
+)
 from agents.cli.picture import TONES, Axis, Line, Panel, plot
 from market.types import F8
 
@@ -51,6 +57,7 @@ def page(document: Mapping[str, Any]) -> str:
             f"<h2>Maker fee {tier['fee_bps']:g} bps</h2>",
             curves(tier, float(plan["period_s"])),
             table(arm_rows(tier)),
+            table(progress_rows(tier)),
             table(difference_rows(tier)),
         ]
     about = "".join(

@@ -84,6 +84,15 @@ def difference_rows(tier: Mapping[str, Any], names: Sequence[str] = SHOWN) -> li
     return rows
 
 
+def progress_rows(tier: Mapping[str, Any]) -> list[list[str]]:
+    """Return a heading and a row for each arm that traded: its net by quarter of the test."""
+    rows = [["net by quarter of the test", "first", "second", "third", "last"]]
+    for name, parts in tier["progress"].items():
+        if tier["arms"][name]["orders"]:
+            rows.append([name, *(number(each) for each in parts)])
+    return rows
+
+
 def heading(tier: Mapping[str, Any]) -> str:
     """Return what a tier is about."""
     count = len(tier["recordings"])
@@ -128,6 +137,7 @@ def text(document: Mapping[str, Any]) -> str:
     lines: list[str] = []
     for tier in document["tiers"]:
         lines += [heading(tier), "", *lined_up(arm_rows(tier))]
+        lines += ["", *lined_up(progress_rows(tier))]
         lines += ["", *lined_up(difference_rows(tier), 2), ""]
         lines += as_flags(tier["settings"])
     plan = document["plan"]

@@ -16,6 +16,7 @@ import numpy as np
 
 from agents.evaluation.arms import Schedule, arms_of, begun, grounds_of
 from agents.evaluation.ground import SECOND_NS, Ground, opened
+from agents.evaluation.house import House, through
 from agents.evaluation.learned import LEARNED, learned_ground, planned
 from agents.evaluation.oracle import Tables, oracle
 from agents.evaluation.plan import Plan
@@ -40,9 +41,11 @@ HOUSE = Path(__file__).parents[2]
 SOURCES = (
     "market/**/*.py",
     "risk/**/*.py",
-    "agents/optimizer/**/*.py",
+    "agents/*.py",
+    "agents/coordinator/**/*.py",
     "agents/evaluation/**/*.py",
-    "agents/training.py",
+    "agents/executor/**/*.py",
+    "agents/optimizer/**/*.py",
 )
 """Code that a result depends on; another line in it is another result."""
 BPS = 10_000
@@ -59,6 +62,7 @@ class Task:
         arms: names, in the order of the plan.
         before: document of the piece before; None for the first recording.
         tables: of the oracle, by climate.
+        house: runs the stack, for the arms of modes; None: without them.
     """
 
     number: int
@@ -67,6 +71,7 @@ class Task:
     arms: tuple[str, ...]
     before: Mapping[str, Any] | None
     tables: Tables
+    house: House | None = None
 
     @property
     def fee_bps(self) -> float:
@@ -148,6 +153,9 @@ def computed(task: Task, key: str, on_arm: Progress) -> dict[str, Any]:
     if ground.climates and task.tables:
         known["O"] = oracle(task.tables)
     edges = edges_of(ground)
+    if task.house is not None:
+        modes = task.plan.modes.items()
+        known |= {name: through(name, mode, task.house) for name, mode in modes}
     arms, kept = {}, dict(carried)
     for name in task.arms:
         if name not in known:

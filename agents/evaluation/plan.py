@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from protocol.messages import Mode
+
 PLAN = Path(__file__).with_name("plan.json")
 
 
@@ -31,6 +33,9 @@ class Plan(BaseModel):
         pairs: which are held against each other, ours first.
         never_better: pairs of which ours cannot be better, whatever the market does; they are
             among `pairs`, and how often one is called so is the rate of false findings.
+        modes: arms that are the whole stack, by the mode in which it decides; they take a minute
+            for each day, and are played when they are asked for by name.
+        seats: of optimizers in such a stack.
         primary: the figure that decides; the others are shown.
         period_s: seconds of a row of a record.
         train_hours: of the first recording, on which S1 and V are tuned.
@@ -52,6 +57,8 @@ class Plan(BaseModel):
     arms: dict[str, str]
     pairs: tuple[tuple[str, str], ...]
     never_better: tuple[tuple[str, str], ...]
+    modes: dict[str, Mode]
+    seats: int = Field(ge=1)
     primary: str
     fees_bps: tuple[float, ...]
     period_s: int = Field(gt=0)

@@ -13,6 +13,7 @@ from market.verdict import edge_verdict
 
 DAY_S = 86_400.0
 FIGURES = ("net", "sharpe", "sqn", "sqn100", "drawdown")
+QUARTERS = 4
 COUNTED = ("fills", "orders", "turnover", "changes", "tried")
 
 
@@ -61,8 +62,15 @@ def _tier(
         "arms": _arms(records, pieces, plan),
         "differences": differences,
         "settings": settings_of(pieces[0]["carried"]),
+        "progress": {name: progress_of(each) for name, each in records.items()},
         "curves": {name: np.cumsum(each[:, PERIOD_NET]).tolist() for name, each in records.items()},
     }
+
+
+def progress_of(rows: F8) -> list[float]:
+    """Return the net of each quarter of the test, the first one first: whether it learns."""
+    parts = np.array_split(rows[:, PERIOD_NET], QUARTERS)
+    return [float(each.sum()) for each in parts]
 
 
 def settings_of(carried: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,10 +57,13 @@ def test_the_command_tells_the_same_again_and_only_computes_what_is_missing(data
     assert "P1 against P2" in shown
     assert "of 2 pairs that cannot be better, 0 were called so" in shown
     assert "cannot tell" in shown
+    (quarters,) = (each for each in shown.splitlines() if each.startswith("net by quarter"))
+    assert quarters.split()[-4:] == ["first", "second", "third", "last"]
     assert "maker fee 2 bps" in shown
     assert all(len(line) <= 160 for line in shown.splitlines())
     drawn = page(document)
     assert drawn.count("<svg") == 1
+    assert drawn.count("net by quarter of the test") == 1
     assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")
 
 

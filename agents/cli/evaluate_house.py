@@ -1,0 +1,39 @@
+"""Runs the stack for `counterpoint evaluate`, in a folder of its own that is gone afterwards."""
+
+import tempfile
+from pathlib import Path
+
+from agents.bus_settings import Bus
+from agents.cli.run import located, new_folder, open_stack
+from agents.evaluation.house import Came
+from agents.executor import records
+from agents.executor.recovery import open_journal
+from agents.settings import Settings
+from protocol.keys import new_keys
+from protocol.messages import QuoteParameters
+
+
+def house(settings: Settings) -> tuple[Came, ...]:
+    """Run coordinator, executor and optimizers to the end of a recording, in lockstep.
+
+    Raises:
+        CommandError: a part cannot go on; why.
+    """
+    with tempfile.TemporaryDirectory(prefix="cp") as name:
+        place = Path(name)
+        told, session = located(settings.model_copy(update={"data": place, "bus": Bus()}))
+        new_keys(told.keys_folder)
+        folder, sockets = new_folder(told), place / "s"
+        sockets.mkdir(mode=0o700)
+        supervisor = open_stack(told, session, folder, sockets).supervisor
+        try:
+            supervisor.start()
+            supervisor.watch(every_s=0.25, on_look=lambda: None)
+        finally:
+            supervisor.end()
+        with open_journal(folder, readonly=True) as journal:
+            rows = journal.rows(records.PARAMETERS, kinds=("applied",))
+            return tuple(
+                Came(row.time_ns, QuoteParameters.model_validate(row.body["params"]))
+                for row in rows
+            )
