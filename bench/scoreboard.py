@@ -17,7 +17,8 @@ optimizers: what each gains on S1. Bar: in none it is worse than S1.
 and than V, with an interval, trades less than both, and is said to have no edge.
 **day.** The same on one recording at the plan's four fees; bar: within 30 minutes.
 
-The last line is JSON.
+With --data a run that was stopped goes on where it was, and its time is that of the last part. The
+last line is JSON.
 """
 
 import argparse
@@ -224,6 +225,7 @@ def main() -> int:
     parser.add_argument("--fees")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--feed", type=Path)
+    parser.add_argument("--data", type=Path, help="keep recordings and pieces here; unset: nowhere")
     told = parser.parse_args()
     if told.part == "placebo":
         result = placebo(told)
@@ -231,7 +233,9 @@ def main() -> int:
         if told.part == "day" and told.feed is None:
             parser.error("--part day needs --feed")
         with tempfile.TemporaryDirectory() as name:
-            result = part_of(told, Path(name))
+            folder = told.data or Path(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            result = part_of(told, folder)
     print(json.dumps(result))
     return 0 if result["held"] else 1
 
