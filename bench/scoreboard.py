@@ -15,7 +15,7 @@ drawdown at equal volatility is not worse, and half of the way from S1 to the or
 optimizers: what each gains on S1. Bar: in none it is worse than S1.
 **none.** Days of the toxic climate alone at 2 bps, where nobody earns. Bar: F loses less than S1
 and than V, with an interval, trades less than both, and is said to have no edge.
-**day.** The same on one recording at the plan's four fees; bar: within 30 minutes.
+**day.** Every arm, the stacks too, on one recording at the plan's four fees; bar: 30 minutes.
 
 With --data a run that was stopped goes on where it was, and its time is that of the last part. The
 last line is JSON.
@@ -195,7 +195,7 @@ def part_of(told: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if told.part == "day":
         fees = told.fees or ",".join(f"{fee:g}" for fee in plan.fees_bps)
         return evaluated(
-            [told.feed], folder, fees=fees, most_s=DAY_S, arms=all_arms,
+            [told.feed], folder, fees=fees, most_s=DAY_S, arms=",".join(plan.arms),
             judge=lambda _tier: {"held": True},
         )  # fmt: skip
     none, modes = told.part == "none", told.part == "modes"

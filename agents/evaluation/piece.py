@@ -120,21 +120,20 @@ def key_of(task: Task, code: str) -> str:
 
 
 def piece(task: Task, folder: Path, *, code: str, on_arm: Progress) -> dict[str, Any]:
-    """Return the document of a piece: from its file, or computed and kept there.
+    """Return the document of a piece: from its file, or computed, kept there, and read back.
 
     Raises:
         RecordingError: see `ground.opened`.
     """
     key = key_of(task, code)
     path = folder / f"{task.number:03d}-{task.fee_bps:g}bps-{key[:16]}.json"
-    if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
-    document = computed(task, key, on_arm)
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-    draft.replace(path)
-    return document
+    if not path.exists():
+        draft = path.with_suffix(f".{os.getpid()}.draft")
+        document = computed(task, key, on_arm)
+        draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+        draft.replace(path)
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def computed(task: Task, key: str, on_arm: Progress) -> dict[str, Any]:

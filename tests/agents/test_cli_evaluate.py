@@ -41,12 +41,12 @@ def ran(data, *arguments):
 
 def test_the_command_tells_the_same_again_and_only_computes_what_is_missing(data, short):
     """JSON to the last byte; a file for each fee and the oracle; text and page from it."""
-    asked = ("--arms", "N,S1,O,D,P1,P2", "--fees", "2", "--json")
+    asked = ("--arms", "N,S1,L,O,D,P1,P2", "--fees", "2", "--json")
     code, first = ran(data, *asked)
     assert code == 0, first
     document = json.loads(first[first.index("{") :])
     assert [tier["fee_bps"] for tier in document["tiers"]] == [2.0]
-    assert list(document["tiers"][0]["arms"]) == ["N", "S1", "O", "D", "P1", "P2"]
+    assert list(document["tiers"][0]["arms"]) == ["N", "S1", "L", "O", "D", "P1", "P2"]
     assert len(list((data / evaluating.FOLDER).glob("*bps-*.json"))) == 1
     assert len(list((data / evaluating.FOLDER).glob("oracle-*.json"))) == 1
     files = {each: each.stat().st_mtime_ns for each in (data / evaluating.FOLDER).iterdir()}
