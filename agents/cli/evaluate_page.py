@@ -16,6 +16,7 @@ from agents.cli.evaluate_table import (
 from agents.cli.picture import TONES, Axis, Line, Panel, plot
 from market.types import F8
 
+FIRST = ("F", "V", "S1", "T", "B")
 STYLE = """
 body{font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;
 max-width:1080px;margin:2rem auto;padding:0 1rem;color:#0b0b0b;background:#fff}
@@ -36,16 +37,27 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def curves(tier: Mapping[str, Any], period_s: float) -> str:
-    """Return the net profits of all arms over the hours of the test, as a picture."""
+    """Return net profits over the hours of the test, as a picture: of as many as can be told apart.
+
+    Those that are compared first, then others in their order.
+    """
+    known = list(tier["curves"])
+    shown = [name for name in FIRST if name in known]
+    shown += [name for name in known if name not in shown and tier["arms"][name]["orders"]]
     lines = []
-    for index, (name, curve) in enumerate(tier["curves"].items()):
+    for index, name in enumerate(shown[:TONES]):
+        curve = tier["curves"][name]
         hours = np.linspace(0.0, len(curve) * period_s / 3600.0, len(curve) + 1)
         values: F8 = np.array([0.0, *curve])
-        lines.append(Line(name, hours, values, tone=index % TONES, thin=name.startswith("P")))
+        lines.append(Line(name, hours, values, tone=index))
     last = tier["periods"] * period_s / 3600.0
     ticks = tuple((float(each), f"{each:g}") for each in np.linspace(0.0, last, 7).round(1))
     axis = Axis(0.0, last, ticks, "hours of test")
-    return plot((Panel("net profit", tuple(lines), height=260),), axis, title=heading(tier))
+    return plot(
+        (Panel("net profit", tuple(lines), height=260),),
+        axis,
+        title=f"{tier['symbol']} at {tier['fee_bps']:g} bps",
+    )
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -55,6 +67,7 @@ def page(document: Mapping[str, Any]) -> str:
     for tier in document["tiers"]:
         parts += [
             f"<h2>Maker fee {tier['fee_bps']:g} bps</h2>",
+            f"<p>{escape(heading(tier))}</p>",
             curves(tier, float(plan["period_s"])),
             table(arm_rows(tier)),
             table(progress_rows(tier)),
