@@ -46,6 +46,7 @@ def choose_nodes(
     ask_centre: I8,
     reach: int,
     anywhere: float,
+    laden: int,
     call: int,
     keys: U8,
     q: I8,
@@ -58,10 +59,13 @@ def choose_nodes(
 ) -> None:
     """Quote near the plan's nodes: up to `reach` nodes beside, or anywhere at all.
 
+    Those that take on a position quote the best depth on one side and the worst on the other.
+
     Args:
         bid_centre, ask_centre: i8[states, regimes]; the plan's nodes at this step.
         reach: nodes to either side.
         anywhere: share of quotes drawn from all nodes, in [0, 1].
+        laden: how many copies, the first ones, take on a position, every other one a short.
         call: how many times this was called, so that chance is new each time.
         keys: u8[copies].
         q, regime: i8[copies].
@@ -76,7 +80,9 @@ def choose_nodes(
         state = q[copy] + q_max
         for side in range(2):
             part = (word >> HALF) if side == 0 else (word & LOW_WORD)
-            if int(part & FRACTION) < limit:
+            if copy < laden:
+                node = 0 if side == copy % 2 else count - 1
+            elif int(part & FRACTION) < limit:
                 node = (int(part >> SIXTEEN) * count) >> 16
             else:
                 node = (int(part >> SIXTEEN) * (2 * reach + 1)) >> 16

@@ -28,6 +28,7 @@ SHARING_ROUNDS = 200
 FITS = 3  # the unclear steps are shared out anew by the curves just fitted
 CHANCE_FIRST = 0.2
 ANYWHERE = 0.1
+LADEN = 0.25  # a penalty is told from noise by large positions, which a plan does not take
 REACH = 0.5  # of 1 / decay, to either side of the plan's quote
 
 
@@ -88,7 +89,13 @@ class Calibration:
             gap = float(np.median(np.diff(nodes)))
             reach = round(min(len(nodes) / 3, REACH / (self._estimate.decay * gap)))
             now = Round(
-                self.purse, places, nodes, table=table, reach=max(2, reach), anywhere=ANYWHERE
+                self.purse,
+                places,
+                nodes,
+                table=table,
+                reach=max(2, reach),
+                anywhere=ANYWHERE,
+                laden=LADEN,
             )
             noise = self._estimate.noise
             chances = (self._estimate.bid.chances[places], self._estimate.ask.chances[places])

@@ -1,10 +1,11 @@
 """Fill curves from counts: chance of a fill by depth, monotone, as smooth as the counts allow.
 
-The candidates are the exponential under either fill law and a penalised curve of log(rate); the
-information criterion of Akaike decides, also on whether both sides share one curve. Nothing here
-knows which law a market follows.
+The candidates are the exponential under either fill law and a penalised curve of log(rate), and
+the information criterion of Schwarz decides; that of Akaike decides how smooth, and whether both
+sides share one curve. Nothing here knows which law a market follows.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,10 +71,14 @@ def fit_curve(depths: F8, counts: F8, grid: F8) -> Curve:
         line = PchipInterpolator(near, log_rate)
         at_x, at_grid = (line(np.clip(each, near[0], near[-1])) for each in (x, grid))
         found.append(("smooth", cost, _chance(at_x), _chance(at_grid)))
+    # Schwarz's criterion: what Akaike's would rather have smooth wavers within its error.
+    dear = math.log(float(n.sum()))
     scored = [
-        (2.0 * cost - 2.0 * _likelihood(n, k, misses, p), kind, q) for kind, cost, p, q in found
+        (cost * dear - 2.0 * likelihood, 2.0 * cost - 2.0 * likelihood, kind, q)
+        for kind, cost, p, q in found
+        for likelihood in (_likelihood(n, k, misses, p),)
     ]
-    criterion, kind, chances = min(scored, key=lambda each: each[0])
+    _, criterion, kind, chances = min(scored, key=lambda each: each[0])
     if kind == "linear":
         level, decay = top, slope
     return Curve(grid, chances, float(np.exp(level)), float(decay), kind, float(criterion))

@@ -45,6 +45,7 @@ class Round:
         table: the plan to stay near; none: anywhere.
         reach: nodes to either side of the plan's.
         anywhere: share of quotes drawn from all nodes all the same.
+        laden: share of copies that take on all they may in the first half of an episode.
     """
 
     def __init__(
@@ -56,10 +57,11 @@ class Round:
         table: QuoteTable | None = None,
         reach: int = 0,
         anywhere: float = 1.0,
+        laden: float = 0.0,
     ) -> None:
         count = len(nodes)
         self.places, self._nodes, self._purse = places, nodes, purse
-        self._reach, self._anywhere = reach, anywhere
+        self._reach, self._anywhere, self._laden = reach, anywhere, round(laden * purse.copies)
         self.pairs = np.zeros((count, count, OUTCOMES), dtype=np.int64)
         self.bid_alone = np.zeros((count, 2), dtype=np.int64)
         self.ask_alone = np.zeros((count, 2), dtype=np.int64)
@@ -146,6 +148,7 @@ class Round:
             self._ask_centre[row],
             self._reach,
             self._anywhere,
+            self._laden if 2 * t < self._purse.steps else 0,
             call,
             self._keys,
             q,

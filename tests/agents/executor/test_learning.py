@@ -7,7 +7,7 @@ from agents.executor.learning import choose, learn, study
 from agents.executor.learning_calibration import fit_moments
 from agents.executor.learning_environment import Purse
 from agents.executor.learning_residual import features, shifted
-from agents.executor.learning_round import share_out
+from agents.executor.learning_round import Round, Sums, share_out
 from market.stylised import QuoteTable, StylisedMarket, evaluate, solve
 from market.stylised_counts import ASK_FILLED, BID_FILLED, MOMENTS, OUTCOMES, UNCLEAR
 
@@ -133,6 +133,39 @@ def test_a_drift_within_its_error_is_none_and_penalties_are_never_negative():
     moments[0, :3, 0, 2] = 100, 1.0, 100.0
     drift, phi, alpha, _ = fit_moments(moments)
     assert (drift.tolist(), phi, alpha) == ([0.0], 0.0, 0.0)
+
+
+@pytest.mark.parametrize("laden", [0.0, 0.25])
+def test_laden_copies_take_on_all_they_may_and_the_others_do_not_notice(laden):
+    """Long and short in turn, near the limit at half time; nothing else about a round differs."""
+    noticed = []
+
+    class Watched(Proxy):
+        __slots__ = ()
+
+        def step(self, bid, ask):
+            noticed.append((bid.copy(), ask.copy()))
+            return super().step(bid, ask)
+
+    purse = Purse(Watched(market()), calls=100, seed=1)
+    nodes = np.linspace(purse.low, purse.high, 33)
+    table = QuoteTable(*(np.full((50, 9, 3), 1.0) for _ in range(2)))
+    now = Round(purse, np.arange(33), nodes, table=table, reach=3, anywhere=0.1, laden=laden)
+    sums = Sums(purse)
+    unknown = np.full(33, -1.0)
+    now.run(50, sums, fee=0.1, noise=np.inf, chances=(unknown, unknown))
+    count = round(laden * COPIES)
+    for t, (bid, ask) in enumerate(noticed):
+        if t < 25:
+            assert (bid[:count:2] == nodes[0]).all()
+            assert (ask[:count:2] == nodes[-1]).all()
+            assert (ask[1:count:2] == nodes[0]).all()
+            assert (bid[1:count:2] == nodes[-1]).all()
+        within = np.abs(bid[count:] - 1.0) <= 4 * (nodes[1] - nodes[0])
+        assert 0.85 < within.mean() < 1.0
+    states = sums.moments[0, 0].sum(axis=0) + sums.moments[0, 3].sum(axis=0)
+    squares = (states * np.arange(-4, 5) ** 2).sum() / states.sum()
+    assert (squares > 8.0) == (laden > 0.0)
 
 
 def test_unclear_steps_are_shared_out_by_their_likelihood():
