@@ -6,6 +6,7 @@ from 0.1 s to 2 s and falls back after ten quiet seconds. `processes.json` in th
 always holds the present process ids, `supervisor.log` says when each was started and how it ended.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ QUIET_S = 10.0
 END_GRACE_S = 10.0
 DEATHS_IN_A_ROW_MAX = 12
 LOG = "supervisor.log"
+PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,14 @@ class PartKeepsDyingError(Exception):
 
 
 class Supervisor:
-    """Keeps a list of parts alive until the `main` one has finished."""
+    """Keeps a list of parts alive until the `main` one has finished.
+
+    Attributes:
+        tied: parts started from now on end with this process, however it ends.
+    """
 
     def __init__(self, parts: list[Part], *, main: str, folder: Path) -> None:
+        self.tied = False
         self.lives = {part.name: Life(part) for part in parts}
         self.main = main
         self.folder = folder
@@ -94,12 +101,20 @@ class Supervisor:
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"},
+                preexec_fn=self._tie(),  # noqa: PLW1509 - one system call, no lock can hold it up
             )
         life.started_s = time.monotonic()
         life.first_s = life.first_s or life.started_s
         life.starts += 1
         self._log("info", "process_started", process=life.part.name, pid=life.process.pid)
         self._write_processes()
+
+    def _tie(self) -> Callable[[], object] | None:
+        """Return what has the kernel end a new process when this one is gone; Linux alone can."""
+        if not self.tied or sys.platform != "linux":
+            return None
+        prctl = ctypes.CDLL(None).prctl
+        return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
     def _log(self, level: str, event: str, **more: object) -> None:
         """Say one fact beside the logs of the parts, as a line of theirs."""

@@ -1,5 +1,13 @@
 """The arms that run the stack: what it did is what they quote, and what T does in one process."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -125,3 +133,47 @@ def test_three_optimizers_decide_in_every_mode_as_that_mode_does(told, held):
     told_apart = {each.sets.tobytes() for each in schedules.values()}
     assert all(len(each.starts) > 3 for each in schedules.values())
     assert len(told_apart) == len(PLAN.modes)
+
+
+LONE = """
+import sys
+from agents.cli.evaluate_house import house
+from agents.settings import Settings
+house(Settings.model_validate_json(sys.stdin.read()))
+"""
+
+
+def parts(place):
+    """Process ids by what they run, of whatever has a folder in its command line."""
+    found = {}
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (each / "cmdline").read_text().split("\0")
+            if any(str(place) in word for word in words[3:]):
+                found[int(each.name)] = words[2]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_a_house_ends_with_the_command_however_it_ends(told, tmp_path, ending):
+    """No process of it stays; what can be asked to end leaves no folder either."""
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONE], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ
+    )
+    process.stdin.write(told.model_dump_json().encode())
+    process.stdin.close()
+    wait_for(lambda: len(parts(tmp_path)) == 3)
+    process.send_signal(ending)
+    process.wait(60)
+    wait_for(lambda: not parts(tmp_path))
+    assert (not list(tmp_path.iterdir())) == (ending is not signal.SIGKILL)
+
+
+def wait_for(what, limit_s=60.0):
+    """Look until it is so."""
+    end_s = time.monotonic() + limit_s
+    while not what():
+        assert time.monotonic() < end_s, "it never was"
+        time.sleep(0.05)
