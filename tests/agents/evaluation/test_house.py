@@ -143,6 +143,14 @@ house(Settings.model_validate_json(sys.stdin.read()))
 """
 
 
+def until(condition, *, seconds=60.0):
+    """Wait for what other processes do."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + seconds, "it did not come about"
+        signal.sigtimedwait([], 0.02)
+
+
 def parts(place):
     """Process ids by what they run, of whatever has a folder in its command line."""
     found = {}
@@ -164,16 +172,8 @@ def test_a_house_ends_with_the_command_however_it_ends(told, tmp_path, ending):
     )
     process.stdin.write(told.model_dump_json().encode())
     process.stdin.close()
-    wait_for(lambda: len(parts(tmp_path)) == 3)
+    until(lambda: len(parts(tmp_path)) == 3)
     process.send_signal(ending)
     process.wait(60)
-    wait_for(lambda: not parts(tmp_path))
+    until(lambda: not parts(tmp_path))
     assert (not list(tmp_path.iterdir())) == (ending is not signal.SIGKILL)
-
-
-def wait_for(what, limit_s=60.0):
-    """Look until it is so."""
-    end_s = time.monotonic() + limit_s
-    while not what():
-        assert time.monotonic() < end_s, "it never was"
-        time.sleep(0.05)
