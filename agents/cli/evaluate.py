@@ -5,6 +5,10 @@ done: the same command begun again goes on where it was stopped.
 """
 
 import json
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +20,7 @@ from agents.cli.output import put
 from agents.cli.run import make_ready, say
 from agents.cli.talk import Talk
 from agents.settings import Settings
+from agents.venue_settings import VenueTable
 from protocol.messages import QuoteParameters
 from protocol.settings import Loaded
 
@@ -98,15 +103,87 @@ def evaluate(loaded: Loaded[Settings], request: Request) -> int:
     arms, fees = arms_asked(request.arms, plan), fees_asked(request.fees, plan)
     if request.html is not None:
         demand_file("--html", request.html, ".html", None)
+    settings = loaded.settings.model_copy(update={"venue": VenueTable()})
+    folder = demand_folder(settings)
     try:
-        make_ready(loaded.settings)
-        feeds = feeds_asked(request, loaded.settings)
-        pieces = pieces_of(loaded.settings, plan, feeds, arms, fees, Talk())
+        with interrupted_by(signal.SIGTERM, signal.SIGHUP):
+            make_ready(settings)
+            feeds = feeds_asked(request, settings)
+            arms = demand_one_market(feeds, arms)
+            pieces = pieces_of(settings, plan, feeds, arms, fees, Talk())
     except KeyboardInterrupt:
         say("counterpoint: interrupted; the same command goes on from here")
         return INTERRUPTED
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename or folder}: {error.strerror}; what is done already is kept, the same "
+            "command goes on from there",
+            CONFIGURATION,
+        ) from None
     show(pieces, plan, arms, request)
     return OK
+
+
+@contextmanager
+def interrupted_by(*signals: signal.Signals) -> Iterator[None]:
+    """Have signals end what is done as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def demand_folder(settings: Settings) -> Path:
+    """Return the folder of pieces, made and written into before anything is computed."""
+    folder = settings.data / FOLDER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandError(
+            f"{folder}: {error.strerror}; give --data a folder that can be written", CONFIGURATION
+        ) from None
+    return folder
+
+
+def demand_one_market(feeds: tuple[Path, ...], arms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the arms that these recordings allow; they are of one symbol, each given once.
+
+    Raises:
+        CommandError: they are not, or no arm is left.
+    """
+    from exchange.recording_folder import open_source
+
+    seen: dict[Path, Path] = {}
+    markets = {}
+    for path in feeds:
+        if path.resolve() in seen:
+            raise CommandError(
+                f"--feed: {path} is given twice; an arm must not be judged on what it learned on",
+                USAGE,
+            )
+        seen[path.resolve()] = path
+        with open_source(path) as file:
+            markets[f"{file.meta.symbol} on {file.meta.venue}"] = path
+    if len(markets) > 1:
+        (one, first), (other, second), *_ = markets.items()
+        raise CommandError(
+            f"--feed: {first} is {one}, {second} is {other}; one market at a time", USAGE
+        )
+    if "O" not in arms or climates_of(feeds) is not None:
+        return arms
+    say("O is left out: it needs days made by climates-value, or all by climates-queue")
+    left = tuple(name for name in arms if name != "O")
+    if not left:
+        raise CommandError("--arms: O alone is not to be had on these recordings", USAGE)
+    return left
 
 
 def pieces_of(
@@ -124,7 +201,6 @@ def pieces_of(
 
     folder, code = settings.data / FOLDER, sources_digest()
     made = climates_of(feeds) if "O" in arms else None
-    folder.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, Any]] = []
     total = len(fees) * len(feeds)
     for fee in fees:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agents.bus_settings import Bus
 from agents.cli.run import end_on_signals, located, new_folder, open_stack
+from agents.cli.supervisor import PartKeepsDyingError
 from agents.evaluation.house import Came
 from agents.executor import records
 from agents.executor.recovery import open_journal
@@ -23,7 +24,7 @@ def house(settings: Settings) -> tuple[Came, ...]:
     """Run coordinator, executor and optimizers to the end of a recording, in lockstep.
 
     Raises:
-        CommandError: a part cannot go on; why.
+        PartKeepsDyingError: a part cannot go on; why.
         KeyboardInterrupt: an end was asked for, by Ctrl-C, SIGTERM or SIGHUP.
     """
     with tempfile.TemporaryDirectory(prefix="cp") as name:
@@ -39,6 +40,8 @@ def house(settings: Settings) -> tuple[Came, ...]:
         try:
             supervisor.start()
             complete = supervisor.watch(every_s=0.25, on_look=lambda: None)
+        except PartKeepsDyingError as error:  # the file that it names is gone with the folder
+            raise PartKeepsDyingError(str(error).partition(" (see ")[0], error.exit_code) from None
         finally:
             supervisor.end()
             for each, handler in before.items():

@@ -8,9 +8,11 @@ import numpy as np
 
 from agents.cli.evaluate_table import (
     arm_rows,
+    as_flags,
     difference_rows,
     false_findings,
     heading,
+    meaning,
     progress_rows,
 )
 from agents.cli.picture import TONES, Axis, Line, Panel, plot
@@ -73,12 +75,14 @@ def page(document: Mapping[str, Any]) -> str:
             table(progress_rows(tier)),
             table(difference_rows(tier)),
         ]
+        if flags := as_flags(tier):
+            parts.append(f"<p>{escape(flags[0])}</p><pre>{escape(chr(10).join(flags[1:]))}</pre>")
     about = "".join(
         f"<li><b>{escape(name)}</b> {escape(plan['arms'][name])}</li>"
         for name in document["tiers"][0]["arms"]
     )
     parts += [f"<p>{escape(line)}</p>" for line in false_findings(document)]
-    parts.append(f"<ul>{about}</ul>")
+    parts.append(f"<ul>{about}</ul><p>{escape(meaning(plan))}</p>")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>scoreboard</title>'
         f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"

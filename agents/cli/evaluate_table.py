@@ -1,6 +1,7 @@
 """The scoreboard as text: a table of arms and one of differences for each fee."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 DASH = "-"
@@ -19,6 +20,11 @@ NAMES = {
 def number(value: float | None, digits: int = 2) -> str:
     """Return a figure as text; a dash where there is none."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def days(value: float | None) -> str:
+    """Return days needed; less than one is no nothing."""
+    return "<1" if value is not None and value < 1.0 else number(value, 0)
 
 
 def lined_up(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
@@ -77,7 +83,7 @@ def difference_rows(tier: Mapping[str, Any], names: Sequence[str] = SHOWN) -> li
                     value,
                     bounds,
                     f"{min(each['count'], each['their_count']):,}",
-                    number(each["days_needed"], 0),
+                    days(each["days_needed"]),
                     each["finding"],
                 ]
             )
@@ -96,10 +102,12 @@ def progress_rows(tier: Mapping[str, Any]) -> list[list[str]]:
 def heading(tier: Mapping[str, Any]) -> str:
     """Return what a tier is about."""
     count = len(tier["recordings"])
-    span = f"{tier['recordings'][0]['first']} to {tier['recordings'][-1]['last']}"
+    told = tier["recordings"]
+    in_order = all(one["last"] <= two["first"] for one, two in pairwise(told))
+    span = f", {told[0]['first']} to {told[-1]['last']}" if in_order else ", not one after another"
     many = f"{count} recording{'s' if count > 1 else ''}"
     return (
-        f"{tier['symbol']} on {tier['venue']}, {many}, {span}; "
+        f"{tier['symbol']} on {tier['venue']}, {many}{span}; "
         f"{tier['days']:.2f} days of test; maker fee {tier['fee_bps']:g} bps"
     )
 
@@ -119,17 +127,21 @@ def false_findings(document: Mapping[str, Any]) -> list[str]:
     return [f"of {len(found)} pairs that cannot be better, {found.count('better')} were called so"]
 
 
-def as_flags(settings: Mapping[str, Any]) -> list[str]:
+def as_flags(tier: Mapping[str, Any]) -> list[str]:
     """Return the settings that L traded by as flags of `counterpoint run`; none: no line."""
+    settings = tier["settings"]
     if not settings:
         return []
+    title = "to trade as L does, counterpoint run with"
+    if tier["residual"]:
+        title += " (and a residual of `counterpoint train`, which L has and these have not)"
     flags = [
         f"--set {name}={value:.4g}" if isinstance(value, float) else f"--set {name}={value}"
         for name, value in settings.items()
     ]
     half = (len(flags) + 1) // 2
-    told = [" ".join(flags[:half]), " ".join(flags[half:])]
-    return ["to trade as L does:", *(f"    {each}" for each in told), ""]
+    told = [" ".join(flags[:half]) + " \\", " ".join(flags[half:])]
+    return [title, *(f"    {each}" for each in told), ""]
 
 
 def text(document: Mapping[str, Any]) -> str:
@@ -139,13 +151,18 @@ def text(document: Mapping[str, Any]) -> str:
         lines += [heading(tier), "", *lined_up(arm_rows(tier))]
         lines += ["", *lined_up(progress_rows(tier))]
         lines += ["", *lined_up(difference_rows(tier), 2), ""]
-        lines += as_flags(tier["settings"])
+        lines += as_flags(tier)
     plan = document["plan"]
     lines += false_findings(document)
     present = document["tiers"][0]["arms"]
     lines += [f"{name:<4}{plan['arms'][name]}" for name in present]
-    lines.append(
+    lines.append(meaning(plan))
+    return "\n".join(lines)
+
+
+def meaning(plan: Mapping[str, Any]) -> str:
+    """Return the line that says how to read the figures."""
+    return (
         f"primary figure: {NAMES[plan['primary']]}; intervals hold the truth in "
         f"{1 - plan['level']:.0%} of cases, one by one; money in the quote asset"
     )
-    return "\n".join(lines)

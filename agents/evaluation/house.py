@@ -62,11 +62,12 @@ def through(name: str, mode: Mode, house: House) -> Arm:
 def housed(ground: Ground, mode: Mode, held: QuoteParameters) -> Settings:
     """Return the settings of a house that begins with a set."""
     plain = ground.session.settings
+    decides = {"mode": mode, "schedule": None, "accept_plain": None}
     run = {"optimizers": ground.plan.seats, "clock": Clock.LOCKSTEP, "foreign": None}
     return plain.model_copy(
         update={
             "parameters": Parameters(**held.model_dump()),
-            "coordinator": plain.coordinator.model_copy(update={"mode": mode, "schedule": None}),
+            "coordinator": plain.coordinator.model_copy(update=decides),
             "run": plain.run.model_copy(update=run),
             "desk": plain.desk.model_copy(update={"open": False}),
         }

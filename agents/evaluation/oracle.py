@@ -20,6 +20,7 @@ from agents.evaluation.arms import Arm, Carried, Schedule
 from agents.evaluation.ground import Ground
 from agents.evaluation.learned import planned
 from agents.evaluation.plan import Plan
+from agents.evaluation.store import keep, kept
 from agents.evaluation.tuning import nets_of, ratios, sets_of, steadiest
 from agents.session import parameter_row
 from agents.settings import Settings
@@ -72,11 +73,12 @@ def tables_of(
         on_climate: told which climate is tuned on.
     """
     plain = settings.model_dump(mode="json")
-    told = [plain[name] for name in ("executor", "risk", "account", "seed")]
+    told = [plain[name] for name in ("executor", "risk", "account", "parameters", "seed")]
     told += [plain["feed"]["maker_fee_bps"], plan.model_dump(mode="json"), setting, code]
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     path = folder / f"oracle-{key[:16]}.json"
-    if not path.exists():
+    sized = kept(path)
+    if sized is None:
         found = {}
         for number, name in enumerate(CLIMATES):
             on_climate(name)
@@ -86,11 +88,8 @@ def tables_of(
             name: resized(held, worth / most if most > 0.0 else 0.0).model_dump()
             for name, (held, worth) in found.items()
         }
-        draft = path.with_suffix(f".{os.getpid()}.draft")
-        draft.write_text(json.dumps(sized, sort_keys=True), encoding="utf-8")
-        draft.replace(path)
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return {name: QuoteParameters.model_validate(each) for name, each in kept.items()}
+        keep(path, sized)
+    return {name: QuoteParameters.model_validate(each) for name, each in sized.items()}
 
 
 def resized(held: QuoteParameters, share: float) -> QuoteParameters:

@@ -6,7 +6,6 @@ once and carried on). Whoever stops a long evaluation and begins it again comput
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from agents.evaluation.house import House, through
 from agents.evaluation.learned import LEARNED, learned_ground, planned
 from agents.evaluation.oracle import Tables, oracle
 from agents.evaluation.plan import Plan
+from agents.evaluation.store import keep, kept
 from agents.settings import Settings
 from market.comparison import PERIOD_COLUMNS, periods_of
 from market.layout import LEDGER_TRIPS, LEDGER_TURNOVER, SCALE_TICK_LOT, UNITS
@@ -36,18 +36,26 @@ from market.schedule import replay_schedule
 from market.types import F8, I8
 from protocol.messages import utc_text
 
-SCHEMA = 2
+SCHEMA = 3
 HOUSE = Path(__file__).parents[2]
 SOURCES = (
     "market/**/*.py",
+    "protocol/**/*.py",
     "risk/**/*.py",
+    "exchange/**/*.py",
     "agents/*.py",
+    "agents/backtest/**/*.py",
+    "agents/cli/evaluate_house.py",
+    "agents/cli/run.py",
+    "agents/cli/supervisor.py",
     "agents/coordinator/**/*.py",
     "agents/evaluation/**/*.py",
     "agents/executor/**/*.py",
     "agents/optimizer/**/*.py",
 )
 """Code that a result depends on; another line in it is another result."""
+NO_MATTER = ("data", "bus", "desk", "run", "venue")
+"""Sections that no arm's result depends on."""
 BPS = 10_000
 Progress = Callable[[str], None]
 
@@ -100,9 +108,8 @@ def feed_digest(path: Path) -> str:
 
 def key_of(task: Task, code: str) -> str:
     """Return the digest that names a piece."""
-    plain = task.settings.model_dump(mode="json")
-    told = {name: plain[name] for name in ("executor", "optimizer", "risk", "account", "seed")}
-    told["feed"] = {name: value for name, value in plain["feed"].items() if name != "path"}
+    told = task.settings.model_dump(mode="json", exclude=set(NO_MATTER))
+    told["feed"].pop("path")
     path = task.settings.feed.path
     assert path is not None, "an evaluation names its recordings"
     told |= {
@@ -124,15 +131,15 @@ def piece(task: Task, folder: Path, *, code: str, on_arm: Progress) -> dict[str,
 
     Raises:
         RecordingError: see `ground.opened`.
+        OSError: it cannot be kept.
     """
     key = key_of(task, code)
     path = folder / f"{task.number:03d}-{task.fee_bps:g}bps-{key[:16]}.json"
-    if not path.exists():
-        draft = path.with_suffix(f".{os.getpid()}.draft")
-        document = computed(task, key, on_arm)
-        draft.write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-        draft.replace(path)
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found = kept(path)
+    if found is None:
+        keep(path, computed(task, key, on_arm))
+        found = kept(path)
+    assert found is not None, f"{path} was changed while it was written"
     return found
 
 

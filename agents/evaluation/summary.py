@@ -62,6 +62,7 @@ def _tier(
         "arms": _arms(records, pieces, plan),
         "differences": differences,
         "settings": settings_of(pieces[0]["carried"]),
+        "residual": any(pieces[0]["carried"].get("residual", ())),
         "progress": {name: progress_of(each) for name, each in records.items()},
         "curves": {name: np.cumsum(each[:, PERIOD_NET]).tolist() for name, each in records.items()},
     }
@@ -74,7 +75,7 @@ def progress_of(rows: F8) -> list[float]:
 
 
 def settings_of(carried: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with which an executor trades as L, and an optimizer begins as F does.
+    """Return the settings with which an executor trades as L; with an optimizer it begins as F.
 
     The residual, if there is one, is not among them: it is a checkpoint of `counterpoint train`.
     Without L and F there are none.
@@ -82,6 +83,7 @@ def settings_of(carried: Mapping[str, Any]) -> dict[str, Any]:
     if "policy" not in carried:
         return {}
     return {
+        "run.optimizers": 0,
         "executor.policy": carried["policy"],
         "executor.volatility_reference": carried["reference"],
         "risk.value_at_risk_limit": carried["budget"],
@@ -105,6 +107,7 @@ def _arms(
     records: Mapping[str, F8], pieces: Sequence[Mapping[str, Any]], plan: Plan
 ) -> dict[str, dict[str, Any]]:
     ratios = [_ratio(each) for each in records.values() if each[:, PERIOD_NET].any()]
+    searched = {"T", "F", *plan.modes}
     told = {}
     for name, rows in records.items():
         sums = summed(rows)
@@ -119,7 +122,7 @@ def _arms(
         verdict = edge_verdict(
             rows[:, PERIOD_NET],
             round_trips=int(sums[SUM_TRIPS]),
-            trials=1,
+            trials=1 + counts["changes"] if name in searched else 1,
             seed=plan.seeds.bootstrap,
         )
         told[name] = {

@@ -1,5 +1,6 @@
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from agents.cli.evaluate_page import page
 from agents.cli.evaluate_table import text
 from agents.evaluation import plan as planned
 from agents.settings import Settings
-from exchange.importers.synthetic import climate_recording
+from exchange.importers.synthetic import climate_recording, synthetic_recording
 from exchange.recording import save
 from protocol.settings import load_settings
 from tests.agents.command_line import told
@@ -91,7 +92,7 @@ def test_the_settings_of_the_learned_arm_are_flags_that_a_run_understands(data, 
     assert code == 0, said
     document = json.loads(said[said.index("{") :])
     shown = text(document)
-    given = [word for word in shown.split("to trade as L does:")[1].split() if "=" in word]
+    given = [word for word in shown.split("to trade as L does, ")[1].split() if "=" in word]
     loaded = load_settings(Settings, flags=dict(each.split("=") for each in given)).settings
     told = document["tiers"][0]["settings"]
     (path,) = (data / evaluating.FOLDER).glob("*-0bps-*.json")
@@ -104,5 +105,52 @@ def test_the_settings_of_the_learned_arm_are_flags_that_a_run_understands(data, 
     assert loaded.risk.value_at_risk_limit == pytest.approx(
         told["risk.value_at_risk_limit"], rel=1e-3
     )
+    assert loaded.run.optimizers == 0
+    assert page(document).count("to trade as L does") == 1
     assert loaded.executor.policy.value == told["executor.policy"]
     assert loaded.parameters.levels == told["parameters.levels"]
+
+
+def test_what_is_not_one_market_is_refused(data, short):
+    """A recording given twice would be judged on what it taught; two currencies are no sum."""
+    code, said = ran(data, "--feed", data / "day.npz", "--arms", "N")
+    assert code == 2
+    assert "is given twice" in said
+    other = synthetic_recording(seed=2, hours=1.0)
+    meta = other.meta.model_copy(update={"symbol": "FOO-BTC"})
+    save(data / "other.npz", replace(other, meta=meta))
+    code, said = ran(data, "--feed", data / "other.npz", "--arms", "N")
+    assert code == 2
+    assert "is FOO-BTC on synthetic; one market at a time" in said
+
+
+def test_the_oracle_does_not_vanish_without_a_word(data, short):
+    """On an ordinary day it cannot be; alone it is refused."""
+    save(data / "plain.npz", synthetic_recording(seed=2, hours=3.0))
+    asked = ("evaluate", "--feed", data / "plain.npz", "--data", data, "--fees", "0")
+    code, said = told(data, *asked, "--arms", "N,O")
+    assert code == 0, said
+    assert "O is left out: it needs days made by climates-value" in said
+    code, said = told(data, *asked, "--arms", "O")
+    assert code == 2
+    assert "O alone is not to be had" in said
+
+
+@pytest.mark.parametrize("where", ["day.npz", "evaluation-taken"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_played(data, short, where):
+    """One line with the folder and the reason."""
+    taken = data / "evaluation-taken"
+    taken.mkdir(exist_ok=True)
+    (taken / evaluating.FOLDER).touch()
+    code, said = told(data / where, "evaluate", "--feed", data / "day.npz", "--arms", "N")
+    assert code == 4
+    assert "give --data a folder that can be written" in said
+    assert str(data / where) in said
+
+
+def test_a_configured_venue_does_not_disturb(data, short):
+    """Whoever trades at one may evaluate recordings all the same."""
+    venue = {"kind": "binance", "url": "http://127.0.0.1:9", "symbol": "SYN-USDT"}
+    changes = [part for each in venue.items() for part in ("--set", "venue.{}={}".format(*each))]
+    code, said = ran(data, "--arms", "N,S0", "--fees", "0", *changes)
+    assert code == 0, said

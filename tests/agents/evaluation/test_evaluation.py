@@ -306,24 +306,40 @@ def test_a_piece_is_what_replays_say(ground, feed):
 
 
 def test_a_piece_that_is_there_is_not_computed_again(feed, tmp_path):
-    """Found by its digest; another fee, arm or code is another piece."""
-    code = sources_digest()
-    first = piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=quiet)
-    (path,) = tmp_path.iterdir()
-    changed = json.loads(path.read_text())
-    changed["symbol"] = "KEPT"
-    path.write_text(json.dumps(changed))
-    assert piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=quiet)["symbol"] == "KEPT"
+    """Found by its digest; another fee, arm, setting or code is another piece."""
+    code, played = sources_digest(), []
+    first = piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=played.append)
+    assert played == ["training", "N"]
+    assert piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=played.append) == first
+    assert played == ["training", "N"]
     same = key_of(task(feed, arms=("N",)), code)
     assert same == first["key"]
     dear = settings(feed, maker_fee_bps=1.0)
+    given = settings(feed)
+    sure = {"coordinator": given.coordinator.model_copy(update={"confidence_min": 0.9})}
+    base = {"parameters": given.parameters.model_copy(update={"spread_percentage": 0.3})}
     others = [
         key_of(task(feed, arms=("N",)), "other code"),
         key_of(task(feed, arms=("N", "S0")), code),
         key_of(task(feed, arms=("N",), settings=dear), code),
         key_of(task(feed, arms=("N",), before={"key": "1"}), code),
+        key_of(task(feed, arms=("N",), settings=given.model_copy(update=sure)), code),
+        key_of(task(feed, arms=("N",), settings=given.model_copy(update=base)), code),
     ]
-    assert len({same, *others}) == 5
+    assert len({same, *others}) == 7
+
+
+@pytest.mark.parametrize("harm", [b"", b'{"arms": {}}', b"\xff\xfe", b"[1]", None])
+def test_a_damaged_piece_is_computed_again(feed, tmp_path, harm):
+    """Empty, cut, of another shape, or with one digit changed: it counts for nothing."""
+    code = sources_digest()
+    first = piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=quiet)
+    (path,) = tmp_path.iterdir()
+    sound = path.read_bytes()
+    path.write_bytes(sound.replace(b'"fills": 0', b'"fills": 9') if harm is None else harm)
+    assert path.read_bytes() != sound
+    assert piece(task(feed, arms=("N",)), tmp_path, code=code, on_arm=quiet) == first
+    assert path.read_bytes() == sound
 
 
 def test_what_cannot_be_better_differs_by_its_handicap_alone(ground, carried, feed):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,9 @@ def test_what_came_into_force_is_quoted_from_the_next_cycle_on(ground, held):
 def test_a_house_begins_with_what_its_arm_knew_in_its_mode(ground, held):
     """The seats of the plan, in lockstep, whatever the user's own run is configured as."""
     asked = []
+    open_door = ground.session.settings.coordinator.model_copy(update={"accept_plain": 5577})
+    told = ground.session.settings.model_copy(update={"coordinator": open_door})
+    ground = replace(ground, session=replace(ground.session, settings=told))
     arm = through("TC", Mode.CONSENSUS, lambda settings: asked.append(settings) or ())
     kept = wider(held, 2.0)
     found = arm(ground, {"S1": held.model_dump(), "TC": kept.model_dump()})
@@ -87,6 +91,7 @@ def test_a_house_begins_with_what_its_arm_knew_in_its_mode(ground, held):
     assert settings.coordinator.schedule is None
     assert settings.run.optimizers == PLAN.seats
     assert settings.run.clock is Clock.LOCKSTEP
+    assert settings.coordinator.accept_plain is None
     assert settings.parameters.model_dump() == kept.model_dump()
     assert housed(ground, Mode.PEER, held).feed == ground.session.settings.feed
 
