@@ -29,7 +29,7 @@ DRAFT = ".draft"
 CHECK_BYTES = 32
 BYTES_MAX = 160 << 20  # all kernels of one version take about 10 MiB
 DRAFT_AGE_S = 3600.0  # an older draft belongs to a writer that was killed
-NOTICE = "compiling the market's kernels: once after an update, about half a minute"
+NOTICE = "compiling the market's kernels: once after an update, a minute or two"
 
 
 def cache_root() -> Path | None:
