@@ -48,7 +48,7 @@ ORDER = (Mode.MASTER_SLAVE, Mode.PEER, Mode.CONSENSUS, Mode.HIERARCHICAL)
 PLANTED: Mapping[str, str] = {
     # Seven times what this day wants, and short steps: a long way to go, so much to decide.
     "parameters.spread_percentage": "0.2",
-    "optimizer.step_limit": "0.10",
+    "optimizer.step_limit": "0.07",
     "optimizer.boundary_s": "300",
     "optimizer.window_hours": "2",
     "optimizer.budget": "16",
@@ -228,7 +228,7 @@ def main() -> int:
     parser.add_argument("--optimizers", default="3")
     parser.add_argument("--set", action="append", default=[], help="of the runs on the feed")
     parser.add_argument("--planted", type=int, default=1, help="seed of the planted day; 0: none")
-    parser.add_argument("--planted-hours", type=float, default=10.0)
+    parser.add_argument("--planted-hours", type=float, default=14.0)
     parser.add_argument("--least", type=int, default=LEAST, help="adopted in every mode, planted")
     parser.add_argument("--calm", action="store_true", help="the second run beside nothing else")
     parser.add_argument("--quick", action="store_true", help="each run once")
